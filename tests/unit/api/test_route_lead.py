@@ -54,7 +54,7 @@ def ask(
 def test_each_rule_is_explained_and_nothing_is_stored(ask: Ask) -> None:
     status, found = ask(
         {"to": "matchtrade", "when": {"loan.amount": {"at_least": 7000}, "form.Клієнт": {"given": True}}},
-        {"to": ["leadleader", "matchtrade"], "next_on": ["rejected", "capped", "missing_fields"]},
+        {"to": ["leadleader", "matchtrade"], "next_on": ["rejected", "duplicate", "missing_fields"]},
         "leadleader",
         person=PERSON,
         loan=LOAN,
@@ -68,7 +68,7 @@ def test_each_rule_is_explained_and_nothing_is_stored(ask: Ask) -> None:
             "result": "applies",
             "partners": ["leadleader", "matchtrade"],
             "unmet": [],
-            "next_on": ["rejected", "capped", "missing_fields"],
+            "next_on": ["rejected", "duplicate", "missing_fields"],
         },
         {"rule": 3, "result": "no_partner_left", "partners": [], "unmet": []},
     ]

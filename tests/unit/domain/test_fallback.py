@@ -27,7 +27,7 @@ def partners(shipped_settings: Settings) -> dict[str, Partner]:
     [
         (None, {NextOn.REJECTED, NextOn.MISSING_FIELDS}),
         (("duplicate",), {NextOn.DUPLICATE}),
-        (("capped", "closed"), {NextOn.CAPPED, NextOn.CLOSED}),
+        (("duplicate", "missing_fields"), {NextOn.DUPLICATE, NextOn.MISSING_FIELDS}),
         (ALL, set(NextOn)),
     ],
 )

@@ -90,7 +90,7 @@ def test_a_person_is_known_by_the_phone_else_by_the_email() -> None:
 
 RULE = {
     "to": [{"partner": "a", "weight": 70}, {"partner": "b", "weight": 20}, {"partner": "c", "weight": 10}],
-    "next_on": ["rejected", "capped"],
+    "next_on": ["rejected", "duplicate"],
 }
 
 
@@ -104,14 +104,14 @@ def test_a_rule_with_weights_gives_a_person_an_order_and_says_so() -> None:
     decision = decided(PEOPLE[1], RULE)
     order = order_by_weight(PEOPLE[1], {"a": 70, "b": 20, "c": 10}, hashed)
     assert decision.order_from(decision.partners[0]) == order
-    assert decision.next_on == dict.fromkeys(order[:-1], ("rejected", "capped"))
+    assert decision.next_on == dict.fromkeys(order[:-1], ("rejected", "duplicate"))
     assert decision.reason == f"rule 1 by weight: {', else '.join(order)}"
     (rule,) = decision.data["rules"]
     assert rule == {
         "rule": 1,
         "partners": order,
         "weights": {"a": 70, "b": 20, "c": 10},
-        "next_on": ["rejected", "capped"],
+        "next_on": ["rejected", "duplicate"],
     }
 
 

@@ -463,7 +463,7 @@ def test_a_second_refusal_is_written_although_the_lead_has_fallen_back_already(w
         (partner_errors.Rejected, ("duplicate",), None),
         (partner_errors.Duplicate, None, None),
         (partner_errors.Duplicate, ("rejected", "duplicate"), "duplicate"),
-        (partner_errors.Unknown, ("rejected", "duplicate", "capped", "closed", "missing_fields"), None),
+        (partner_errors.Unknown, ("rejected", "duplicate", "missing_fields"), None),
     ],
 )
 def test_the_outcomes_of_the_lead_open_the_next_partner(

@@ -96,7 +96,7 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
         ('["lender"]', '[{ to = ["lender", "lender"] }]', "to names 'lender' twice: remove one of the two"),
         (
             '["lender"]',
-            '[{ to = "lender", next_on = ["capped"] }]',
+            '[{ to = "lender", next_on = ["duplicate"] }]',
             "next_on needs a second partner in to: add one, or remove next_on",
         ),
         (

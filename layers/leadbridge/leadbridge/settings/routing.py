@@ -83,7 +83,7 @@ def _target(value: Any) -> Any:
     return {"partner": value} if isinstance(value, str) else value
 
 
-NextOutcome = Literal["rejected", "duplicate", "capped", "closed", "missing_fields"]
+NextOutcome = Literal["rejected", "duplicate", "missing_fields"]
 
 
 class RoutingRule(Section):

@@ -22,8 +22,6 @@ class NextOn(StrEnum):
 
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
-    CAPPED = "capped"
-    CLOSED = "closed"
     MISSING_FIELDS = "missing_fields"
 
     @property
@@ -35,8 +33,6 @@ class NextOn(StrEnum):
 _MEANINGS = {
     NextOn.REJECTED: "has rejected it",
     NextOn.DUPLICATE: "has the person already",
-    NextOn.CAPPED: "has reached its cap",
-    NextOn.CLOSED: "is closed",
     NextOn.MISSING_FIELDS: "cannot accept it",
 }
 DEFAULT_NEXT_ON = (NextOn.REJECTED.value, NextOn.MISSING_FIELDS.value)
