@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from leadbridge.auth.partner_secret import PartnerSecret
 from leadbridge.domain.errors.partner_errors import Unavailable
 from leadbridge.partners.kind import LostReply, PartnerKind, StatusSource
 from leadbridge.partners.registry import UnknownKind, all_kinds, kind_named, kind_names
+from leadbridge.runtime import aws
 from leadbridge.settings import Settings
+from leadbridge.storage.table import Table
+from quality.testkit.fixtures import TABLE
 from quality.testkit.template import ROOT, resources, template
 from quality.testkit.wiring import queues
 from tools.config import read_toml
@@ -104,8 +108,9 @@ def test_a_wrong_kind_is_named(changes: dict[str, str], text: str) -> None:
     assert text in [wrong.text for wrong in wrongs_in(tables, "prod")]
 
 
+@pytest.mark.usefixtures("store")
 def test_the_api_lists_every_configured_partner(shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    request: Any = None
+    request: Any = SimpleNamespace(resources=SimpleNamespace(table=Table(aws.dynamodb(), TABLE)))
     monkeypatch.setattr("leadbridge.api.routes.partners.checks_view", lambda *_: None)
     listed = list_partners(request)["partners"]
     assert [one["name"] for one in listed] == [*shipped_settings.partners]
