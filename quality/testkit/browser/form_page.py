@@ -80,7 +80,7 @@ class FormPage:
 def with_page_at(origin: str, settings: Settings) -> Settings:
     """The shipped configuration with the page's source as its owner would set it."""
     pages = {"thank_you": f"{origin}/thanks.html", "try_again": f"{origin}/again.html"}
-    given = {**settings.sources[SOURCE].model_dump(), **pages, "origins": [origin]}
+    given = {**settings.sources[SOURCE].model_dump(exclude_unset=True), **pages, "origins": [origin]}
     return settings.model_copy(update={"sources": {SOURCE: Source.model_validate(given)}})
 
 
