@@ -1,4 +1,4 @@
-"""Whether a partner gets a lead now, or the lead waits: a pause by an operator, or an open circuit.
+"""Whether a partner gets a lead now, or the lead waits because an operator paused the partner.
 
 A waiting delivery leaves its queue. The sweep queues it again when the partner gets leads again. The time of the wait
 is no part of the retry window.
