@@ -45,6 +45,8 @@ def answer(operation: str, request: dict[str, Any], rows: int) -> dict[str, Any]
             return query(request, rows)
         case "GetItem" | "PutItem":  # the progress of the checks
             return {}
+        case "BatchGetItem":  # the partners' states
+            return {"Responses": {}, "UnprocessedKeys": {}}
         case "GetQueueAttributes":
             return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
         case "SendMessageBatch":

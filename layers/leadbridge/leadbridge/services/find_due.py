@@ -89,8 +89,8 @@ def fill_checks(
                 sent = _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
         queued += sent
         if sweep is not None:
-            queued += sweep.run(now, share - sent)
-            late = max(late, sweep.oldest_due_seconds(now))
+            checks, behind = sweep.run(now, share - sent)
+            queued, late = queued + checks, max(late, behind)
     return queued, late
 
 

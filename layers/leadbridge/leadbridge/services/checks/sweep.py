@@ -9,8 +9,16 @@ from itertools import batched
 from typing import TYPE_CHECKING, Protocol
 
 from leadbridge.services.checks.batch import BATCH
-from leadbridge.services.checks.plan import MILLISECOND, DueRange, Schedule, Watermarks, advance, due_ranges, start
-from leadbridge.services.checks.plan import oldest_due_seconds as seconds_late
+from leadbridge.services.checks.plan import (
+    MILLISECOND,
+    DueRange,
+    Schedule,
+    Watermarks,
+    advance,
+    due_ranges,
+    oldest_due_seconds,
+    start,
+)
 
 if TYPE_CHECKING:
     from leadbridge.storage.queries.check_progress import CheckProgress
@@ -54,10 +62,11 @@ class CheckSweep:
     send: SendBatches
     margin: timedelta
 
-    def run(self, now: datetime, max_batches: int) -> int:
-        """Send up to `max_batches` batches; return the number sent. Raises Contended.
+    def run(self, now: datetime, max_batches: int) -> tuple[int, float]:
+        """Send up to `max_batches` batches. Raises Contended.
 
-        What does not fit, or is beyond `MAX_RANGES`, stays behind the watermarks.
+        Returns the number sent, and by how many seconds the latest check is late afterwards. What does not fit, or is
+        beyond `MAX_RANGES`, stays behind the watermarks.
         """
         before = self.progress.load()
         watermarks = start(self.schedule, before.watermarks, now, self.margin)
@@ -79,11 +88,7 @@ class CheckSweep:
         finally:
             if watermarks != before.watermarks:
                 self.progress.save(before, watermarks)
-        return sent
-
-    def oldest_due_seconds(self, now: datetime) -> float:
-        """Return by how many seconds the latest check is late."""
-        return seconds_late(self.schedule, self.progress.load().watermarks, now, self.margin)
+        return sent, oldest_due_seconds(self.schedule, watermarks, now, self.margin)
 
     def _deals(self, one: DueRange, room: int) -> tuple[list[str], datetime]:
         """Return the first deals of a range, about `room` of them, and the moment up to which they are all.
