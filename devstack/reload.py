@@ -121,7 +121,7 @@ def differences(source: Path, target: Path) -> list[Path]:
 
 def is_newer(source: Path, target: Path) -> bool:
     """Whether a TOML file was changed after the configuration was shipped."""
-    shipped = min((file.stat().st_mtime for file in target.glob("*.json")), default=0.0)
+    shipped = min((file.stat().st_mtime for file in target.glob("*.pickle")), default=0.0)
     return any(file.stat().st_mtime > shipped for file in source.glob("*.toml"))
 
 

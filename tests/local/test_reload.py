@@ -130,7 +130,7 @@ def test_changed_new_and_removed_files_are_found_and_applied(folders: tuple[Path
 def test_the_shipped_configuration_is_no_file_in_excess(folders: tuple[Path, Path]) -> None:
     source, target = folders
     (target / "config").mkdir()
-    (target / "config" / "local.json").write_text("{}")
+    (target / "config" / "local.pickle").write_text("")
     assert reload.differences(source, target) == []
     (source / "messages.toml").write_text("")
     time.sleep(0.01)

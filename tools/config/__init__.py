@@ -1,4 +1,4 @@
-"""The compiler from the TOML files in `config/` to the JSON that the layer ships.
+"""The compiler from the TOML files in `config/` to the validated settings that the layer ships.
 
 python -m tools.config CONFIG          checks
 python -m tools.config CONFIG INTO     checks and ships
@@ -7,6 +7,7 @@ python -m tools.config CONFIG INTO     checks and ships
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import tomllib
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from leadbridge.settings import Settings
 from tools.config.checks import Wrong, wrongs_in
 from tools.config.lines import Place, lines_of
 
 ENVIRONMENTS = ("local", "dev", "prod")
 TABLES = ("sources", "partners", "messages")
+PROTOCOL = 5  # of pickle: every supported Python reads it
 
 
 class WrongConfiguration(ValueError):
@@ -76,11 +79,12 @@ def check(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def ship(folder: Path, into: Path) -> None:
-    """Check the configuration and write `into/{environment}.json` for each environment, or nothing."""
+    """Check the configuration and write `into/{environment}.pickle` for each environment, or nothing."""
     checked = check(folder)
     into.mkdir(parents=True, exist_ok=True)
     for environment, tables in checked.items():
-        (into / f"{environment}.json").write_text(json.dumps(tables, ensure_ascii=False), encoding="utf-8")
+        shipped = pickle.dumps(Settings.model_validate(tables), protocol=PROTOCOL)
+        (into / f"{environment}.pickle").write_bytes(shipped)
 
 
 def _files(folder: Path, environment: str) -> dict[str, list[File]]:

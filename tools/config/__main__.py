@@ -1,4 +1,4 @@
-"""The command: check the configuration, and optionally write the JSON files."""
+"""The command: check the configuration, and optionally write the validated settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print each error on a line and return 1, or return 0."""
     parser = argparse.ArgumentParser(prog="python -m tools.config", description="Check, and ship, config/.")
     parser.add_argument("config", type=Path, nargs="?", default=Path("config"), help="the folder of the TOML files")
-    parser.add_argument("into", type=Path, nargs="?", help="where to write one JSON file for each environment")
+    parser.add_argument("into", type=Path, nargs="?", help="where to write the validated settings of each environment")
     given = parser.parse_args(arguments)
     try:
         checked = check(given.config.resolve())

@@ -252,7 +252,7 @@ def test_the_command_says_that_all_is_right(folder: Path, capsys: pytest.Capture
     assert capsys.readouterr().out == "config is right: 1 sources, 1 partners, 3 environments\n"
     assert not (folder / "shipped").exists()
     assert main([str(folder), str(folder / "shipped")]) == 0
-    assert (folder / "shipped" / "prod.json").exists()
+    assert (folder / "shipped" / "prod.pickle").exists()
 
 
 def test_the_adapters_are_those_of_the_forms() -> None:

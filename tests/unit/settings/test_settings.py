@@ -1,7 +1,8 @@
 """The configuration: what a person may write, and that every wrong line is named."""
 
-import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,8 +18,9 @@ from pydantic import BaseModel, ValidationError
 from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.lead import Loan, Person, Trading
 from leadbridge.forms.base import adapter_named
-from leadbridge.settings import Settings
-from quality.testkit.configuration import CONFIG, GOOD, TABLES
+from leadbridge.settings import Settings, read_shipped
+from quality.testkit.configuration import CONFIG, GOOD, TABLES, compiled_configuration
+from quality.testkit.template import ROOT
 from tools.config import ENVIRONMENTS, WrongConfiguration, read_toml, ship
 
 
@@ -47,8 +49,20 @@ def test_the_configuration_of_every_environment_is_valid(environment: str) -> No
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_is_shipped_is_what_was_written(environment: str, tmp_path: Path) -> None:
     ship(CONFIG, tmp_path / "shipped")
-    shipped = Settings.model_validate_json((tmp_path / "shipped" / f"{environment}.json").read_bytes())
+    shipped = read_shipped(tmp_path / "shipped" / f"{environment}.pickle")
     assert shipped == Settings.model_validate(read_toml(CONFIG, environment))
+
+
+def test_a_cold_start_builds_no_validators() -> None:
+    """They take longer than the rest of what a cold start does with the configuration."""
+    code = (
+        "import sys; from pathlib import Path; from leadbridge.settings import Partner, Settings, Source, read_shipped;"
+        "read = read_shipped(Path(sys.argv[1])); assert read.partners and read.sources;"
+        "print(*(one.__pydantic_complete__ for one in (Settings, Partner, Source)))"
+    )
+    command = [sys.executable, "-c", code, str(compiled_configuration() / "prod.pickle")]
+    done = subprocess.run(command, cwd=ROOT / "layers/leadbridge", text=True, capture_output=True, check=True)
+    assert done.stdout.split() == ["False"] * 3
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -233,7 +247,7 @@ def test_a_line_that_is_wrong_in_one_environment_ships_nothing_to_it(folder: Pat
     told = rf"partners\.{environment}\.toml:2: partner lender: 'timeouts read': a duration looks like"
     with pytest.raises(WrongConfiguration, match=told):
         ship(folder, folder / "shipped")
-    assert not (folder / "shipped" / f"{environment}.json").exists()
+    assert not (folder / "shipped" / f"{environment}.pickle").exists()
 
 
 def test_text_that_is_no_toml_ships_nothing(folder: Path) -> None:
@@ -244,9 +258,9 @@ def test_text_that_is_no_toml_ships_nothing(folder: Path) -> None:
 
 def test_shipped_text_keeps_its_letters(folder: Path) -> None:
     ship(folder, folder / "shipped")
-    text = (folder / "shipped" / "prod.json").read_text(encoding="utf-8")
-    assert "Видано" in text
-    assert json.loads(text) == tables()
+    shipped = read_shipped(folder / "shipped" / "prod.pickle")
+    assert "Видано" in shipped.partners["lender"].statuses
+    assert shipped == Settings.model_validate(tables())
 
 
 def wrong_messages(change: Callable[[dict[str, Any]], object]) -> str:
@@ -299,4 +313,4 @@ def test_a_name_that_nothing_has_ships_nothing(folder: Path, table: str, line: s
     (folder / f"{table}.prod.toml").write_text(line, encoding="utf-8")
     with pytest.raises(ValueError, match=re.escape(named)):
         ship(folder, folder / "shipped")
-    assert not (folder / "shipped" / "prod.json").exists()
+    assert not (folder / "shipped" / "prod.pickle").exists()
