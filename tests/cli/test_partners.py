@@ -15,4 +15,4 @@ def test_a_partner_is_paused_listed_and_resumed(terminal: Terminal) -> None:
 
 
 def test_an_unknown_partner_is_a_3(terminal: Terminal) -> None:
-    assert terminal.run("partners", "resume", "nobody").code == 3
+    assert terminal.run("partners", "resume", "no-partner").code == 3

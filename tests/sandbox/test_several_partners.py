@@ -57,7 +57,7 @@ def test_one_has_words_and_local_times_and_keeps_them_over_a_reset(remote: Remot
 
 @pytest.mark.parametrize(
     "further",
-    [{"broker-b": {}}, {"broker-b": {"kind": "nobody"}}, {"../x": {"kind": "matchtrade"}}],
+    [{"broker-b": {}}, {"broker-b": {"kind": "no-kind"}}, {"../x": {"kind": "matchtrade"}}],
 )
 def test_a_partner_that_cannot_be_made_is_named(tmp_path: Path, further: dict[str, dict[str, str]]) -> None:
     with pytest.raises(ValueError, match=next(iter(further)).replace(".", r"\.")), Sandbox(tmp_path, further=further):

@@ -126,7 +126,7 @@ def test_an_incomplete_lead_goes_to_the_partner_that_needs_less(
 
 
 def test_what_cannot_be_sent_is_refused_by_code(ask: Ask, store: LeadRepository, rejected: Lead) -> None:
-    status, problem = ask("nobody")
+    status, problem = ask("no-partner")
     assert (status, problem["errors"][0]["code"]) == (422, "unknown_partner")
     assert ask("matchtrade", lead_id="ld_" + "a" * 26)[0] == 404
     assert ask(["matchtrade"])[0] == 422

@@ -45,7 +45,7 @@ def test_a_pause_needs_a_reason_of_some_length(reason: str) -> None:
 
 
 def test_a_partner_that_is_not_configured_is_a_404(request_: Any) -> None:
-    request_.path["partner"] = "nobody"
+    request_.path["partner"] = "no-partner"
     for call in (partners.resume_partner, lambda one: partners.pause_partner(one, partners.PauseRequest(reason="x"))):
         with pytest.raises(Problem) as problem:
             call(request_)
