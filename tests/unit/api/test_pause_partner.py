@@ -11,13 +11,14 @@ from leadbridge.api.problems import Problem
 from leadbridge.api.routes import partners
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime import aws
+from leadbridge.settings import Settings, Source
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE
 
 
 @pytest.fixture
-def request_(store: LeadRepository) -> Any:
+def request_(store: LeadRepository, shipped_settings: Settings) -> Any:
     resources = SimpleNamespace(table=Table(aws.dynamodb(), TABLE), leads=store)
     return SimpleNamespace(resources=resources, path={"partner": "matchtrade"}, operator="ann")
 
@@ -36,6 +37,23 @@ def test_a_partner_is_paused_and_resumed(request_: Any) -> None:
     assert states(request_) == {"leadleader": "open", "matchtrade": "paused"}
     assert partners.resume_partner(request_)["state"] == "open"
     assert states(request_)["matchtrade"] == "open"
+
+
+def test_operators_see_a_partners_label_and_its_sources(
+    request_: Any, shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = shipped_settings.partners["matchtrade"]
+    more = {"broker-b": broker, "broker-c": broker.model_copy(update={"label": "Broker C"})}
+    rules = Source(adapter="plain", partners=({"to": ["broker-b", "broker-c"]}, "matchtrade"))
+    configured = {"partners": {**shipped_settings.partners, **more}, "sources": {"web": rules}}
+    monkeypatch.setattr(partners, "settings", lambda: shipped_settings.model_copy(update=configured))
+    listed = {one["name"]: (one["label"], one["sources"]) for one in partners.list_partners(request_)["partners"]}
+    assert listed == {
+        "leadleader": ("Lead Leader", []),
+        "matchtrade": ("Match-Trade", ["web"]),
+        "broker-b": ("broker-b", ["web"]),
+        "broker-c": ("Broker C", ["web"]),
+    }
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "x" * 501])

@@ -112,13 +112,15 @@ class SyncPlan(Section):
 class Partner(Section):
     """What a partner needs and how it is handled. Its status is checked per deal (`cadence`), or its list is synced.
 
-    `kind` names a folder of `leadbridge/partners/`. `phone_country` is the country whose phone numbers the partner
+    `kind` names a folder of `leadbridge/partners/`. `label` is what operators see; empty for the label of the kind, or
+    for the partner's name if it is not that of the kind. `phone_country` is the country whose phone numbers the partner
     accepts; None for any. `time_zone` applies to times that come without an offset, and to `hours`: the days and times
     at which the partner changes statuses at all, such as "mon-fri 09:00-18:00". Without `hours` it always does.
     `checks_at_once` is how many statuses one worker reads at a time.
     """
 
     kind: str
+    label: Annotated[str, Field(max_length=40)] = ""
     requires: tuple[str, ...]
     phone_country: Country | None = None
     tax_number_checksum: Literal["off", "warn", "strict"] = "warn"

@@ -27,8 +27,8 @@ MAX_REASON = 500  # characters
 class PartnerView(TypedDict):
     """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id.
 
-    `state`: whether it gets leads; the leads of a paused partner wait. `checks` is None for a partner whose statuses
-    come by the sync.
+    `sources` are those whose rules name the partner. `state`: whether it gets leads; the leads of a paused partner
+    wait. `checks` is None for a partner whose statuses come by the sync.
     """
 
     name: str
@@ -38,6 +38,7 @@ class PartnerView(TypedDict):
     id_field: Literal["deal_id", "account_uuid"]
     id_type: Literal["integer", "string"]
     id_pattern: str
+    sources: list[str]
     state: Literal["open", "paused"]
     pause: PauseView | None
     checks: ChecksView | None
@@ -134,11 +135,14 @@ def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: 
     return {
         "name": name,
         "kind": kind.name,
-        "label": kind.label,
+        "label": partner.label or (kind.label if name == kind.name else name),
         "queue": kind.queue,
         "id_field": kind.id.field,
         "id_type": kind.id.type,
         "id_pattern": kind.id.pattern,
+        "sources": [
+            source for source, one in settings().sources.items() if any(name in rule.partners for rule in one.partners)
+        ],
         "state": "open" if state.pause is None else "paused",
         "pause": None if state.pause is None else pause_view(state.pause),
         "checks": checks,
