@@ -64,6 +64,7 @@ def submitter(partner: str) -> Submitter:
         save_answer=save_answer,
         repeats=RepeatPolicy(ClaimRepository(open_table()), settings()),
         find_fallback=fallback_finder(settings()),
+        find_warning=kind_of(partner).find_warning,
     )
 
 

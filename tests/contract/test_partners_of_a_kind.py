@@ -72,7 +72,8 @@ def stack(tmp_path: Path) -> Iterator[MotoStack]:
     sources = folder / "sources.toml"
     text = sources.read_text(encoding="utf-8")
     web_trading = text.index("[web-trading]")
-    text = text[:web_trading] + text[web_trading:].replace('partners = ["matchtrade"]', 'partners = ["broker-b"]', 1)
+    route = 'partners = ["broker-b"]\ndefaults = { "trading.offer" = "Silver" }'
+    text = text[:web_trading] + text[web_trading:].replace('partners = ["matchtrade"]', route, 1)
     sources.write_text(text, encoding="utf-8")
     ship(folder, tmp_path / "shipped")
     with moto_stack() as made, patch.object(settings, "_SHIPPED", tmp_path / "shipped"):
@@ -94,6 +95,32 @@ def test_a_lead_reaches_the_second_broker_with_its_own_credentials(stack: MotoSt
     assert (create[3]["offerUuid"], create[3]["account"]["partnerId"]) == ("offer-of-broker-b", 1)
     assert stack.store.owner_of("broker-b", "an-account") == lead_id
     assert stack.store.owner_of("matchtrade", "an-account") is None
+
+
+@pytest.mark.parametrize(
+    ("named", "offers", "uuid", "unknown"),
+    [
+        (" gOLD ", {"Gold": "uuid-gold"}, "uuid-gold", None),
+        ("", {"silver": "uuid-silver"}, "uuid-silver", None),
+        ("Bronze", {"silver": "uuid-silver"}, "offer-of-broker-b", "Bronze"),
+        ("B" * 200, {"silver": "uuid-silver"}, "offer-of-broker-b", "B" * 64),
+        ("Bronze", {}, "offer-of-broker-b", None),
+    ],
+    ids=["named", "the source's default", "unknown", "long", "no offers"],
+)
+def test_a_lead_is_created_at_its_offer_and_an_unknown_one_is_a_warning(
+    stack: MotoStack, broker: Broker, named: str, offers: dict[str, str], uuid: str, unknown: str | None
+) -> None:
+    stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": {**BROKER_B, "offers": offers}})
+    (lead_id,) = post(stack, "trading", **{"Перший крок": named})
+    stack.carry()
+    assert broker.calls[-1][3]["offerUuid"] == uuid
+    journey = stack.store.journey(lead_id)
+    assert journey is not None
+    (sent,) = [entry for entry in journey.timeline if entry.what == "submitting"]
+    warning = {} if unknown is None else {"warning_code": "offer_unknown", "offer": unknown}
+    assert sent.data == {"attempt": 1, **warning}
+    assert bool(unknown) is ("no offer of this name" in str(sent.detail))
 
 
 @pytest.mark.parametrize(

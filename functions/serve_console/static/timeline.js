@@ -14,7 +14,7 @@ const TONES = {
 };
 
 export function toneOf(entry) {
-  return TONES[entry.what] ?? "neutral";
+  return entry.data?.warning_code ? "warn" : (TONES[entry.what] ?? "neutral");
 }
 
 export function renderEntry(entry) {
@@ -57,6 +57,8 @@ const FACTS = [
   ["previous", (previous) => phrase("detail.previous", { value: el("span", {}, facts(previous)) })],
   ["step", (step) => (hasText(`step.${step}`) ? t(`step.${step}`) : isolate(step))],
   ["error_code", (code, data) => [meaningOf(code, data), data.http_status && ` (HTTP ${data.http_status})`]],
+  ["warning_code", meaningOf],
+  ["offer", labelled("offer")],
   ["lead_id", (id, { error_code: code }) => code !== "already_linked" && phrase("detail.lead", { value: leadLink(id) })],
   ["fields", (fields, { error_code: code }) => !code && phrase("detail.fields", { value: fieldNames(fields) })],
   ["next_partner", (partner) => phrase("detail.next_partner", { value: partnerName(partner) })],

@@ -181,15 +181,19 @@ def new_delivery(
     return Delivery(lead_id, partner, source, received_at=received_at, due_at=(now or received_at) + OVERDUE)
 
 
-def start_attempt(delivery: Delivery, now: datetime, lease: timedelta) -> Change:
-    """Start an attempt, before the create call. The lease ends after the latest moment of an answer."""
+def start_attempt(delivery: Delivery, now: datetime, lease: timedelta, warning: ErrorInfo | None = None) -> Change:
+    """Start an attempt, before the create call. The lease ends after the latest moment of an answer.
+
+    `warning` is about something in the lead that the partner does not get as the lead has it.
+    """
+    number = delivery.attempts + 1
     return step(
         delivery,
         "start_attempt",
         now,
         "submitting",
-        f"attempt {delivery.attempts + 1}",
-        {"attempt": delivery.attempts + 1},
+        f"attempt {number}" if warning is None else f"attempt {number}; {warning.text}",
+        {"attempt": number, **({} if warning is None else {"warning_code": warning.code.value, **warning.data})},
         attempts=delivery.attempts + 1,
         first_attempt_at=delivery.first_attempt_at or now,
         last_attempt_at=now,

@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from leadbridge.domain.errors.error_codes import ErrorInfo
+    from leadbridge.domain.lead import Lead
     from leadbridge.partners.http import Call
     from leadbridge.settings import Partner, Timeouts
 
@@ -106,9 +108,17 @@ class SecretFormat:
     rotation: KeyRotation | None = None
 
 
+def no_warning(_authorization: Any, _lead: Lead, /) -> ErrorInfo | None:
+    """Return None: the partner gets every lead as it is."""
+    return None
+
+
 @dataclass(frozen=True)
 class PartnerKind:
-    """One kind of partner. `name` names its folder, secret and queue (`submit-{name}`); `label` is displayed."""
+    """One kind of partner. `name` names its folder, secret and queue (`submit-{name}`); `label` is displayed.
+
+    `find_warning` returns what the partner does not get as the lead has it. It makes no call.
+    """
 
     name: str
     label: str
@@ -117,6 +127,7 @@ class PartnerKind:
     status: StatusSource
     lost_reply: LostReply
     client: ClientFactory
+    find_warning: Callable[[Any, Lead], ErrorInfo | None] = no_warning
 
     def __post_init__(self) -> None:
         """Raise ValueError for combinations that no flow supports. A lookup reads the list that the sync reads."""

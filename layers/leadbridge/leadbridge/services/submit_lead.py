@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -49,8 +49,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
     """Submits deliveries to one partner.
 
     `accounts` looks up the partner's accounts; None if that is not possible. `repeats` finds earlier leads of the same
-    person. `find_fallback` returns the partner that gets the lead after an outcome. `save_answer` stores a partner's
-    answer in a dead letter if it cannot be written to the table.
+    person. `find_fallback` returns the partner that gets the lead after an outcome. `find_warning` returns what the
+    partner does not get as the lead has it. `save_answer` stores a partner's answer in a dead letter if it cannot be
+    written to the table.
     """
 
     ledger: SubmissionLedger
@@ -61,6 +62,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     accounts: Accounts | None = None
     repeats: RepeatRules | None = None
     find_fallback: Callable[[Lead, str, NextOn], str | None] = lambda _lead, _partner, _outcome: None
+    find_warning: Callable[[Any, Lead], ErrorInfo | None] = lambda _authorization, _lead: None
     save_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
     jitter: Callable[[], float] = random.random
 
@@ -191,7 +193,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
             return self._wait()
         lease = timedelta(seconds=self.partner.seconds_per_create) + LEASE_MARGIN
         try:
-            delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease))
+            warning = self.find_warning(authorized, lead)
+            delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease, warning))
         except Conflict:
             return Result(Outcome.NO_ACTION)
         try:

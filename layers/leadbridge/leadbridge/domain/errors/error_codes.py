@@ -54,12 +54,13 @@ class ErrorCode(CodeWithMeaning):
     SETTINGS_INCOMPLETE = "settings_incomplete", "The configuration lacks a setting that this needs."
     ADDRESS_INVALID = "address_invalid", "The partner's address in the secret is not a valid https URL."
     FORBIDDEN = "forbidden", "The partner does not permit this with our credentials."
-    OFFER_UNKNOWN = "offer_unknown", "The partner does not know our offer or partner id."
+    OFFER_REFUSED = "offer_refused", "The partner does not know our offer or partner id."
     REQUEST_REFUSED = "request_refused", "The form's builder does not accept our requests."
     LEAD_NOT_VISIBLE = "lead_not_visible", "The form's builder does not have the lead, or does not show it to us."
     PARTNER_NOT_CONFIGURED = "partner_not_configured", "The configuration does not have this partner any more."
 
     # A delivery
+    OFFER_UNKNOWN = "offer_unknown", "The secret has no offer of this name. The lead is sent to the default offer."
     WORKER_LOST = "worker_lost", "The worker stopped while the request was running."
     SAME_PERSON = "same_person", "The same person came before with another lead."
     MISSING_FIELDS = "missing_fields", "The partner does not take the lead because of the fields that `fields` names."

@@ -134,7 +134,7 @@ def _client_error(operation: str, answer: Answer, content: dict[str, Any]) -> Pa
     match answer.status:
         case 404 if _message(content).startswith(UNKNOWN_ENTITY):
             text = "the partner does not have our offer or partner id (HTTP 404)"
-            return Misconfigured(answer.partner, operation, text, code=ErrorCode.OFFER_UNKNOWN, data=data)
+            return Misconfigured(answer.partner, operation, text, code=ErrorCode.OFFER_REFUSED, data=data)
         case 403 | 404:
             text = f"the partner forbids this call (HTTP {answer.status})"
             return Misconfigured(answer.partner, operation, text, code=ErrorCode.FORBIDDEN, data=data)

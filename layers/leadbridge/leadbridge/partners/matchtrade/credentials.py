@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import secret_incomplete
 
 _TEXTS = ("base_url", "client_id", "client_secret", "username", "password", "offer_uuid")
 _MAX_PARTNER_ID = 10**18
 _MAX_OFFERS = 1000
+MAX_SHOWN_OFFER = 64  # characters of a lead's offer in the timeline
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,14 @@ class BrokerCredentials:
 
     def offer_for(self, name: str | None) -> str:
         """Return the uuid of the offer with this name, `offer_uuid` if there is none."""
-        return self.offers.get((name or "").strip().casefold(), self.offer_uuid)
+        return self.offers.get(_offer_key(name), self.offer_uuid)
+
+    def offer_warning(self, name: str | None) -> ErrorInfo | None:
+        """Return a warning about a name that is none of the secret's offers; None if the secret names no offers."""
+        if not self.offers or not _offer_key(name) or _offer_key(name) in self.offers:
+            return None
+        text = "the secret has no offer of this name, so the lead is sent to the default offer"
+        return ErrorInfo(ErrorCode.OFFER_UNKNOWN, text, {"offer": (name or "").strip()[:MAX_SHOWN_OFFER]})
 
     @property
     def basic(self) -> str:
@@ -74,8 +83,12 @@ def _offers(value: object) -> dict[str, str] | None:
     """Return the uuids by casefolded name; None if it is not an object of texts, or two names are the same."""
     if not isinstance(value, dict) or len(value) > _MAX_OFFERS:
         return None
-    offers = {name.strip().casefold(): uuid for name, uuid in value.items() if name.strip() and _is_text(uuid)}
+    offers = {_offer_key(name): uuid for name, uuid in value.items() if name.strip() and _is_text(uuid)}
     return offers if len(offers) == len(value) else None
+
+
+def _offer_key(name: str | None) -> str:
+    return (name or "").strip().casefold()
 
 
 def _whole_number(value: object) -> int | None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from leadbridge.partners.kind import IdFormat, LostReply, PartnerKind, SecretFormat, SecretSource, StatusSource
 
 if TYPE_CHECKING:
+    from leadbridge.domain.errors.error_codes import ErrorInfo
+    from leadbridge.domain.lead import Lead
     from leadbridge.partners.http import Call
-    from leadbridge.partners.matchtrade.client import MatchTrade
+    from leadbridge.partners.matchtrade.client import AccountAuthorization, MatchTrade
     from leadbridge.settings import Partner, Timeouts
 
 MAX_ANSWER_BYTES = 8 * 1_048_576  # bytes: a thousand rows of 8 KiB
@@ -54,6 +56,11 @@ def check_secret(value: dict[str, Any]) -> None:
     BrokerCredentials.of(value)
 
 
+def find_warning(authorization: AccountAuthorization, lead: Lead, /) -> ErrorInfo | None:
+    """Return a warning if the lead names an offer that the secret does not have."""
+    return authorization.session.credentials.offer_warning(lead.trading.offer)
+
+
 KIND = PartnerKind(
     name="matchtrade",
     label="Match-Trade",
@@ -67,4 +74,5 @@ KIND = PartnerKind(
     status=StatusSource.SYNC,
     lost_reply=LostReply.LOOK_UP,
     client=client,
+    find_warning=find_warning,
 )
