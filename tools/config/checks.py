@@ -71,6 +71,7 @@ def _in_shape(tables: Tables) -> Iterator[Wrong]:
         found = error.errors(include_url=False)
     else:
         yield from _in_schedules(settings)
+        yield from _in_next_partners(settings)
         return
     reported = set()
     for one in found:
@@ -91,6 +92,36 @@ def _in_schedules(settings: Settings) -> Iterator[Wrong]:
             _ = partner.check_schedule
         except ValueError as error:
             yield Wrong("partners", (name, "cadence"), f"'cadence': {error}")
+
+
+def _in_next_partners(settings: Settings) -> Iterator[Wrong]:
+    """A partner that passes leads on needs a rule that does, and a rule that does needs such a partner."""
+    passing = {
+        (name, outcome)
+        for name, partner in settings.partners.items()
+        if (intake := partner.intake) is not None
+        for outcome, then in (("capped", intake.when_capped), ("closed", intake.when_closed))
+        if then == "next"
+    }
+    passed = set()
+    for name, source in settings.sources.items():
+        for number, rule in enumerate(source.partners):
+            first = rule.partners if rule.weights else rule.partners[:-1]  # those that another one follows
+            for outcome in sorted({"capped", "closed"}.intersection(rule.next_on)):
+                found = {(partner, outcome) for partner in first} & passing
+                passed |= found
+                if not found:
+                    text = (
+                        f'next_on has "{outcome}", but no partner of the rule passes leads on then: write '
+                        f'when_{outcome} = "next" in its section [….intake] of partners.toml, or remove "{outcome}"'
+                    )
+                    yield Wrong("sources", (name, "partners", number), text)
+    for name, outcome in sorted(passing - passed):
+        text = (
+            f'when_{outcome} = "next", but no rule in sources.toml has a partner after {name!r} and "{outcome}" in '
+            'next_on: add both to a rule, or write "wait" or "hold"'
+        )
+        yield Wrong("partners", (name, "intake", f"when_{outcome}"), text)
 
 
 def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:

@@ -1,4 +1,4 @@
-"""Whether a partner gets a lead now, or the lead waits because an operator paused the partner.
+"""Whether a partner gets a lead now, or the lead waits: the partner is paused, or takes no leads at the time.
 
 A waiting delivery leaves its queue. The sweep queues it again when the partner gets leads again. The time of the wait
 is no part of the retry window.
@@ -6,7 +6,8 @@ is no part of the retry window.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,6 +23,8 @@ class WaitReason(StrEnum):
     """Why a partner gets no leads at the moment."""
 
     PAUSED = "paused"
+    CLOSED = "closed"
+    CAPPED = "capped"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ class PartnerState:
 
 @dataclass(frozen=True)
 class Wait:
-    """Why a lead waits, and until when; None if the end is not known."""
+    """Why a lead waits, and until when; None if the end is not known. `data` is for its timeline entry."""
 
     reason: WaitReason
     until: datetime | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_wait(state: PartnerState) -> Wait | None:
@@ -56,7 +60,7 @@ def find_wait(state: PartnerState) -> Wait | None:
 
 def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:
     """Wait until the partner gets leads again. The delivery is due at once: the sweep skips it until then."""
-    data: dict[str, Any] = {"reason": wait.reason.value}
+    data: dict[str, Any] = {"reason": wait.reason.value, **wait.data}
     if wait.until is not None:
         data["until"] = to_text(wait.until)
     return step(

@@ -7,28 +7,21 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from leadbridge.settings.check_schedule import CheckSchedule, check_ages
-from leadbridge.settings.opening_hours import LINE_PATTERN, OpeningHours, check_overlaps, parse_hours
-from leadbridge.settings.sections import Country, Duration, DurationOrShare, RetryPolicy, Section, Timeouts, Zone
-
-
-def _valid_hours(line: str) -> str:
-    parse_hours(line)
-    return line
-
-
-def _without_overlaps(lines: tuple[str, ...]) -> tuple[str, ...]:
-    check_overlaps(lines)
-    return lines
-
-
-HoursLine = Annotated[
-    str,
-    AfterValidator(_valid_hours),
-    Field(json_schema_extra={"examples": ["mon-fri 09:00-18:00", "sat,sun 10:00-14:00"], "pattern": LINE_PATTERN}),
-]
+from leadbridge.settings.intake import Intake, IntakeHours
+from leadbridge.settings.opening_hours import OpeningHours
+from leadbridge.settings.sections import (
+    Country,
+    Duration,
+    DurationOrShare,
+    Hours,
+    RetryPolicy,
+    Section,
+    Timeouts,
+    Zone,
+)
 
 
 class CadenceStep(Section):
@@ -116,7 +109,8 @@ class Partner(Section):
     for the partner's name if it is not that of the kind. `phone_country` is the country whose phone numbers the partner
     accepts; None for any. `time_zone` applies to times that come without an offset, and to `hours`: the days and times
     at which the partner changes statuses at all, such as "mon-fri 09:00-18:00". Without `hours` it always does.
-    `checks_at_once` is how many statuses one worker reads at a time.
+    `checks_at_once` is how many statuses one worker reads at a time. `intake` is how many leads the partner takes, and
+    when; None for any number at any time.
     """
 
     kind: str
@@ -129,12 +123,13 @@ class Partner(Section):
     timeouts: Timeouts
     retry: RetryPolicy
     cadence: tuple[CadenceStep, ...] = ()
-    hours: Annotated[tuple[HoursLine, ...], Field(min_length=1, max_length=50), AfterValidator(_without_overlaps)] = ()
+    hours: Hours = ()
     checks_at_once: Annotated[int, Field(ge=1, le=64)] = 16
     statuses: dict[str, StatusMeaning] = {}
     refresh_grant: bool = False
     account: AccountFields = Field(default_factory=AccountFields)
     sync: SyncPlan | None = None
+    intake: Intake | None = None
 
     @model_validator(mode="after")
     def _cadence_covers_every_age(self) -> Partner:
@@ -153,6 +148,22 @@ class Partner(Section):
         if not isinstance(self.cadence[0].every, timedelta) and self.cadence[0].at_least is None:
             raise ValueError('cadence: the first line needs "at_least", because a new deal has no age')
         return self
+
+    @model_validator(mode="after")
+    def _intake_has_a_time_zone(self) -> Partner:
+        intake = self.intake
+        if intake is None or "time_zone" in self.model_fields_set:
+            return self
+        if intake.has_hours or intake.per_day is not None:
+            name = "per_day" if not intake.has_hours else "hours" if intake.hours else "holidays"
+            raise ValueError(f'intake: {name} needs the partner\'s time_zone, such as time_zone = "Europe/Kyiv"')
+        return self
+
+    @cached_property
+    def intake_hours(self) -> IntakeHours | None:
+        """When the partner takes leads; None for always."""
+        intake = self.intake
+        return intake.hours_in(self.time_zone) if intake is not None and intake.has_hours else None
 
     @cached_property
     def check_schedule(self) -> CheckSchedule | None:

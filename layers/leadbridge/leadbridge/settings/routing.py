@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from leadbridge.settings.opening_hours import OpeningHours
-from leadbridge.settings.partners import HoursLine
-from leadbridge.settings.sections import Section
+from leadbridge.settings.sections import HoursLine, Section
 
 
 def _number(value: object) -> Decimal:
@@ -83,7 +82,7 @@ def _target(value: Any) -> Any:
     return {"partner": value} if isinstance(value, str) else value
 
 
-NextOutcome = Literal["rejected", "duplicate", "missing_fields"]
+NextOutcome = Literal["rejected", "duplicate", "missing_fields", "capped", "closed"]
 
 
 class RoutingRule(Section):

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema
 
+from leadbridge.settings.opening_hours import LINE_PATTERN, check_overlaps, parse_hours
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -39,6 +41,16 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _valid_hours(line: str) -> str:
+    parse_hours(line)
+    return line
+
+
+def _without_overlaps(lines: tuple[str, ...]) -> tuple[str, ...]:
+    check_overlaps(lines)
+    return lines
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 DurationOrShare = Annotated[
     timedelta | float,
@@ -52,6 +64,12 @@ DurationOrShare = Annotated[
     ),
 ]
 Zone = Annotated[str, AfterValidator(_known_zone)]
+HoursLine = Annotated[
+    str,
+    AfterValidator(_valid_hours),
+    Field(json_schema_extra={"examples": ["mon-fri 09:00-18:00", "sat,sun 10:00-14:00"], "pattern": LINE_PATTERN}),
+]
+Hours = Annotated[tuple[HoursLine, ...], Field(min_length=1, max_length=50), AfterValidator(_without_overlaps)]
 Country = Annotated[StrictStr, Field(pattern="^[A-Z]{2}$")]  # ISO 3166
 
 

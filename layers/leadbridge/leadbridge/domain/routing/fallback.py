@@ -23,6 +23,8 @@ class NextOn(StrEnum):
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
     MISSING_FIELDS = "missing_fields"
+    CAPPED = "capped"
+    CLOSED = "closed"
 
     @property
     def meaning(self) -> str:
@@ -34,6 +36,8 @@ _MEANINGS = {
     NextOn.REJECTED: "has rejected it",
     NextOn.DUPLICATE: "has the person already",
     NextOn.MISSING_FIELDS: "cannot accept it",
+    NextOn.CAPPED: "takes no more leads at this time",
+    NextOn.CLOSED: "is closed at this time",
 }
 DEFAULT_NEXT_ON = (NextOn.REJECTED.value, NextOn.MISSING_FIELDS.value)
 

@@ -1,0 +1,129 @@
+"""How many leads a partner takes, and when: the windows of its caps, and what happens to a lead that it does not take.
+
+A window is the period in which a cap counts: an hour of UTC, a day of the partner's time zone, or all time. The
+transaction that starts an attempt counts the delivery in every window, unless one is full. An attempt that certainly
+did not reach the partner is taken off the count again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, Literal
+
+from leadbridge.domain.admission import Wait, WaitReason
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner
+
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Window:
+    """The period in which a cap counts. `cap` is the setting; `key` names the counter, `limit` is its largest value."""
+
+    cap: str
+    key: str
+    limit: int
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+    def is_full(self, counts: Mapping[str, int]) -> bool:
+        """Whether the count has reached the limit."""
+        return counts.get(self.key, 0) >= self.limit
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a partner does not take a lead now, and what happens to the lead. `until` is None if no time changes that."""
+
+    reason: WaitReason
+    until: datetime | None
+    then: Literal["next", "wait", "hold"]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wait(self) -> Wait:
+        """The wait until the partner takes leads again."""
+        return Wait(self.reason, self.until, self.data)
+
+
+@dataclass(frozen=True)
+class IntakeStatus:
+    """What a partner takes at a moment: why it takes no lead, or how many more, and since when it takes them.
+
+    `room` is None without a limit, `since` if there was no limit before.
+    """
+
+    refusal: Refusal | None = None
+    room: int | None = None
+    since: datetime | None = None
+
+
+def windows_at(partner: Partner, now: datetime) -> tuple[Window, ...]:
+    """Return the windows of a partner's caps at a moment, the shortest first."""
+    if partner.intake is None:
+        return ()
+    return tuple(_window(cap, limit, partner.time_zone, now) for cap, limit in partner.intake.caps.items())
+
+
+def find_refusal(
+    partner: Partner, counts: Mapping[str, int], now: datetime, counted_in: Collection[str] = ()
+) -> Refusal | None:
+    """Return why a partner does not take a lead now; None if it takes one.
+
+    `counts` are the counts of its windows. `counted_in` are the windows that count this lead already.
+    """
+    intake, hours = partner.intake, partner.intake_hours
+    if intake is None:
+        return None
+    opening = now if hours is None else hours.next_open(now)
+    if opening is None or opening > now:
+        return Refusal(WaitReason.CLOSED, opening, intake.when_closed)
+    full = [one for one in windows_at(partner, now) if one.key not in counted_in and one.is_full(counts)]
+    if not full:
+        return None
+    last = full[-1]  # the longest one ends last
+    until = last.ends_at if hours is None or last.ends_at is None else hours.next_open(last.ends_at)
+    return Refusal(WaitReason.CAPPED, until, intake.when_capped, {"cap": last.cap, "limit": last.limit})
+
+
+def intake_status(partner: Partner, counts: Mapping[str, int], now: datetime) -> IntakeStatus:
+    """Return what a partner takes at a moment."""
+    if (refusal := find_refusal(partner, counts, now)) is not None:
+        return IntakeStatus(refusal, 0)
+    windows, hours = windows_at(partner, now), partner.intake_hours
+    room = min((one.limit - counts.get(one.key, 0) for one in windows), default=None)
+    since = [one.starts_at for one in windows]
+    if hours is not None:
+        since.append(hours.opened_at(now))
+    return IntakeStatus(None, room, max((moment for moment in since if moment is not None), default=None))
+
+
+def added(windows: Iterable[Window], counted_in: Collection[str]) -> dict[str, int]:
+    """Return the limits of the windows that do not count a delivery yet, by the names of their counters."""
+    return {window.key: window.limit for window in windows if window.key not in counted_in}
+
+
+def _window(cap: str, limit: int, time_zone: str, now: datetime) -> Window:
+    if cap == TOTAL:
+        return Window(cap, TOTAL, limit)
+    if cap == "per_hour":
+        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        return Window(cap, f"{hour:%Y-%m-%dT%H}", limit, hour, hour + timedelta(hours=1))
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo(time_zone)
+    today = now.astimezone(zone).date()
+    starts = _midnights(today, zone)[0]
+    # The clocks can change at midnight, so that a day begins twice: only a later moment ends the window.
+    ends = [moment for moment in _midnights(today + timedelta(days=1), zone) if moment > now]
+    return Window(cap, today.isoformat(), limit, min(starts, now), min(ends, default=now + timedelta(days=1)))
+
+
+def _midnights(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
+    """Return both readings of the start of a local day, in UTC. They differ if the clocks change at it."""
+    local = datetime.combine(day, time(), tzinfo=zone)
+    return local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
