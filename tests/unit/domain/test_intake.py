@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.domain.intake import find_refusal, intake_status, windows_at
+from leadbridge.domain.routing.intake import find_refusal, intake_status, windows_at
 from leadbridge.settings.intake import Intake
 from quality.testkit.intake import partner_with_intake
 

@@ -1,1 +1,1 @@
-"""Routing of leads to partners: the rules of a source, and the next partner after an outcome."""
+"""Routing of leads to partners: the rules of a source, caps and hours, and the next partner after an outcome."""
