@@ -31,7 +31,11 @@ retry = { first_delay = "15s", longest_delay = "1h", give_up_after = "24h" }
 cadence = [{ until = "1h", every = "2m" }, { until = "1d", every = "15m" }, { every = "20%", at_most = "30d" }]
 statuses = { "Видано" = { meaning = "issued", final = true } }
 """,
-    (CONFIG / "messages.toml").read_text(encoding="utf-8"),
+    (CONFIG / "messages.toml").read_text(encoding="utf-8").partition("[notifications.")[0]
+    + """
+[notifications.lender.default.text]
+uk = "Статус вашої заявки: {status}."
+""",
 )
 
 

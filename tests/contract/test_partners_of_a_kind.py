@@ -72,9 +72,11 @@ def stack(tmp_path: Path) -> Iterator[MotoStack]:
     sources = folder / "sources.toml"
     text = sources.read_text(encoding="utf-8")
     web_trading = text.index("[web-trading]")
-    route = 'partners = ["broker-b"]\ndefaults = { "trading.offer" = "Silver" }'
+    route = 'partners = [{ to = ["broker-b", "matchtrade"] }]\ndefaults = { "trading.offer" = "Silver" }'
     text = text[:web_trading] + text[web_trading:].replace('partners = ["matchtrade"]', route, 1)
     sources.write_text(text, encoding="utf-8")
+    with (folder / "messages.toml").open("a", encoding="utf-8") as messages:
+        messages.write("\n[notifications.broker-b.default]\non = false\n")
     ship(folder, tmp_path / "shipped")
     with moto_stack() as made, patch.object(settings, "_SHIPPED", tmp_path / "shipped"):
         settings.settings.cache_clear()

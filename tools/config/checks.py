@@ -18,7 +18,7 @@ from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.partners.kind import StatusSource
 from leadbridge.partners.registry import kind_named, kind_names
-from leadbridge.settings import Settings
+from leadbridge.settings import Settings, self_check
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from tools.config.lines import Place
 from tools.config.words import meant, sentence
@@ -45,7 +45,10 @@ class Wrong:
 
 def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
     """Everything that is wrong with the configuration of one environment, as it was read from TOML."""
-    return [*_in_shape(tables), *_in_sources(tables, environment), *_in_partners(tables)]
+    found = [*_in_shape(tables), *_in_sources(tables, environment), *_in_partners(tables), *_in_notifications(tables)]
+    if any(wrong.table == "sources" for wrong in found):
+        return found  # a wrong line may be the one that names a partner
+    return [*found, *_in_routes_to(tables)]
 
 
 def adapters() -> list[str]:
@@ -165,10 +168,8 @@ def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator
         place: Place = (name, "partners", number)
         if isinstance(route, str) and route in partners[:number]:
             yield Wrong("sources", place, f"the partner {route!r} is named twice")
-        to = route.get("to") if isinstance(route, dict) else route
-        for target in to if isinstance(to, list) else [to]:
-            partner = target.get("partner") if isinstance(target, dict) else target
-            if isinstance(partner, str) and partner not in known:
+        for partner in _targets_of(route):
+            if partner not in known:
                 text = f"there is no partner {partner!r} in partners.toml{meant(partner, known)}"
                 yield Wrong("sources", place, text)
         for path, _ in _items(route.get("when") if isinstance(route, dict) else None):
@@ -226,11 +227,61 @@ def _in_kind_of(name: str, partner: dict[str, Any]) -> Iterator[Wrong]:
     if not isinstance(kind, str):
         return
     if kind not in (known := kind_names()):
-        yield Wrong("partners", (name, "kind"), f"there is no partner kind {kind!r}{meant(kind, known)}")
+        text = f"there is no partner kind {kind!r}{meant(kind, known) or '; there are ' + ', '.join(known)}"
+        yield Wrong("partners", (name, "kind"), text)
         return
     wanted, other = ("sync", "cadence") if kind_named(kind).status is StatusSource.SYNC else ("cadence", "sync")
     if wanted not in partner and other in partner:
         yield Wrong("partners", (name, other), f"a partner of kind {kind!r} needs {wanted!r} instead of {other!r}")
+
+
+def _in_routes_to(tables: Tables) -> Iterator[Wrong]:
+    """A partner gets leads from a source, or from operators only. The source of the deployment's test lead is none."""
+    for name, partner in _items(tables["partners"]):
+        sources = [source for source, rules in _items(tables["sources"]) if name in _targets(rules)]
+        routes = [source for source in sources if source != self_check.SOURCE]
+        is_by_hand = isinstance(partner, dict) and partner.get("by_hand") is True
+        if is_by_hand and routes:
+            text = f"source {routes[0]!r} sends it leads, so remove 'by_hand', or the partner from the source"
+            yield Wrong("partners", (name, "by_hand"), text)
+        elif not is_by_hand and not routes:
+            text = (
+                "no source sends it leads: add it to 'partners' of a source in sources.toml, "
+                "or set by_hand = true if only operators send it leads"
+            )
+            yield Wrong("partners", (name,), text)
+
+
+def _targets(source: Any) -> Iterator[str]:
+    """The partners that the rules of a source name."""
+    rules = source.get("partners") if isinstance(source, dict) else None
+    for rule in rules if isinstance(rules, list) else []:
+        yield from _targets_of(rule)
+
+
+def _targets_of(rule: Any) -> Iterator[str]:
+    to = rule.get("to") if isinstance(rule, dict) else rule
+    for target in to if isinstance(to, list) else [to]:
+        partner = target.get("partner") if isinstance(target, dict) else target
+        if isinstance(partner, str):
+            yield partner
+
+
+def _in_notifications(tables: Tables) -> Iterator[Wrong]:
+    """People get a message about each change of a status, with the partner's own texts."""
+    partners = dict(_items(tables["partners"]))
+    notifications = dict(_items(tables["messages"].get("notifications")))
+    for name in notifications:
+        if name not in partners:
+            text = f"[notifications.{name}]: there is no partner {name!r} in partners.toml{meant(name, partners)}"
+            yield Wrong("messages", ("notifications", name), text)
+    for name in partners:
+        if name not in notifications:
+            text = (
+                f"there are no texts about its statuses: add [notifications.{name}.default] to messages.toml, "
+                "with texts, or with on = false for no messages"
+            )
+            yield Wrong("partners", (name,), text)
 
 
 def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:

@@ -99,6 +99,7 @@ def test_a_client_has_what_its_kind_promises(kind: PartnerKind) -> None:
     ("changes", "text"),
     [
         ({"kind": "matchtrad"}, "there is no partner kind 'matchtrad'; did you mean 'matchtrade'?"),
+        ({"kind": "bank"}, "there is no partner kind 'bank'; there are leadleader, matchtrade"),
         ({"kind": "matchtrade"}, "a partner of kind 'matchtrade' needs 'sync' instead of 'cadence'"),
     ],
 )

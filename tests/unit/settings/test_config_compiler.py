@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.settings import self_check
 from quality.testkit.configuration import GOOD, TABLES
 from quality.testkit.template import ROOT
 from tools.config import WrongConfiguration, check, ship
@@ -203,6 +204,70 @@ def test_a_wrong_cadence_or_opening_hour_is_named_by_its_line(folder: Path, befo
     assert before in GOOD[1]
     (folder / "partners.toml").write_text(GOOD[1].replace(before, after), encoding="utf-8")
     assert [one.startswith(f"config/partners.toml:{said}") for one in problems(folder)] == [True], problems(folder)
+
+
+TWO = GOOD[1] + GOOD[1].replace("[lender]", "[other]")
+TEXTS_OF_TWO = GOOD[2] + "[notifications.other.default]\non = false\n"
+NO_ROUTE = (
+    "no source sends it leads: add it to 'partners' of a source in sources.toml, "
+    "or set by_hand = true if only operators send it leads"
+)
+NO_TEXTS = (
+    "partner lender: there are no texts about its statuses: add [notifications.lender.default] to messages.toml, "
+    "with texts, or with on = false for no messages"
+)
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ('["lender", "other"]', None),
+        ('[{ to = ["lender", "other"] }]', None),
+        ('[{ to = [{ partner = "lender", weight = 1 }, { partner = "other", weight = 2 }] }]', None),
+        ('["lender"]', f"config/partners.toml:11: partner other: {NO_ROUTE}"),
+        ('[{ to = ["other"] }]', f"config/partners.toml:2: partner lender: {NO_ROUTE}"),
+    ],
+)
+def test_a_partner_needs_a_source_that_sends_it_leads(folder: Path, to: str, said: str | None) -> None:
+    (folder / "sources.toml").write_text(SOURCE.replace('["lender"]', to), encoding="utf-8")
+    (folder / "partners.toml").write_text(TWO, encoding="utf-8")
+    (folder / "messages.toml").write_text(TEXTS_OF_TWO, encoding="utf-8")
+    assert (problems(folder) if said else []) == ([said] if said else [])
+    assert said or check(folder)
+
+
+def test_the_test_lead_of_a_deployment_is_no_route(folder: Path) -> None:
+    (folder / "sources.toml").write_text(SOURCE.replace("tilda-credit", self_check.SOURCE), encoding="utf-8")
+    assert problems(folder) == [f"config/partners.toml:2: partner lender: {NO_ROUTE}"]
+
+
+def test_a_partner_of_operators_alone_has_no_source(folder: Path) -> None:
+    by_hand = GOOD[1].replace("[lender]", "[lender]\nby_hand = true")
+    (folder / "partners.toml").write_text(by_hand, encoding="utf-8")
+    (told,) = problems(folder)
+    assert told.startswith("config/partners.toml:3: partner lender: source 'tilda-credit' sends it leads, so remove")
+    (folder / "sources.toml").write_text("", encoding="utf-8")
+    assert check(folder)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("default.text]\nuk =", "default]\non = false\n#", []),
+        ("[notifications.lender.default.text]\n", "[notifications]\n#", [NO_TEXTS]),
+        (
+            "notifications.lender",
+            "notifications.lendr",
+            ["[notifications.lendr]: there is no partner 'lendr' in partners.toml; did you mean 'lender'?", NO_TEXTS],
+        ),
+    ],
+)
+def test_a_partner_needs_texts_about_its_statuses(folder: Path, before: str, after: str, said: list[str]) -> None:
+    assert before in GOOD[2]
+    (folder / "messages.toml").write_text(GOOD[2].replace(before, after), encoding="utf-8")
+    told = problems(folder) if said else []
+    assert [one.partition(": ")[2] for one in told] == said
+    assert said or check(folder)
 
 
 def test_an_environments_own_file_is_named(folder: Path) -> None:

@@ -278,14 +278,14 @@ def wrong_messages(change: Callable[[dict[str, Any]], object]) -> str:
     ("change", "named"),
     [
         (
-            lambda m: m["notifications"]["leadleader"]["default"]["text"].update(uk="Статус: {statos}"),
+            lambda m: m["notifications"]["lender"]["default"]["text"].update(uk="Статус: {statos}"),
             "there is no {statos}",
         ),
         (
-            lambda m: m["notifications"]["leadleader"]["default"].update(template_id="5f"),
+            lambda m: m["notifications"]["lender"]["default"].update(template_id="5f"),
             "either a text or a template_id",
         ),
-        (lambda m: m["notifications"]["leadleader"]["default"].pop("text"), "either a text or a template_id"),
+        (lambda m: m["notifications"]["lender"]["default"].pop("text"), "either a text or a template_id"),
         (lambda m: m["time_zones"].update({"+1": "America/Atlantis"}), "there is no time zone 'America/Atlantis'"),
         (lambda m: m["time_zones"].pop("default"), "there must be a default"),
         (lambda m: m["quiet_hours"].update(to="25:00"), "messages.quiet_hours.to"),

@@ -109,13 +109,14 @@ class Partner(Section):
     for the partner's name if it is not that of the kind. `phone_country` is the country whose phone numbers the partner
     accepts; None for any. `time_zone` applies to times that come without an offset, and to `hours`: the days and times
     at which the partner changes statuses at all, such as "mon-fri 09:00-18:00". Without `hours` it always does.
-    `checks_at_once` is how many statuses one worker reads at a time. `intake` is how many leads the partner takes, and
-    when; None for any number at any time.
+    `checks_at_once` is how many statuses one worker reads at a time. `by_hand`: no source sends it leads, only
+    operators do. `intake` is how many leads the partner takes, and when; None for any number at any time.
     """
 
     kind: str
     label: Annotated[str, Field(max_length=40)] = ""
     requires: tuple[str, ...]
+    by_hand: bool = False
     phone_country: Country | None = None
     tax_number_checksum: Literal["off", "warn", "strict"] = "warn"
     status_method: Literal["POST", "GET"] = "POST"
