@@ -14,8 +14,10 @@ SECOND = GOOD[1].replace("[lender]", "[second]")
 
 def said(tmp_path: Path, intake: str, routes: str = '["lender"]', zone: str = 'time_zone = "Europe/Kyiv"') -> list[str]:
     sources = GOOD[0].replace('["lender"]', routes)
-    partners = GOOD[1].replace("[lender]", f"[lender]\n{zone}\nintake = {{ {intake} }}") + SECOND
-    for name, text in zip(TABLES, (sources, partners, GOOD[2]), strict=True):
+    partners = GOOD[1].replace("[lender]", f"[lender]\n{zone}\nintake = {{ {intake} }}")
+    partners += SECOND if "second" in routes else SECOND.replace("[second]", "[second]\nby_hand = true")
+    messages = f"{GOOD[2]}[notifications.second.default]\non = false\n"
+    for name, text in zip(TABLES, (sources, partners, messages), strict=True):
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     try:
         check(tmp_path)
