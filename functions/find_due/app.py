@@ -84,6 +84,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     queued, late = fill_checks(variables.queue_url, sweeps(), find_due, now, variables.max_queued_checks)
     states = PartnerStates(table()).load(settings().partners)
     count("PartnersPaused", sum(state.pause is not None for state in states.values()))
+    count("CircuitsOpen", sum(not state.circuit.is_closed for state in states.values()))
     resumed, late_after_wait = fill_waiting(variables.queue_url, states, find_due, now, variables.max_queued_checks)
     queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)

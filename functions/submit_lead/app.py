@@ -26,11 +26,13 @@ from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.services.dead_letters.bodies import failed_delivery, unrecorded_answer
 from leadbridge.services.outcomes import record_outcome
+from leadbridge.services.submission.circuit import CircuitBreaker
 from leadbridge.services.submission_rules import RepeatPolicy, fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import settings
 from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import open_table
 
 
@@ -65,6 +67,7 @@ def submitter(partner: str) -> Submitter:
         repeats=RepeatPolicy(ClaimRepository(open_table()), settings()),
         find_fallback=fallback_finder(settings()),
         find_warning=kind_of(partner).find_warning,
+        circuit=CircuitBreaker(partner, settings().partners[partner].circuit, PartnerStates(open_table()), utc_now),
     )
 
 

@@ -198,7 +198,7 @@ def test_the_state_of_a_partner_is_stored(world: World) -> None:
     world.states.pause(PARTNER, replace(PAUSE, reason="and another reason"))
     [state] = world.states.load([PARTNER, "matchtrade"]).values()
     assert state == PartnerState(replace(PAUSE, reason="and another reason"))
-    assert find_wait(state) == Wait(WaitReason.PAUSED)
+    assert find_wait(state, NOW) == Wait(WaitReason.PAUSED)
     world.states.resume(PARTNER, NOW + HOUR)
     assert world.states.load([PARTNER]) == {PARTNER: PartnerState(admits_since=NOW + HOUR)}
 

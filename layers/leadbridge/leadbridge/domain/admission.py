@@ -1,4 +1,7 @@
-"""Whether a partner gets a lead now, or the lead waits: the partner is paused, or takes no leads at the time.
+"""Whether a partner gets a lead now, or the lead waits.
+
+It waits while an operator pauses the partner, its circuit is open, or it takes no leads at the time.
+
 
 A waiting delivery leaves its queue. The sweep queues it again when the partner gets leads again. The time of the wait
 is no part of the retry window.
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -25,6 +28,7 @@ class WaitReason(StrEnum):
     PAUSED = "paused"
     CLOSED = "closed"
     CAPPED = "capped"
+    CIRCUIT_OPEN = "circuit_open"
 
 
 @dataclass(frozen=True)
@@ -37,25 +41,69 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Circuit:
+    """The circuit of a partner: closed; open until `opened_until`; then half-open, until one attempt succeeds.
+
+    `failures` are consecutive failures while it is closed, `code` is the error of the last one. `since` is when it
+    opened, `open_for` the length of the last opening. While half-open, one attempt at a time is the probe: others wait
+    for its end, until `probe_until` at most.
+    """
+
+    failures: int = 0
+    code: str | None = None
+    since: datetime | None = None
+    opened_until: datetime | None = None
+    open_for: timedelta = timedelta()
+    probe_until: datetime | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether any number of attempts may start."""
+        return self.opened_until is None
+
+    def blocked_until(self, now: datetime) -> datetime | None:
+        """Return until when no attempt may start; None if one may start now."""
+        until = max(filter(None, (self.opened_until, self.probe_until)), default=now)
+        return until if until > now else None
+
+
+@dataclass(frozen=True)
 class PartnerState:
-    """What is stored about a partner. `admits_since` is when the last pause ended; None if there was none."""
+    """What is stored about a partner.
+
+    `admits_since` is when the last pause ended or the circuit closed; None if that never happened.
+    """
 
     pause: Pause | None = None
+    circuit: Circuit = field(default_factory=Circuit)
     admits_since: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Why a lead waits, and until when; None if the end is not known. `data` is for its timeline entry."""
+    """Why a lead waits, and until when; None if the end is not known. `data` is for its timeline entry.
+
+    An estimated end may move.
+    """
 
     reason: WaitReason
     until: datetime | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    is_estimate: bool = False
 
 
-def find_wait(state: PartnerState) -> Wait | None:
+def find_wait(state: PartnerState, now: datetime) -> Wait | None:
     """Return why a partner gets no lead now; None if it gets one."""
-    return None if state.pause is None else Wait(WaitReason.PAUSED)
+    if state.pause is not None:
+        return Wait(WaitReason.PAUSED)
+    blocked_until = state.circuit.blocked_until(now)
+    return None if blocked_until is None else Wait(WaitReason.CIRCUIT_OPEN, blocked_until, is_estimate=True)
+
+
+def is_same_wait(delivery: Delivery, wait: Wait) -> bool:
+    """Return whether a delivery waits for this already. An estimated end that has moved is not written to it."""
+    until = wait.until if wait.is_estimate else delivery.waiting_until
+    return (delivery.waiting_reason, until) == (wait.reason, wait.until)
 
 
 def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:

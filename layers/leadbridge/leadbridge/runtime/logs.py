@@ -68,8 +68,17 @@ def count(name: str, number: float = 1) -> None:
 
 def count_for_source(name: str, source: str) -> None:
     """Add 1 to a count with the dimension `source`, which must be a configured source."""
+    _count_for(name, "source", source)
+
+
+def count_for_partner(name: str, partner: str) -> None:
+    """Add 1 to a count with the dimension `partner`, which must be a configured partner."""
+    _count_for(name, "partner", partner)
+
+
+def _count_for(name: str, dimension: str, value: str) -> None:
     with single_metric(name, MetricUnit.Count, 1, namespace=_NAMESPACE) as metric:
-        metric.add_dimension("source", source)
+        metric.add_dimension(dimension, value)
 
 
 def count_version_fault(error: BaseException) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from leadbridge.services.checks.sweep import CheckSweep
     from leadbridge.storage.queries.due_items import DueItem
 
+PROBE_CANDIDATES = 3  # one may be gone: erased, or sent in the meantime
+
 type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
 """Returns the due items of a partition of the index, longest due first: partition, now, limit."""
 
@@ -100,20 +102,23 @@ def fill_waiting(
     """Queue the deliveries that waited for their partner, once it gets leads again.
 
     Returns the number of messages sent, and for how many seconds the partner has got leads while a delivery waits. A
-    partner that was never paused has no such deliveries, and those of a paused one are not read: they cost nothing,
-    however many and however long. Each partner's share of the queue is at least one message. Raises Contended.
+    partner without a stored state has no such deliveries, and those of a paused one or behind an open circuit are not
+    read: they cost nothing, however many and however long. A half-open circuit needs a probe: a few are queued, and one
+    of them becomes it. Each partner's share of the queue is at least one message. Raises Contended.
     """
-    admitting = {name: state for name, state in states.items() if find_wait(state) is None}
+    admitting = {name: state for name, state in states.items() if find_wait(state, now) is None}
     if not admitting:
         return 0, 0.0
     room = max(0, max_queued - queue_length(queue_url, with_in_flight=True))
     share, queued, late = max(1, room // len(admitting)), 0, 0.0
     for partner, state in admitting.items():
-        due = iter(find_due(waiting_partition(partner), now, share * BATCH))
+        is_closed = state.circuit.is_closed
+        due = iter(find_due(waiting_partition(partner), now, share * BATCH if is_closed else PROBE_CANDIDATES))
         if (longest := next(due, None)) is None:
             continue
-        since = max(from_text(longest.due_at), state.admits_since or now)
-        late = max(late, (now - since).total_seconds())
+        if is_closed:
+            since = max(from_text(longest.due_at), state.admits_since or now)
+            late = max(late, (now - since).total_seconds())
         queued += _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
     return queued, late
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
-from leadbridge.domain.admission import Wait, end_wait, find_wait, wait_for_partner
+from leadbridge.domain.admission import Wait, WaitReason, end_wait, find_wait, is_same_wait, wait_for_partner
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
@@ -42,6 +42,7 @@ from leadbridge.settings import RetryPolicy, self_check
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
     from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
+    from leadbridge.services.submission.circuit import CircuitBreaker
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     `accounts` looks up the partner's accounts; None if that is not possible. `repeats` finds earlier leads of the same
     person. `find_fallback` returns the partner that gets the lead after an outcome. `find_warning` returns what the
     partner does not get as the lead has it. `save_answer` stores a partner's answer in a dead letter if it cannot be
-    written to the table.
+    written to the table. `circuit` counts the partner's failures; None if nothing opens its circuit.
     """
 
     ledger: SubmissionLedger
@@ -64,6 +65,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     find_fallback: Callable[[Lead, str, NextOn], str | None] = lambda _lead, _partner, _outcome: None
     find_warning: Callable[[Any, Lead], ErrorInfo | None] = lambda _authorization, _lead: None
     save_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
+    circuit: CircuitBreaker | None = None
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, partner: str, budget: Budget) -> Result:
@@ -88,9 +90,19 @@ class Submitter(RetryingWorker[Delivery, Change]):
             ended = self._end_without_attempt(delivery)
             if ended is not None:
                 return ended
-        if (wait := find_wait(state)) is not None:
+        if (wait := find_wait(state, now)) is not None:
             return self._wait_for_partner(delivery, now, wait)
-        delivery = end_wait(delivery, now)
+        if self.circuit is None:
+            return self._call_partner(end_wait(delivery, now), lead, budget)
+        permit = self.circuit.enter(state.circuit, budget)
+        if permit is None:
+            return self._wait_for_partner(delivery, now, Wait(WaitReason.CIRCUIT_OPEN, is_estimate=True))
+        result = self._call_partner(end_wait(delivery, now), lead, budget)
+        self.circuit.leave(permit, delivery.lead_id, result)
+        return result
+
+    def _call_partner(self, delivery: Delivery, lead: Lead, budget: Budget) -> Result:
+        """Look the delivery up if it is uncertain, and attempt it."""
         if delivery.is_uncertain and self.accounts is not None:
             settled = self._look_up(self.accounts, delivery, lead, budget)
             if settled is not None:
@@ -148,7 +160,7 @@ class Submitter(RetryingWorker[Delivery, Change]):
     def _wait_for_partner(self, delivery: Delivery, now: datetime, wait: Wait) -> Result:
         """Wait until the partner gets leads again. The delivery leaves the queue, and the sweep queues it again."""
         result = Result(Outcome.WAITING)
-        if (delivery.waiting_reason, delivery.waiting_until) != (wait.reason, wait.until):
+        if not is_same_wait(delivery, wait):
             return self._write(wait_for_partner(delivery, now, wait), result)
         if delivery.due_at is None or delivery.due_at > now:  # the sweep queued it just before the partner was paused
             self.ledger.defer(delivery, now)

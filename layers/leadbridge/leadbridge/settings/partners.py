@@ -13,6 +13,7 @@ from leadbridge.settings.check_schedule import CheckSchedule, check_ages
 from leadbridge.settings.intake import Intake, IntakeHours
 from leadbridge.settings.opening_hours import OpeningHours
 from leadbridge.settings.sections import (
+    CircuitPolicy,
     Country,
     Duration,
     DurationOrShare,
@@ -123,6 +124,7 @@ class Partner(Section):
     time_zone: Zone = "UTC"
     timeouts: Timeouts
     retry: RetryPolicy
+    circuit: CircuitPolicy = Field(default_factory=CircuitPolicy)
     cadence: tuple[CadenceStep, ...] = ()
     hours: Hours = ()
     checks_at_once: Annotated[int, Field(ge=1, le=64)] = 16

@@ -7,7 +7,16 @@ from datetime import timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from leadbridge.settings.opening_hours import LINE_PATTERN, check_overlaps, parse_hours
 
@@ -92,3 +101,20 @@ class RetryPolicy(Section):
     first_delay: Duration
     longest_delay: Duration
     give_up_after: Duration
+
+
+class CircuitPolicy(Section):
+    """When a partner's circuit opens, and for how long.
+
+    It opens after `failures` consecutive failures, for `open_for`. Each failed probe doubles that, up to `longest`.
+    """
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    open_for: Duration = timedelta(seconds=30)
+    longest: Duration = timedelta(minutes=10)
+
+    @model_validator(mode="after")
+    def _longest_is_longest(self) -> CircuitPolicy:
+        if self.longest < self.open_for:
+            raise ValueError("longest must not be shorter than open_for")
+        return self

@@ -131,6 +131,25 @@ class Unknown(PartnerError):
     default_code = ErrorCode.RESPONSE_AMBIGUOUS
 
 
+# The codes of errors that show that a partner is away, overloaded or broken. Others are about one lead, or about us.
+OUTAGE_CODES = frozenset(
+    {
+        ErrorCode.UNREACHABLE,
+        ErrorCode.REPLY_LOST,
+        ErrorCode.RESPONSE_AMBIGUOUS,
+        ErrorCode.RESPONSE_INVALID,
+        ErrorCode.PROXY_PAGE,
+        ErrorCode.UNAVAILABLE,
+        ErrorCode.RATE_LIMITED,
+    }
+)
+
+
+def shows_outage(error: PartnerError) -> bool:
+    """Return whether an error shows that the partner cannot process requests at the moment."""
+    return isinstance(error, (RateLimited, Unavailable, Unknown)) and error.code in OUTAGE_CODES
+
+
 def secret_incomplete(partner: str, operation: str, fields: list[str], *, of: str = "the secret") -> Misconfigured:
     """Return the error for a secret that lacks usable values for these keys."""
     text = f"{of} lacks a usable {', '.join(fields)}"

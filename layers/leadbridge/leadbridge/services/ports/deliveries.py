@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from leadbridge.runtime.budget import Budget
 
 if TYPE_CHECKING:
-    from leadbridge.domain.admission import PartnerState
+    from leadbridge.domain.admission import Circuit, PartnerState
     from leadbridge.domain.delivery import Change, Delivery, State
     from leadbridge.domain.errors.error_codes import ErrorInfo
     from leadbridge.domain.lead import Lead
@@ -84,6 +84,38 @@ class ResolutionLedger(Protocol):
 
     def apply(self, change: Change) -> Delivery:
         """Write a change; raises Conflict, AlreadyLinked, Contended."""
+        ...
+
+
+class CircuitStates(Protocol):
+    """The circuits of partners, as they are stored."""
+
+    def count_failure(self, partner: str, lead_id: str, code: str) -> int:
+        """Count a failed attempt while the circuit is closed; return the number of consecutive failures."""
+        ...
+
+    def reset_failures(self, partner: str) -> None:
+        """Note a success while the circuit is closed."""
+        ...
+
+    def open_circuit(self, partner: str, now: datetime, open_for: timedelta, code: str) -> bool:
+        """Open a closed circuit; return whether this call opened it."""
+        ...
+
+    def start_probe(self, partner: str, circuit: Circuit, now: datetime, until: datetime) -> str | None:
+        """Start the only probe of a half-open circuit; return its id, None if it is not possible."""
+        ...
+
+    def end_probe(self, partner: str, probe: str) -> None:
+        """End a probe that showed nothing."""
+        ...
+
+    def reopen_circuit(self, partner: str, probe: str, now: datetime, open_for: timedelta, code: str) -> bool:
+        """Open the circuit again after a failed probe; return whether the probe was still the running one."""
+        ...
+
+    def close_circuit(self, partner: str, probe: str, now: datetime) -> bool:
+        """Close the circuit after a successful probe; return whether the probe was still the running one."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""What a submission uses: the circuit of its partner."""
