@@ -2,7 +2,6 @@
 
 It waits while an operator pauses the partner, its circuit is open, or it takes no leads at the time.
 
-
 A waiting delivery leaves its queue. The sweep queues it again when the partner gets leads again. The time of the wait
 is no part of the retry window.
 """
