@@ -17,11 +17,15 @@ Name = Annotated[str, typer.Argument(help="The partner's name, as in `partners l
 def list_partners(output: Output, api: Api) -> None:
     """List the configured partners and whether they get leads."""
     document = api.get("partners")
-    names = ("name", "kind", "label", "state", "reason", "operator", "since")
+    names = ("name", "kind", "label", "state", "reason", "operator", "since", "until")
 
     def row(partner: dict[str, Any]) -> list[object]:
-        pause = partner["pause"] or {}
-        return [*(partner[name] for name in names[:4]), *(pause.get(name) for name in ("reason", "operator", "at"))]
+        pause, circuit = partner["pause"], partner["circuit"]
+        if pause is not None:
+            why = [pause["reason"], pause["operator"], pause["at"], None]
+        else:
+            why = [circuit["code"], None, circuit["since"], circuit["opened_until"]]
+        return [*(partner[name] for name in names[:4]), *why]
 
     output.answer(document, lambda: [table(names, map(row, document["partners"]))])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 
 from leadbridge.api.problems import Problem
 from leadbridge.api.routes import partners
-from leadbridge.domain.clock import from_text
+from leadbridge.domain.clock import from_text, to_text
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE
+from quality.testkit.people import NOW
 
 
 @pytest.fixture
@@ -37,6 +40,24 @@ def test_a_partner_is_paused_and_resumed(request_: Any) -> None:
     assert states(request_) == {"leadleader": "open", "matchtrade": "paused"}
     assert partners.resume_partner(request_)["state"] == "open"
     assert states(request_)["matchtrade"] == "open"
+
+
+def test_operators_see_the_circuit_of_a_partner_also_while_it_is_paused(request_: Any) -> None:
+    circuits, half_a_minute = PartnerStates(request_.resources.table), timedelta(seconds=30)
+    assert circuits.count_failure("matchtrade", "ld_1", "unreachable") == 1
+    assert states(request_)["matchtrade"] == "open"
+    assert circuits.open_circuit("matchtrade", NOW, half_a_minute, "unreachable")
+    [listed] = [one for one in partners.list_partners(request_)["partners"] if one["name"] == "matchtrade"]
+    circuit = {
+        "failures": 1,
+        "code": "unreachable",
+        "since": to_text(NOW),
+        "opened_until": to_text(NOW + half_a_minute),
+    }
+    assert (listed["state"], listed["circuit"]) == ("circuit_open", circuit)
+    paused = partners.pause_partner(request_, partners.PauseRequest(reason="an outage"))
+    assert (paused["state"], paused["circuit"]) == ("paused", circuit)
+    assert partners.resume_partner(request_)["state"] == "circuit_open"
 
 
 def test_operators_see_a_partners_label_and_its_sources(

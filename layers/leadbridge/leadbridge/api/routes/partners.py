@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from leadbridge.api.problems import Problem
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count, Time
-from leadbridge.domain.admission import PartnerState, Pause
+from leadbridge.api.schemas import Count, StoredErrorCode, Time
+from leadbridge.domain.admission import Circuit, PartnerState, Pause
 from leadbridge.domain.clock import from_text, to_text, utc_now
 from leadbridge.partners.registry import kind_named
 from leadbridge.runtime.logs import logger
@@ -27,8 +27,8 @@ MAX_REASON = 500  # characters
 class PartnerView(TypedDict):
     """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id.
 
-    `sources` are those whose rules name the partner. `state`: whether it gets leads; the leads of a paused partner
-    wait. `checks` is None for a partner whose statuses come by the sync.
+    `sources` are those whose rules name the partner. `state`: whether it gets leads, `paused` before
+    `circuit_open`; otherwise they wait. `checks` is None for a partner whose statuses come by the sync.
     """
 
     name: str
@@ -39,8 +39,9 @@ class PartnerView(TypedDict):
     id_type: Literal["integer", "string"]
     id_pattern: str
     sources: list[str]
-    state: Literal["open", "paused"]
+    state: Literal["open", "paused", "circuit_open"]
     pause: PauseView | None
+    circuit: CircuitView
     checks: ChecksView | None
 
 
@@ -57,6 +58,18 @@ class PauseView(TypedDict):
     reason: str
     operator: str
     at: Time
+
+
+class CircuitView(TypedDict):
+    """The circuit of a partner: consecutive failures, and the code of the last one.
+
+    `since` is when it opened, None if it is closed. After `opened_until` the next lead is its probe.
+    """
+
+    failures: Count
+    code: StoredErrorCode | None
+    since: Time | None
+    opened_until: Time | None
 
 
 class PauseRequest(BaseModel):
@@ -76,8 +89,8 @@ class PartnersView(TypedDict):
 @route("GET", "/partners")
 def list_partners(request: ApiRequest) -> PartnersView:
     """List the configured partners."""
-    states, configured = PartnerStates(request.resources.table), settings().partners
-    stored = states.load(configured)
+    configured = settings().partners
+    stored = PartnerStates(request.resources.table).load(configured)
     return {"partners": [view(request, name, stored.get(name, PartnerState())) for name in configured]}
 
 
@@ -86,18 +99,18 @@ def pause_partner(request: ApiRequest, body: PauseRequest) -> PartnerView:
     """Stop sending leads to a partner. Its leads wait until it is resumed; status checks continue."""
     name = find_partner(request)
     paused = Pause(body.reason, request.operator, utc_now())
-    PartnerStates(request.resources.table).pause(name, paused)
+    state = PartnerStates(request.resources.table).pause(name, paused)
     logger.info("partner paused", partner=name, operator=request.operator)
-    return view(request, name, PartnerState(paused))
+    return view(request, name, state)
 
 
 @route("POST", "/partners/{partner}/resume", problems=(404,))
 def resume_partner(request: ApiRequest) -> PartnerView:
     """Send leads to a partner again. Within a minute the leads that wait are queued."""
     name = find_partner(request)
-    PartnerStates(request.resources.table).resume(name, utc_now())
+    state = PartnerStates(request.resources.table).resume(name, utc_now())
     logger.info("partner resumed", partner=name, operator=request.operator)
-    return view(request, name, PartnerState())
+    return view(request, name, state)
 
 
 def find_partner(request: ApiRequest) -> str:
@@ -143,8 +156,9 @@ def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: 
         "sources": [
             source for source, one in settings().sources.items() if any(name in rule.partners for rule in one.partners)
         ],
-        "state": "open" if state.pause is None else "paused",
+        "state": state_name(state),
         "pause": None if state.pause is None else pause_view(state.pause),
+        "circuit": circuit_view(state.circuit),
         "checks": checks,
     }
 
@@ -152,3 +166,20 @@ def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: 
 def pause_view(pause: Pause) -> PauseView:
     """Return a pause."""
     return {"reason": pause.reason, "operator": pause.operator, "at": to_text(pause.at)}
+
+
+def circuit_view(circuit: Circuit) -> CircuitView:
+    """Return a circuit."""
+    return {
+        "failures": circuit.failures,
+        "code": circuit.code,
+        "since": None if circuit.since is None else to_text(circuit.since),
+        "opened_until": None if circuit.opened_until is None else to_text(circuit.opened_until),
+    }
+
+
+def state_name(state: PartnerState) -> Literal["open", "paused", "circuit_open"]:
+    """Return whether a partner gets leads, and if not, the main reason."""
+    if state.pause is not None:
+        return "paused"
+    return "open" if state.circuit.is_closed else "circuit_open"

@@ -63,15 +63,18 @@ class PartnerStates:
         found = self._table.batch_get([state_key(partner) for partner in partners])
         return {values["pk"].partition("#")[2]: state_of(values) for values in found}
 
-    def pause(self, partner: str, pause: Pause) -> None:
-        """Pause a partner; of a paused one replace the reason."""
+    def pause(self, partner: str, pause: Pause) -> PartnerState:
+        """Pause a partner; of a paused one replace the reason. Returns the new state."""
         stored = {"reason": pause.reason, "operator": pause.operator, "at": to_text(pause.at)}
-        self._table.write(Write("Update", state_key(partner), None, {":pause": stored}, {}, "SET pause = :pause"))
+        return self._changed(partner, "SET pause = :pause", {":pause": stored})
 
-    def resume(self, partner: str, now: datetime) -> None:
-        """End the pause of a partner. Does nothing if there is none."""
-        expression = "SET admits_since = :now REMOVE pause"
-        self._table.write(Write("Update", state_key(partner), None, {":now": to_text(now)}, {}, expression))
+    def resume(self, partner: str, now: datetime) -> PartnerState:
+        """End the pause of a partner, if there is one. Returns the new state."""
+        return self._changed(partner, "SET admits_since = :now REMOVE pause", {":now": to_text(now)})
+
+    def _changed(self, partner: str, expression: str, values: Item) -> PartnerState:
+        write = Write("Update", state_key(partner), None, values, {}, expression)
+        return state_of(self._table.write(write, returns_new=True))
 
     def count_failure(self, partner: str, lead_id: str, code: str) -> int:
         """Count a failed attempt while the circuit is closed; return the number of consecutive failures.
