@@ -53,6 +53,11 @@ class Cloud:
             return self.given_prefix
         return PREFIX if self.stack is None else self._parameter("Prefix") or PREFIX
 
+    @cached_property
+    def environment(self) -> str | None:
+        """Return the environment of the stack; None if no stack is named. Raises Failure."""
+        return None if self.stack is None else self._parameter("Environment")
+
     def _parameter(self, name: str) -> str | None:
         with aws_errors(f"stack {self.stack}"):
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]

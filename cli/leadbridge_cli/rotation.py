@@ -5,12 +5,14 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from leadbridge_cli.cloud import Cloud
 from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.secret_schemas import validate_secret
 from leadbridge_cli.secrets_store import SecretsStore, StoredSecret, new_token
 
 if TYPE_CHECKING:
     from leadbridge.partners.kind import KeyRotation
+    from leadbridge_cli.partner_secrets import PartnerEntry
 
 STANDARD_WEBHOOKS = "whsec_"
 
@@ -79,25 +81,38 @@ def operator(store: SecretsStore, name: str, *, is_new: bool) -> RotationResult:
     return RotationResult("operators", name, f"Token of {name}. It is not shown again.", token=token)
 
 
-def key_rotation(name: str) -> "KeyRotation | None":
-    """Return how our key at a partner of this kind is rotated; None if the secret has no key of ours."""
+def rotatable_entry(cloud: Cloud, name: str) -> "tuple[PartnerEntry, KeyRotation]":
+    """Return a partner's values, and how our key in them is rotated. `name` may be a kind with one partner.
+
+    Raises Failure.
+    """
     from leadbridge.partners.registry import kind_named, kind_names
+    from leadbridge_cli.partner_secrets import entries_of, find_entry, no_value
 
-    return kind_named(name).secret.rotation if name in kind_names() else None
+    if name in kind_names():
+        entries = entries_of(cloud, name)
+        entry = next((each for each in entries if each.partner == name or len(entries) == 1), None)
+        if entry is None:
+            partners = ", ".join(each.partner for each in entries)
+            raise usage_error(f"{name} has an object for each partner. Name one of them: {partners}.")
+    else:
+        entry = find_entry(cloud, name)
+    rotation = None if entry is None else kind_named(entry.kind).secret.rotation
+    if entry is None or rotation is None:
+        raise usage_error(f"{name} cannot be rotated here. Get a new value from the partner and use `secrets put`.")
+    if entry.value is None:
+        raise no_value(cloud, name)
+    return entry, rotation
 
 
-def partner(store: SecretsStore, name: str, rotation: "KeyRotation") -> RotationResult:
+def partner(store: SecretsStore, entry: "PartnerEntry", rotation: "KeyRotation") -> RotationResult:
     """Create a key pair: store the private key, return the public key for the partner. Raises Failure."""
-    from leadbridge.auth.partner_secret import is_keyed
-
-    seen, value = _read_known(store, name)
-    if is_keyed(value):
-        raise usage_error(f"{name} has an object for each partner. Store the new key with `secrets put {name} FILE`.")
-    renewed = rotation.renew(value)
-    validate_secret(name, renewed.value)
-    store.replace(name, seen, renewed.value)
-    next_step = f"{renewed.next_step}; then `leadbridge secrets check {name}`."
-    return RotationResult(name, None, next_step, public_key=renewed.public_key)
+    renewed = rotation.renew(entry.value or {})
+    value = entry.secret_with(renewed.value) if entry.is_keyed else renewed.value
+    validate_secret(entry.kind, renewed.value)
+    store.replace(entry.kind, entry.seen, value)
+    next_step = f"{renewed.next_step}; then `leadbridge secrets check {entry.partner}`."
+    return RotationResult(entry.partner, None, next_step, public_key=renewed.public_key)
 
 
 def _read_known(store: SecretsStore, name: str, *, or_empty: bool = False) -> tuple[StoredSecret, dict[str, Any]]:

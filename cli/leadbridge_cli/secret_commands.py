@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from leadbridge_cli.cloud import Cloud, resolve_cloud
 from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.options import Yes, command, group
 from leadbridge_cli.output import Output, is_terminal, line, table
+
+if TYPE_CHECKING:
+    from leadbridge_cli.partner_secrets import PartnerEntry
 
 app = group("secrets", "Secrets: credentials of partners, forms and operators.")
 
@@ -26,41 +29,92 @@ OldOne = Annotated[
 def put(
     output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="Partner kind, `sources` or `operators`.")],
+    name: Annotated[str, typer.Argument(help="Name of a partner, partner kind, `leeloo`, `sources` or `operators`.")],
     file: Annotated[
         Path | None, typer.Argument(help="JSON file with the value; - reads stdin. If omitted, you are prompted.")
     ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Kind of the partner. Default: as in config/partners.toml.")
+    ] = None,
+    existing: Annotated[
+        str | None,
+        typer.Option("--existing", help="The partner whose values the secret has, if it has those of one partner."),
+    ] = None,
 ) -> None:
-    """Replace a secret. The value is validated first and never shown."""
-    from leadbridge.auth.partner_secret import is_keyed
-    from leadbridge_cli.secret_schemas import keys_of, names, validate_secret
+    """Replace a secret, or the values of one partner in it. The value is validated first and never shown."""
+    from leadbridge_cli.secret_schemas import keys_of, validate_secret
     from leadbridge_cli.secrets_store import SecretsStore
 
-    if name not in names():
-        raise usage_error(f"Unknown secret {name}. Known: {', '.join(names())}. The stack creates all others.")
+    found = _partner_entry(cloud, name, kind, existing)
     store = SecretsStore(cloud)
-    seen = store.read(name)
-    if file is not None:
-        value = _json_in(file)
-    elif keys_of(name)[0] and is_keyed(seen.value or {}):
-        raise usage_error(f"{name} has an object for each partner. Give a JSON file with the objects of all partners.")
-    elif keys_of(name)[0] and is_terminal(sys.stdin):
-        value = _prompt_for_values(name, seen.value or {})
-    else:
-        raise usage_error("Give a JSON file, or - for stdin.")
-    validate_secret(name, value)
-    changed = sorted(key for key in {*value, *(seen.value or {})} if value.get(key) != (seen.value or {}).get(key))
-    if changed:
-        store.replace(name, seen, value)
+    seen = store.read(name) if found is None else found.seen
+    value = None if file is None else _json_in(file)
+    entry = None if found is None or _is_whole(found, value) else found
+    secret = name if entry is None else entry.kind
+    before = seen.value if entry is None else entry.value
+    if value is None:
+        if not keys_of(secret)[0] or not is_terminal(sys.stdin):
+            raise usage_error("Give a JSON file, or - for stdin.")
+        value = _prompt_for_values(secret, before or {})
+    validate_secret(secret, value)
+    changed = sorted(key for key in {*value, *(before or {})} if value.get(key) != (before or {}).get(key))
+    new = value if entry is None else entry.secret_with(value)
+    if new != (seen.value or {}):
+        if len(json.dumps(new, ensure_ascii=False).encode()) > MAX_SECRET_BYTES:
+            raise usage_error(f"{secret} would be larger than {MAX_SECRET_BYTES} bytes.")
+        store.replace(secret, seen, new)
     summary = f"changed: {', '.join(changed)}" if changed else "no changes"
-    output.answer({"name": name, "changed": changed}, lambda: [line(f"{cloud.prefix}/{name} stored; {summary}.")])
+    document = {"name": name, "changed": changed}
+    if entry is not None:
+        document |= {"kind": secret, "partners": sorted(new)}
+        summary += f". It has the values of {', '.join(sorted(new))}"
+    output.answer(document, lambda: [line(f"{cloud.prefix}/{secret} stored; {summary}.")])
+
+
+def _partner_entry(cloud: Cloud, name: str, kind: str | None, existing: str | None) -> "PartnerEntry | None":
+    """Return the partner with this name; None for a secret that is not of partners. Raises Failure."""
+    from leadbridge.partners.registry import kind_names
+    from leadbridge_cli.partner_secrets import configured_partners, find_entry
+    from leadbridge_cli.secret_schemas import names
+
+    if name in names() and name not in kind_names():
+        return None
+    entry = find_entry(cloud, name, name if name in kind_names() else kind, existing)
+    if entry is None:
+        known = ", ".join(dict.fromkeys((*names(), *configured_partners(cloud))))
+        raise usage_error(
+            f"Unknown secret or partner {name}. Known: {known}. The stack creates all other secrets. "
+            "For a new partner, run this in the folder with config/partners.toml, or give --kind."
+        )
+    return entry
+
+
+def _is_whole(entry: "PartnerEntry", value: Any) -> bool:
+    """Return whether `put` replaces the whole secret of a kind and not the values of one partner. Raises Failure.
+
+    The name of a kind may also be the name of a partner. It means the partner if the secret has an object for each
+    partner, or several are configured, and the new value has no objects.
+    """
+    from leadbridge.auth.partner_secret import is_keyed
+
+    has_objects = isinstance(value, dict) and is_keyed(value)
+    if entry.partner != entry.kind:
+        if has_objects:
+            raise usage_error(f"Give the values of {entry.partner} alone, without an object around them.")
+        return False
+    if has_objects or (not entry.is_keyed and len(entry.configured) < 2):
+        return True
+    if entry.value is None and entry.partner not in entry.configured:
+        objects = ", ".join(sorted(entry.seen.value or entry.configured))
+        raise usage_error(f"{entry.kind} has an object for each partner. Name one of them: {objects}.")
+    return False
 
 
 @command(app, "rotate", resolve_cloud)
 def rotate(
     output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="`sources`, `operators`, or a partner kind with a key of ours.")],
+    name: Annotated[str, typer.Argument(help="`sources`, `operators`, or a partner with a key of ours.")],
     whose: Annotated[str | None, typer.Argument(help="Name of the source or operator.")] = None,
     drop_old: OldOne = False,
     new: Annotated[bool, typer.Option("--new", help="Create a new operator.")] = False,
@@ -70,14 +124,10 @@ def rotate(
     from leadbridge_cli import rotation as rotate_secret
     from leadbridge_cli.secrets_store import SecretsStore
 
-    rotation = rotate_secret.key_rotation(name)
-    if (
-        (rotation is not None) == (whose is not None)
-        or (drop_old and name != "sources")
-        or (new and name != "operators")
-    ):
+    has_names = name in {"sources", "operators"}
+    if has_names is not (whose is not None) or (drop_old and name != "sources") or (new and name != "operators"):
         raise usage_error(
-            "Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner kind with a key of ours."
+            "Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner with a key of ours."
         )
     store = SecretsStore(cloud)
     match name:
@@ -87,11 +137,10 @@ def rotate(
             if not new:
                 output.confirm(f"The current token of {whose} stops working within a minute. Continue?", yes=yes)
             answer = rotate_secret.operator(store, whose or "", is_new=new)
-        case _ if rotation is not None:
-            output.confirm(rotation.warning, yes=yes)
-            answer = rotate_secret.partner(store, name, rotation)
         case _:
-            raise usage_error(f"{name} cannot be rotated here. Get a new value from the partner and use `secrets put`.")
+            entry, rotation = rotate_secret.rotatable_entry(cloud, name)
+            output.confirm(rotation.warning, yes=yes)
+            answer = rotate_secret.partner(store, entry, rotation)
     output.answer(answer.document(), lambda: [line(each) for each in answer.lines()])
 
 
@@ -99,31 +148,32 @@ def rotate(
 def check(
     output: Output,
     cloud: Cloud,
-    names: Annotated[list[str] | None, typer.Argument(help="Names of partners, or `sources`. Default: all.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of partners or of their kinds, or `sources`. Default: all.")
+    ] = None,
 ) -> None:
     """Verify that partners accept our credentials, and that sources' secrets can be used. Nothing is created there."""
-    from leadbridge_cli.verify_credentials import partners, verify
+    from leadbridge_cli.verify_credentials import secret_names, verify
 
-    known = [*partners(), SOURCES]
-    if unknown := set(names or ()) - set(known):
-        raise usage_error(f"Unknown partner: {', '.join(sorted(unknown))}. Known: {', '.join(known)}.")
-    chosen = [name for name in names or known if name != SOURCES]
+    chosen = [name for name in names or secret_names() if name != SOURCES]
     hints = _hints_about_sources(cloud, is_required=SOURCES in (names or ())) if not names or SOURCES in names else []
     found = []
     with output.progress("partners", len(chosen)) as advance:
         for name in chosen:
-            found.append(verify(cloud, name))
+            found += verify(cloud, name)
             advance(1)
     rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.detail) for each in found]
-    documents = [{"partner": name, "accepted": result == "accepted", "detail": detail} for name, result, detail in rows]
     shown = [*rows, *((f"{SOURCES}: {source}", "unusable", hint) for source, hint in hints)]
     output.answer(
-        {"partners": documents, "sources": [{"source": source, "hint": hint} for source, hint in hints]},
+        {
+            "partners": [each.document for each in found],
+            "sources": [{"source": source, "hint": hint} for source, hint in hints],
+        },
         lambda: [table(("name", "credentials", "detail"), shown)],
     )
     if failures := [each.failure for each in found if each.failure is not None]:
         code = min((failure.code for failure in failures), key=_WORST.index)
-        raise Failure(code, f"Credentials not accepted by {len(failures)} of {len(chosen)} partners.")
+        raise Failure(code, f"Credentials not accepted by {len(failures)} of {len(found)} partners.")
     if hints:
         raise Failure(Code.REFUSED, f"Secrets of {len({source for source, _ in hints})} sources cannot be used.")
 
@@ -168,11 +218,11 @@ def _prompt_for_values(name: str, known: dict[str, Any]) -> dict[str, Any]:
     value = {key: known[key] for key in optional if key in known}
     for key in required:
         is_pem = key.endswith("_key")
-        kept = " (Enter keeps it)" if known.get(key) else ""
+        kept = " (Enter keeps it)" if known.get(key, "") != "" else ""
         question = f"{key}, path of the PEM file{kept}" if is_pem else f"{key}{kept}"
         given = typer.prompt(question, default="", show_default=False, hide_input=not is_pem, err=True)
         if given:
             value[key] = Path(given).read_text(encoding="ascii") if is_pem else given
-        elif known.get(key):
+        elif known.get(key, "") != "":
             value[key] = known[key]
     return value

@@ -32,7 +32,7 @@ class SecretsStore:
         full = f"{self.cloud.prefix}/{name}"
         with aws_errors(full):
             client = self.cloud.client("secretsmanager")
-            versions = client.describe_secret(SecretId=full).get("VersionIdsToStages") or {}
+            versions = self._versions(client, full)
             if not any(CURRENT in stages for stages in versions.values()):
                 return StoredSecret()
             got = client.get_secret_value(SecretId=full, VersionStage=CURRENT)
@@ -50,19 +50,24 @@ class SecretsStore:
         full, text, version = f"{self.cloud.prefix}/{name}", json.dumps(value, ensure_ascii=False), str(uuid4())
         with aws_errors(full):
             client = self.cloud.client("secretsmanager")
-            label = CURRENT if seen.version is None else DRAFT
-            client.put_secret_value(SecretId=full, SecretString=text, ClientRequestToken=version, VersionStages=[label])
-            if seen.version is None:
-                return
+            client.put_secret_value(SecretId=full, SecretString=text, ClientRequestToken=version, VersionStages=[DRAFT])
+            if seen.version is None and CURRENT in self._versions(client, full).get(version, ()):
+                return  # AWS gives this label to the first version of a secret
+            present = {} if seen.version is None else {"RemoveFromVersionId": seen.version}
             try:
+                # Without a version to remove it from, the label is attached only if no version has it.
                 client.update_secret_version_stage(
-                    SecretId=full, VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=seen.version
+                    SecretId=full, VersionStage=CURRENT, MoveToVersionId=version, **present
                 )
             except (client.exceptions.InvalidParameterException, client.exceptions.ResourceNotFoundException):
                 raise Failure(
                     Code.CONFLICT,
                     f"Another operator has changed {full}. Nothing was changed; check the secret and repeat.",
                 ) from None
+
+    @staticmethod
+    def _versions(client: Any, full: str) -> dict[str, list[str]]:
+        return client.describe_secret(SecretId=full).get("VersionIdsToStages") or {}
 
 
 def new_token() -> str:

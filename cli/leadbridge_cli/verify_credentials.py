@@ -1,17 +1,20 @@
 """Verify with one read-only call that each partner accepts the stack's credentials."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from leadbridge_cli.cloud import Cloud
-from leadbridge_cli.exit_codes import Failure, not_found, partner_errors
+from leadbridge_cli.exit_codes import Code, Failure, not_found, partner_errors, usage_error
 
 if TYPE_CHECKING:
     from leadbridge.partners.http import Transport
     from leadbridge.runtime.budget import Budget
     from leadbridge.settings.sections import Timeouts
+    from leadbridge_cli.partner_secrets import PartnerEntry
 
 LEELOO = "leeloo"
 CONNECT, READ = 5, 25  # seconds
@@ -23,6 +26,7 @@ class Verification:
     """A partner's answer. `failure` is None if it accepts the credentials."""
 
     partner: str
+    kind: str
     failure: Failure | None = None
 
     @property
@@ -30,38 +34,74 @@ class Verification:
         """Return the failure's text; empty if there is none."""
         return "" if self.failure is None else self.failure.text
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return the answer for scripts."""
+        return {
+            "partner": self.partner,
+            "kind": self.kind,
+            "accepted": self.failure is None,
+            "detail": self.detail,
+        }
 
-def partners() -> list[str]:
-    """Return the partners whose credentials can be verified."""
+
+def secret_names() -> list[str]:
+    """Return the names of the secrets with credentials that can be verified."""
     from leadbridge.partners.registry import kind_names
 
     return sorted((*kind_names(), LEELOO))
 
 
-def verify(cloud: Cloud, partner: str) -> Verification:
-    """Call a partner with the stack's credentials. A failure is returned, not raised."""
+def verify(cloud: Cloud, name: str) -> list[Verification]:
+    """Call the partners of a kind, one partner, or Leeloo with the stack's credentials.
+
+    A failure is returned, not raised. Raises Failure if nothing has this name.
+    """
+    if name == LEELOO:
+        return [_verification(LEELOO, LEELOO, lambda: _call_leeloo(secret_of(cloud, LEELOO)))]
+    try:
+        entries = _entries(cloud, name)
+    except Failure as failure:
+        if failure.code is Code.USAGE:
+            raise
+        return [Verification(name, name, failure)]
+    return [_verification(one.partner, one.kind, partial(_authorize, cloud, one)) for one in entries]
+
+
+def _entries(cloud: Cloud, name: str) -> "list[PartnerEntry]":
+    from leadbridge_cli.partner_secrets import entries_of, find_entry
+
+    if name in secret_names():
+        return entries_of(cloud, name)
+    entry = find_entry(cloud, name)
+    if entry is None:
+        raise usage_error(f"Unknown partner: {name}. Neither the configuration of this folder nor a secret has it.")
+    return [entry]
+
+
+def _verification(partner: str, kind: str, call: Callable[[], object]) -> Verification:
     try:
         with partner_errors():
-            _authorize(partner, secret_of(cloud, partner))
+            call()
     except Failure as failure:
-        return Verification(partner, failure)
-    return Verification(partner)
+        return Verification(partner, kind, failure)
+    return Verification(partner, kind)
 
 
-def _authorize(partner: str, secret: "PartnerSecret") -> None:
-    if partner == LEELOO:
-        from leadbridge.partners.leeloo import Client
-        from leeloo_api import LeelooApi
+def _call_leeloo(secret: "PartnerSecret") -> None:
+    from leadbridge.partners.leeloo import Client
+    from leeloo_api import LeelooApi
 
-        LeelooApi(Client(transport_to(partner), secret)).catalog.connections(budget=call_budget())
-        return
-    from leadbridge.auth.partner_secret import is_keyed
+    LeelooApi(Client(transport_to(LEELOO), secret)).catalog.connections(budget=call_budget())
+
+
+def _authorize(cloud: Cloud, entry: "PartnerEntry") -> None:
     from leadbridge.partners.registry import kind_named
+    from leadbridge_cli.partner_secrets import no_value
 
-    value = secret.get()
-    budget = call_budget()
-    for name, entry in value.items() if is_keyed(value) else ((partner, value),):
-        kind_named(partner).client(name, PartnerSecret(entry), timeouts()).authorize(budget)
+    if entry.value is None:
+        raise no_value(cloud, entry.partner)
+    kind_named(entry.kind).client(entry.partner, PartnerSecret(entry.value), timeouts()).authorize(call_budget())
 
 
 def transport_to(partner: str) -> "Transport":

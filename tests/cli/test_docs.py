@@ -43,6 +43,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Cloud, "_parameter", lambda _self, _name: None)
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(stored_secret("leeloo")))
+    Path("broker-b.json").write_text(json.dumps(stored_secret("matchtrade")))
     shutil.copytree(ROOT / "config", "config")
     shutil.copytree(ROOT / "events" / "receive_lead", "events/receive_lead")
     aws.dynamodb().put_item(TableName=TABLE, Item=encode(SYNC_STATE))

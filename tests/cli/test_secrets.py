@@ -238,24 +238,208 @@ def test_each_partner_accepts_and_nothing_is_created(partners: Remote) -> None:
     assert "accepted" in secrets("check", "leeloo").out
 
 
-def test_each_partner_of_a_kind_has_an_object_that_is_checked(partners: Remote) -> None:
-    good = stored_secret("matchtrade")
-    both = {"broker-a": good, "broker-b": {**good, "password": "wrong-credentials"}}
-    assert put_dead_letter("matchtrade", both).code == 0
+BROKERS = """
+[matchtrade]
+kind = "matchtrade"
+[broker-b]
+kind = "matchtrade"
+[lender]
+kind = "leadleader"
+"""
+
+
+def configure(text: str = BROKERS, environment: str = "") -> None:
+    """Write the partners of the configuration in the present folder."""
+    Path("config").mkdir(exist_ok=True)
+    Path(f"config/partners{environment}.toml").write_text(text)
+
+
+def other(**changed: Any) -> dict[str, Any]:
+    return {**MATCHTRADE, "client_id": "other", **changed}
+
+
+def test_the_values_of_one_partner_are_put_beside_those_of_the_others(aws_mocked: None) -> None:
+    configure()
+    secret("matchtrade", None)
+    assert put_dead_letter("broker-b", MATCHTRADE).json == {
+        "name": "broker-b",
+        "kind": "matchtrade",
+        "changed": sorted(MATCHTRADE),
+        "partners": ["broker-b"],
+    }
+    assert put_dead_letter("matchtrade", other()).json["partners"] == ["broker-b", "matchtrade"]
+    said = put_dead_letter("broker-b", {**MATCHTRADE, "offers": {"gold": "uuid-of-gold"}})
+    assert said.json["changed"] == ["offers"]
+    assert "uuid-of-gold" not in said.out + said.err
+    assert stored_secret("matchtrade") == {
+        "broker-b": {**MATCHTRADE, "offers": {"gold": "uuid-of-gold"}},
+        "matchtrade": other(),
+    }
+
+
+def test_the_flat_form_becomes_the_object_of_the_first_partner(aws_mocked: None) -> None:
+    configure()
+    secret("matchtrade", MATCHTRADE)
+    assert put_dead_letter("broker-b", other()).json["partners"] == ["broker-b", "matchtrade"]
+    assert stored_secret("matchtrade") == {"matchtrade": MATCHTRADE, "broker-b": other()}
+
+
+def test_the_flat_form_with_new_values_is_that_of_the_partner_with_the_kinds_name(aws_mocked: None) -> None:
+    configure()
+    secret("matchtrade", MATCHTRADE)
+    assert put_dead_letter("matchtrade", other()).json["changed"] == ["client_id"]
+    assert stored_secret("matchtrade") == {"matchtrade": other()}
+
+
+def test_the_flat_form_of_the_only_partner_is_its_own(aws_mocked: None) -> None:
+    configure('[broker-b]\nkind = "matchtrade"\n')
+    secret("matchtrade", MATCHTRADE)
+    assert put_dead_letter("broker-b", other()).json["changed"] == ["client_id"]
+    assert stored_secret("matchtrade") == {"broker-b": other()}
+
+
+def test_values_of_a_partner_that_is_not_known_are_given_to_nobody(aws_mocked: None) -> None:
+    configure('[broker-b]\nkind = "matchtrade"\n[broker-c]\nkind = "matchtrade"\n')
+    secret("matchtrade", MATCHTRADE)
+    said = put_dead_letter("broker-c", other())
+    assert (said.code, "--existing" in said.failure) == (2, True)
+    assert stored_secret("matchtrade") == MATCHTRADE
+    named = secrets("put", "broker-c", "-", "--existing", "broker-b", stdin=json.dumps(other()))
+    assert named.code == 0, named.err
+    assert stored_secret("matchtrade") == {"broker-b": MATCHTRADE, "broker-c": other()}
+
+
+def test_a_partner_is_found_by_its_kind_or_by_its_object(aws_mocked: None) -> None:
+    secret("leadleader", None)
+    secret("matchtrade", None)
+    said = put_dead_letter("broker-b", MATCHTRADE)
+    assert (said.code, "--kind" in said.failure) == (2, True)
+    with_kind = secrets("put", "broker-b", "-", "--kind", "matchtrade", stdin=json.dumps(MATCHTRADE))
+    assert with_kind.code == 0, with_kind.err
+    assert put_dead_letter("broker-b", other()).code == 0
+    assert stored_secret("matchtrade") == {"broker-b": other()}
+    assert secrets("put", "broker-c", "-", "--kind", "bank", stdin="{}").code == 2
+
+
+def test_a_partner_of_another_environment_does_not_count(aws_mocked: None) -> None:
+    configure('[matchtrade]\nkind = "matchtrade"\n')
+    configure('[sandbox-broker]\nkind = "matchtrade"\n', ".local")
+    secret("leadleader", None)
+    secret("matchtrade", MATCHTRADE)
+    assert put_dead_letter("sandbox-broker", other()).code == 2
+    assert put_dead_letter("matchtrade", other()).code == 0
+    assert stored_secret("matchtrade") == other(), "the only partner keeps the flat form"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "about"),
+    [
+        ("broker-b", {"broker-b": MATCHTRADE}, "without an object around them"),
+        ("broker-b", {**MATCHTRADE, "partner_id": "x"}, "partner_id"),
+        ("broker-b", {}, "JSON object"),
+        ("lender", MATCHTRADE, "unknown keys"),
+    ],
+)
+def test_wrong_values_of_one_partner_change_nothing(
+    aws_mocked: None, name: str, value: dict[str, Any], about: str
+) -> None:
+    configure()
+    for kind in ("matchtrade", "leadleader"):
+        secret(kind, {"matchtrade": MATCHTRADE})
+    said = put_dead_letter(name, value)
+    assert (said.code, about in said.failure) == (2, True), said.err
+    assert stored_secret("matchtrade") == stored_secret("leadleader") == {"matchtrade": MATCHTRADE}
+
+
+def test_broken_values_of_another_partner_do_not_stop_a_put(aws_mocked: None) -> None:
+    configure()
+    secret("matchtrade", {"matchtrade": {"base_url": 7}})
+    assert put_dead_letter("broker-b", MATCHTRADE).code == 0
+    assert stored_secret("matchtrade") == {"matchtrade": {"base_url": 7}, "broker-b": MATCHTRADE}
+
+
+def test_a_kind_with_objects_is_not_replaced_by_the_values_of_one(aws_mocked: None) -> None:
+    both = {"broker-a": MATCHTRADE, "broker-b": other()}
+    secret("matchtrade", both)
+    said = put_dead_letter("matchtrade", MATCHTRADE)
+    assert (said.code, "broker-a, broker-b" in said.failure) == (2, True)
     assert stored_secret("matchtrade") == both
+
+
+def test_the_values_of_a_partner_are_prompted_with_its_own_as_the_default(
+    aws_mocked: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {"matchtrade": MATCHTRADE, "broker-b": other(offers={"gold": "u"})}
+    secret("leadleader", None)
+    secret("matchtrade", both)
+    monkeypatch.setattr("leadbridge_cli.secret_commands.is_terminal", lambda _: True)
+    said = secrets("put", "broker-b", stdin="\n\n\n\nnew-password\n\n\n")
+    assert said.code == 0, said.err
+    assert stored_secret("matchtrade") == both | {"broker-b": {**both["broker-b"], "password": "new-password"}}
+
+
+@pytest.mark.parametrize("first", [None, {"matchtrade": MATCHTRADE}], ids=["first value", "another value"])
+def test_two_operators_who_put_two_partners_lose_none(
+    aws_mocked: None, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any] | None
+) -> None:
+    configure(f'{BROKERS}[broker-c]\nkind = "matchtrade"\n')
+    secret("matchtrade", first)
+    replace = SecretsStore.replace
+
+    def late(self: SecretsStore, name: str, seen: Any, value: Any) -> None:
+        monkeypatch.setattr(SecretsStore, "replace", replace)
+        assert put_dead_letter("broker-c", other()).code == 0
+        replace(self, name, seen, value)
+
+    monkeypatch.setattr(SecretsStore, "replace", late)
+    said = put_dead_letter("broker-b", MATCHTRADE)
+    assert (said.code, "Another operator has changed" in said.failure) == (4, True)
+    assert stored_secret("matchtrade") == {**(first or {}), "broker-c": other()}
+    assert put_dead_letter("broker-b", MATCHTRADE).code == 0
+    assert stored_secret("matchtrade") == {**(first or {}), "broker-b": MATCHTRADE, "broker-c": other()}
+
+
+def test_each_partner_of_a_kind_has_an_object_that_is_checked(partners: Remote) -> None:
+    configure(f'{BROKERS}[broker-d]\nkind = "matchtrade"\n')
+    good = stored_secret("matchtrade")
+    keyed = {"matchtrade": good, "broker-b": {**good, "password": "wrong-credentials"}, "broker-c": good}
+    assert put_dead_letter("matchtrade", keyed).code == 0
     said = secrets("check", "matchtrade", "--json")
     assert said.code == 1
-    assert "broker-b" in json.loads(said.out)["partners"][0]["detail"]
-    assert put_dead_letter("matchtrade", {"broker-a": good, "broker-b": good}).code == 0
-    assert secrets("check", "matchtrade").code == 0
+    told = json.loads(said.out)["partners"]
+    assert [(one["partner"], one["kind"], one["accepted"]) for one in told] == [
+        ("broker-b", "matchtrade", False),
+        ("broker-c", "matchtrade", True),
+        ("broker-d", "matchtrade", False),
+        ("matchtrade", "matchtrade", True),
+    ]
+    assert "secrets put broker-d" in told[2]["detail"]
+    assert secrets("check", "broker-c").code == 0
+    assert secrets("check", "broker-b").code == 1
+    assert secrets("check", "broker-d").code == 3
+    assert put_dead_letter("broker-b", good).code == 0
+    assert secrets("check", "broker-b", "broker-c").code == 0
 
 
-def test_a_key_of_one_of_several_partners_is_not_rotated(partners: Remote) -> None:
+def test_the_flat_form_is_checked_for_its_owner_alone(partners: Remote) -> None:
+    configure()
+    told = json.loads(secrets("check", "matchtrade", "--json").out)["partners"]
+    assert [(one["partner"], one["accepted"]) for one in told] == [("broker-b", False), ("matchtrade", True)]
+
+
+def test_the_key_of_one_of_several_partners_is_rotated(partners: Remote) -> None:
     both = {"lender-a": stored_secret("leadleader"), "lender-b": stored_secret("leadleader")}
     assert put_dead_letter("leadleader", both).code == 0
     said = secrets("rotate", "leadleader", "--yes")
-    assert (said.code, "secrets put leadleader FILE" in said.failure) == (2, True)
+    assert (said.code, "lender-a, lender-b" in said.failure) == (2, True)
     assert stored_secret("leadleader") == both
+    rotated = secrets("rotate", "lender-b", "--yes", "--json")
+    assert rotated.code == 0, rotated.err
+    after = stored_secret("leadleader")
+    assert after["lender-a"] == both["lender-a"]
+    assert {key for key, value in after["lender-b"].items() if value != both["lender-b"][key]} == {"private_key"}
+    assert json.loads(secrets("check", "lender-b", "--json").out)["partners"][0]["accepted"] is False
+    assert secrets("check", "lender-a").code == 0
 
 
 @pytest.mark.parametrize(
