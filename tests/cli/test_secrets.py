@@ -298,7 +298,7 @@ def test_the_flat_form_of_the_only_partner_is_its_own(aws_mocked: None) -> None:
     assert stored_secret("matchtrade") == {"broker-b": other()}
 
 
-def test_values_of_a_partner_that_is_not_known_are_given_to_nobody(aws_mocked: None) -> None:
+def test_a_flat_secret_without_a_known_partner_is_not_converted(aws_mocked: None) -> None:
     configure('[broker-b]\nkind = "matchtrade"\n[broker-c]\nkind = "matchtrade"\n')
     secret("matchtrade", MATCHTRADE)
     said = put_dead_letter("broker-c", other())
