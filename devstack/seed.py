@@ -4,14 +4,15 @@ import base64
 import json
 import os
 import secrets
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from devstack.clients import CONFIG, Emulator
 from devstack.deployment import PREFIX
+from devstack.partners import stored_secrets
 from devstack.workdir import PROJECT, Workdir
 from leadbridge.settings import self_check
+from tools.config import read_toml
 
 OPERATOR = "local"
 
@@ -29,8 +30,8 @@ def seed(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
 
 
 def partner_secrets(workdir: Workdir) -> dict[str, dict[str, Any]]:
-    """The sandbox's secrets for its clients, by partner."""
-    return dict(json.loads((workdir.sandbox / "secrets.json").read_text()))
+    """The sandbox's secrets for its clients, by name of the stack's secret."""
+    return stored_secrets(json.loads((workdir.sandbox / "secrets.json").read_text()))
 
 
 def own_secrets(workdir: Workdir, sandbox_url: str) -> dict[str, dict[str, Any]]:
@@ -38,7 +39,7 @@ def own_secrets(workdir: Workdir, sandbox_url: str) -> dict[str, dict[str, Any]]
     file = workdir.secrets_file
     known: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     sources = known.setdefault("sources", {})
-    for name, source in tomllib.loads((PROJECT / "config" / "sources.toml").read_text()).items():
+    for name, source in read_toml(PROJECT / "config", "local")["sources"].items():
         if name == self_check.SOURCE:
             continue  # the stack has made its secret
         sources.setdefault(name, source_secret(source["adapter"]))

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from devstack import partners
 from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator, answers
 from devstack.processes import Child, guarded
 from devstack.workdir import TOOLS, LocalError, Workdir, wait_until
 
+SANDBOX_ARGUMENTS = ("--port", "0", "--pace", "5", "--partners", str(partners.FILE))
 EMULATOR_GRACE = 1.0
 """Seconds for the emulator to stop. It waits for its threads for longer than that, and all its files are deleted."""
 
@@ -81,7 +83,7 @@ def sandbox(workdir: Workdir, *, lock: int) -> Iterator[tuple[str, Child]]:
     announcement = workdir.logs / "sandbox.out"
     with guarded(
         "The partner sandbox",
-        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(workdir.sandbox), "--port", "0", "--pace", "5"],
+        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(workdir.sandbox), *SANDBOX_ARGUMENTS],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         log=workdir.log("sandbox"),
         output=announcement,

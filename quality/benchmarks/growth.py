@@ -24,6 +24,7 @@ from typing import Any
 
 from devstack import services
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
+from devstack.partners import stored_secrets
 from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from leadbridge.runtime.environment import LAMBDA_VARIABLE
@@ -104,7 +105,8 @@ def sync_accounts(accounts: int) -> Found:
             services.emulator(workdir, choose_port(), lock=lock) as (aws, _),
         ):
             client(aws, "dynamodb").create_table(**table_definition(TABLE))
-            secrets = {**json.loads((workdir.sandbox / "secrets.json").read_text()), "index": {"key": "a key"}}
+            known = json.loads((workdir.sandbox / "secrets.json").read_text())
+            secrets = {**stored_secrets(known), "index": {"key": "a key"}}
             for name in ("matchtrade", "index"):
                 text = json.dumps(secrets[name])
                 client(aws, "secretsmanager").create_secret(Name=f"{PREFIX}/{name}", SecretString=text)

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+from devstack.partners import further
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.lead import lead_id_of
@@ -127,7 +128,11 @@ def usual_life(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, A
 
 def count_writes(life: Life) -> KeyUnits:
     """Count the writes of some flows."""
-    with TemporaryDirectory() as folder, Sandbox(Path(folder), pace=3600) as sandbox, moto_stack() as stack:
+    with (
+        TemporaryDirectory() as folder,
+        Sandbox(Path(folder), pace=3600, further=further()) as sandbox,
+        moto_stack() as stack,
+    ):
         Remote(sandbox.url).reset()
         with counted() as key_units, redirect_stdout(StringIO()):  # the functions print metrics
             life(stack, Remote(sandbox.url), sandbox.secrets())

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from devstack import services
+from devstack.partners import stored_secrets
 from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from events.sign import signed
@@ -88,7 +89,7 @@ def environment(
         secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
         found = Environment(Cloud.made(aws), Remote(url), secrets)
         found.partners.set_pace(SLOWEST)
-        for name, value in secrets.items():
+        for name, value in stored_secrets(secrets).items():
             found.cloud.put_secret(name, value)
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())

@@ -14,6 +14,7 @@ from typing import Any
 
 from devstack import deployment, services
 from devstack.clients import Emulator
+from devstack.partners import stored_secrets
 from devstack.processes import Child
 from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, choose_port, hold
@@ -42,7 +43,7 @@ class RuntimeStack:
     def cloud(self) -> Cloud:
         """An empty AWS with the partners' secrets."""
         cloud = Cloud.made(self.aws)
-        for name, value in self.secrets.items():
+        for name, value in stored_secrets(self.secrets).items():
             cloud.put_secret(name, value)
         cloud.put_secret("index", {"key": "a key of the benchmark alone"})
         return cloud

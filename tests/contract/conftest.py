@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from devstack.partners import further
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from quality.testkit.clients.leadleader import PARTNER, Vault, World
@@ -13,7 +14,7 @@ from quality.testkit.clients.leadleader import PARTNER, Vault, World
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """One sandbox for all tests of a module; deals stay where they are until a test moves them."""
-    with Sandbox(tmp_path_factory.mktemp("sandbox"), pace=3600) as running:
+    with Sandbox(tmp_path_factory.mktemp("sandbox"), pace=3600, further=further()) as running:
         yield running
 
 

@@ -74,6 +74,7 @@ def left(stack: MotoStack) -> list[dict[str, Any]]:
     return list(aws.dynamodb().scan(TableName=stack.ref("Leads"))["Items"])
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics")  # of a sync without secrets
 def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: DeploymentProbe, stack: MotoStack) -> None:
     for _ in range(2):
         passes, line = run(probe)

@@ -71,6 +71,10 @@ class Traffic:
             time.sleep(0.2)
             self.stack.carry()
 
+    def store(self, partner: str, secret: dict[str, Any]) -> None:
+        """Store a partner's new secret."""
+        self.stack.put_secret(partner, {**self.stack.secret(partner), partner: secret})
+
     def redrive(self, queue: str) -> int:
         """Put a queue's dead letters back on their way, as an operator does."""
         place = {"queue": queue}
@@ -106,7 +110,7 @@ def test_lead_leaders_password_and_keys(traffic: Traffic, what: str) -> None:
     assert traffic.lead() == 202  # nobody has told us yet
     traffic.settle(lambda: traffic.states() == ["failed", "submitted"])
     assert traffic.lead() == 202
-    traffic.stack.put_secret("leadleader", renewed)
+    traffic.store("leadleader", renewed)
     traffic.settle(lambda: traffic.states() == ["failed", "submitted", "submitted"])
     assert traffic.redrive("submit-leadleader") == 1
     traffic.settle(lambda: traffic.states() == ["submitted"] * 3)
@@ -120,7 +124,7 @@ def test_match_trades_password(traffic: Traffic) -> None:
     traffic.partner.expire_tokens()
     assert traffic.lead("web-trading") == 202
     traffic.settle(lambda: traffic.states() == ["failed", "submitted"])
-    traffic.stack.put_secret("matchtrade", renewed)
+    traffic.store("matchtrade", renewed)
     assert traffic.lead("web-trading") == 202
     traffic.settle(lambda: traffic.states() == ["failed", "submitted", "submitted"])
     assert traffic.redrive("submit-matchtrade") == 1

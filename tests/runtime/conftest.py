@@ -10,6 +10,7 @@ import pytest
 
 from devstack import services
 from devstack.clients import Emulator
+from devstack.partners import further, stored_secrets
 from devstack.sandbox.server import Sandbox
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.testkit.lambda_runtime.build import put_build
@@ -52,9 +53,9 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sandbox(keys_dir: Path, cloud: Cloud) -> Iterator[Sandbox]:
     """The partners, with no deals; the cloud knows where they are and who we are to them."""
-    with Sandbox(keys_dir, pace=3600) as running_sandbox:
-        for partner, secret in running_sandbox.secrets().items():
-            cloud.put_secret(partner, secret)
+    with Sandbox(keys_dir, pace=3600, further=further()) as running_sandbox:
+        for name, secret in stored_secrets(running_sandbox.secrets()).items():
+            cloud.put_secret(name, secret)
         yield running_sandbox
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from devstack import services
 from devstack.clients import Emulator
+from devstack.partners import further
 from devstack.sam_local import image
 from devstack.sam_local.run import SamLocal, Surroundings, as_containers_see, sam_local
 from devstack.sandbox.server import Sandbox
@@ -63,7 +64,7 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def sandbox(keys_dir: Path) -> Iterator[Sandbox]:
     """The partners, with no deals."""
-    with Sandbox(keys_dir, pace=3600) as running:
+    with Sandbox(keys_dir, pace=3600, further=further()) as running:
         yield running
 
 

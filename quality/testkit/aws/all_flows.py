@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from devstack.partners import stored_secrets
 from devstack.sandbox.remote import Remote
 from events.sign import signed
 from leadbridge import settings
@@ -14,6 +15,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.recipient import Contact
+from leadbridge.partners.registry import kind_names
 from leadbridge.runtime import aws
 from leadbridge.settings import self_check
 from leadbridge.storage.messages import MessageRepository
@@ -71,8 +73,9 @@ def count_repeats() -> None:
 def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
     """The partners' secrets and our own."""
     graph = secrets["graph"]
-    for name in ("leadleader", "matchtrade"):
-        stack.put_secret(name, secrets[name])
+    stored = stored_secrets(secrets)
+    for name in kind_names():
+        stack.put_secret(name, stored[name])
     stack.put_secret("leeloo", {**secrets["leeloo"], "webhook_token": WEBHOOK_TOKEN})
     meta = {"secrets": [graph["app_secret"]], "access_token": graph["access_token"], "graph_url": graph["graph_url"]}
     proofs = {name: {"secrets": [WEB]} for name in ("web", "web-trading")}
@@ -339,8 +342,7 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
     stack.carry()
     for fault in faults:
         partner.disarm(fault)
-    stack.put_secret("leadleader", {**secrets["leadleader"], "password": "wrong"})
-    stack.put_secret("matchtrade", {**secrets["matchtrade"], "password": "wrong"})
+    put_secrets(stack, {name: {**one, "password": "wrong"} for name, one in secrets.items()})
     stack.restart("SubmitLead")
     accept(stack, 2, "leadleader", "matchtrade")
     accept(stack, 3, "matchtrade", "leadleader")

@@ -1,0 +1,32 @@
+"""The partners of the local stack beside the one of each kind: `partners.toml` in this folder."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FILE = Path(__file__).with_suffix(".toml")
+
+
+@cache
+def further() -> dict[str, dict[str, Any]]:
+    """The further partners by name, each with its `kind` and what it does differently."""
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def kind_of(partner: str) -> str:
+    """The kind of a partner of the sandbox."""
+    return str(further().get(partner, {"kind": partner})["kind"])
+
+
+def stored_secrets(secrets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The sandbox's secrets as the stack stores them: those of all partners of a kind are objects of one secret."""
+    shared = {one["kind"] for one in further().values()}
+    stored: dict[str, dict[str, Any]] = {}
+    for partner, secret in secrets.items():
+        kind = kind_of(partner)
+        if kind in shared:
+            stored.setdefault(kind, {})[partner] = secret
+        else:
+            stored[kind] = secret
+    return stored
