@@ -5,7 +5,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
+from leadbridge.domain.admission import Pause
+from leadbridge.domain.clock import utc_now
+from leadbridge.runtime import aws
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.table import Table
 from quality.testkit.browser.world import Open, World, busy
+from quality.testkit.fixtures import TABLE
 from quality.testkit.template import ROOT
 
 FOLDER = ROOT / "docs" / "console"
@@ -38,6 +44,12 @@ def test_pictures(browser: Browser, open_console: Open, world: World) -> None:
     for name, (path, height, ready) in views.items():
         page = open_console(path=path, viewport={"width": 1080, "height": height})
         (FOLDER / f"{name}.png").write_bytes(shot(page, ready))
+    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", utc_now()))
+    page = open_console(path="#/partners", viewport={"width": 1080, "height": 560})
+    (FOLDER / "partners.png").write_bytes(shot(page, ".partner"))
+    page = open_console(path="#/partners/route?source=web", viewport={"width": 1080, "height": 700})
+    page.get_by_role("button", name="Test", exact=True).click()
+    (FOLDER / "route.png").write_bytes(shot(page, ".rules"))
     page = open_console(path=f"#/leads/{leads['incomplete'].lead_id}", viewport={"width": 1080, "height": 760})
     page.get_by_role("button", name="Correct…").click()
     page.wait_for_timeout(NOTICE)

@@ -10,7 +10,13 @@ from quality.testkit.browser.axe import violations
 from quality.testkit.browser.world import Open, World, busy
 
 PHONE = {"width": 360, "height": 740}
-READY = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
+READY = {
+    "": ".charts .card",
+    "#/leads": "#rows a",
+    "#/partners": ".partner",
+    "#/partners/route": ".dry-run",
+    "#/dead-letters": ".dead-letters li",
+}
 
 
 def views(page: Page, world: World, lead_id: str) -> list[str]:
@@ -30,7 +36,7 @@ def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme:
     leads = busy(world)
     options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
     page = open_console(color_scheme=scheme, reduced_motion="reduce", **options)
-    assert len(views(page, world, leads["incomplete"].lead_id)) == 4
+    assert len(views(page, world, leads["incomplete"].lead_id)) == 6
     page.get_by_role("button", name="Correct…").click()
     expect(page.get_by_label("Phone", exact=True)).to_be_focused()
     assert violations(page) == []

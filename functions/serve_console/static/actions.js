@@ -3,10 +3,11 @@
 import { api } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el } from "./dom.js";
-import { idFormat, partnerName } from "./partners.js";
+import { idFormat, knownPartners, partnerName, partnerNames } from "./partners.js";
 import { phrase, t } from "./words.js";
 
 const MAX_TEXT_LENGTH = 4096; // characters, the API's limit
+const POSSIBLY_DELIVERED = ["received", "submitting", "submitted", "closed", "unknown"]; // the partner has the lead or may get it
 
 // The buttons that a delivery's state allows. `done(result, text)` is called after an action.
 export function deliveryActions(leadId, partner, delivery, done) {
@@ -78,6 +79,30 @@ function markCreated(leadId, partner, done, key = "created") {
     return api.resolve(leadId, partner, { [idField]: isNumber ? Number(created) : created, ...expected });
   };
   return confirmAction(key, partner, { body: [el("label", { for: "partner-id" }, t(`delivery.${idField}`)), field], run }, done);
+}
+
+// Give the lead to a partner that has no delivery of it.
+export async function sendToPartner(lead, done) {
+  const others = knownPartners().filter((one) => !(one in lead.deliveries));
+  const holders = Object.entries(lead.deliveries).filter(([, one]) => POSSIBLY_DELIVERED.includes(one.state)).map(([partner]) => partner);
+  const isTwice = holders.length > 0;
+  let partner;
+  const field = el("select", { id: "send-partner", name: "partner", required: true }, others.map((one) => el("option", { value: one }, partnerName(one))));
+  const result = await confirm({
+    heading: t("send.heading"),
+    body: [
+      el("p", {}, t("send.text")),
+      isTwice && el("p", {}, el("strong", {}, phrase("send.twice", { partners: partnerNames(holders) }))),
+      el("label", { for: "send-partner" }, t("list.partner")), field,
+    ],
+    label: t(isTwice ? "send.confirm_twice" : "send.confirm"),
+    danger: isTwice,
+    run: (form) => {
+      partner = form.get("partner");
+      return api.addPartner(lead.lead_id, partner, isTwice);
+    },
+  });
+  await done(result, t("send.done", { partner: partnerName(partner) }));
 }
 
 export async function writeMessage(leadId, done) {

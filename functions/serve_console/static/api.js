@@ -1,5 +1,6 @@
 // The operators' API. URLs are relative to the page, so the console works under any stage of the API.
 
+import { fieldNames } from "./labels.js";
 import { t } from "./words.js";
 
 const TOKEN = "leadbridge.token";
@@ -59,7 +60,11 @@ export const api = {
   resolve: (leadId, partner, body) => postAction(leadId, partner, "resolve", body),
   check: (leadId, partner) => postAction(leadId, partner, "check", {}),
   write: (leadId, text) => request("POST", "messages", { body: { lead_id: leadId, text } }),
+  addPartner: (leadId, partner, confirm) => request("POST", `leads/${id(leadId)}/deliveries`, { body: confirm ? { partner, confirm: true } : { partner } }),
   partners: (signal) => request("GET", "partners", { signal }),
+  pause: (partner, reason) => request("POST", `partners/${id(partner)}/pause`, { body: { reason } }),
+  resume: (partner) => request("POST", `partners/${id(partner)}/resume`),
+  route: (source, lead, signal) => request("POST", `sources/${id(source)}/route`, { body: lead, signal }),
   stats: (from, to, by, signal) => request("GET", "stats", { query: { from, to, by }, signal }),
   deadLetters: (signal) => request("GET", "dead-letters", { signal }),
   redrive: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/redrive`, { body: letterId ? { dead_letter_id: letterId } : {} }),
@@ -75,11 +80,11 @@ function postAction(leadId, partner, action, body) {
 export function errorMessage(error) {
   if (!(error instanceof ApiError)) return t("problem.unexpected");
   const known = [
-    "wrong-state", "conflict", "in-progress", "unknown-lead", "unknown-queue",
+    "wrong-state", "conflict", "in-progress", "unknown-lead", "unknown-queue", "unknown-source", "unknown-partner", "too-large",
     "already-linked", "not-known-to-partner", "partner-unavailable",
   ];
   if (known.includes(error.slug)) return t(`problem.${error.slug}`, { lead: error.leadId });
-  const fields = error.errors.map((one) => one.field).filter(Boolean).join(", ");
+  const fields = fieldNames(error.errors.map((one) => one.field).filter(Boolean));
   switch (error.status) {
     case 0: return t("problem.no_response");
     case 400: return t("problem.invalid_query");

@@ -6,9 +6,11 @@ import { el, fill } from "./dom.js";
 import { markCurrent, notify, renderLayout } from "./layout.js";
 import { show as showLead } from "./lead.js";
 import { show as showDeadLetters } from "./dead_letters.js";
+import { reset as resetDryRun, show as showDryRun } from "./dry_run.js";
 import { reset as resetList, show as showList } from "./list.js";
 import { show as showLogin } from "./login.js";
 import { reset as resetOverview, show as showOverview } from "./overview.js";
+import { show as showPartners } from "./partner_list.js";
 import { loadPartners } from "./partners.js";
 import { title } from "./labels.js";
 import { listen } from "./shortcuts.js";
@@ -18,6 +20,8 @@ const ROUTES = [
   [/^$/, showOverview],
   [/^leads$/, showList],
   [/^leads\/(ld_[a-z2-7]{26})$/, showLead],
+  [/^partners$/, showPartners],
+  [/^partners\/route$/, showDryRun],
   [/^dead-letters$/, showDeadLetters],
 ];
 
@@ -63,6 +67,7 @@ function logOut(text = t("login.logged_out")) {
   session.end();
   resetList();
   resetOverview();
+  resetDryRun();
   notify(text);
   render();
 }

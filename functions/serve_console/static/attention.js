@@ -1,41 +1,48 @@
-// What needs an operator: stuck deliveries, dead letters, silent sources, late status checks.
+// What needs an operator: stuck deliveries, dead letters, silent sources, partners without leads, late status checks.
 
 import { api } from "./api.js";
-import { sum } from "./charts.js";
+import { dayOf, sum } from "./charts.js";
 import { el, isolate } from "./dom.js";
 import { queueName } from "./dead_letters.js";
-import { partnerName } from "./partners.js";
-import { errorInShort, lastError, namedErrors, timeAgo } from "./labels.js";
+import { partnerName, refreshPartners } from "./partners.js";
+import { errorInShort, lastError, namedErrors, pill, timeAgo } from "./labels.js";
 import { formatNumber, phrase, t } from "./words.js";
 
 const MAX_SHOWN = 5;
 const MAX_COUNTED = 25; // larger counts are shown as "25+"
 const DAY = 24 * 3600 * 1000; // milliseconds
 const LATE = 3600; // seconds by which status checks are late before they are reported
+const STOPPED = ["paused", "circuit_open"]; // states of a partner that gets no leads, although it could
 const LOOKBACK_DAYS = 7; // a source without leads in this period is not reported as silent
 
-// Load all of it with parallel requests.
-export async function loadAttention(figures, signal) {
-  const [unknown, needsCheck, failed, incomplete, { dead_letters: letters }, silentSources, { partners }] = await Promise.all([
-    api.leads({ status: "unknown", limit: MAX_COUNTED }, signal),
-    api.leads({ attention: "true", limit: MAX_COUNTED }, signal),
-    api.leads({ status: "failed", limit: MAX_COUNTED }, signal),
-    api.leads({ status: "incomplete", limit: MAX_COUNTED }, signal),
+// Load all of it with parallel requests. With a partner: only what is about it.
+export async function loadAttention(figures, partner, signal) {
+  const leads = (query) => api.leads({ ...query, partner, limit: MAX_COUNTED }, signal);
+  const isShown = (name) => !partner || name === partner;
+  const [unknown, needsCheck, failed, incomplete, { dead_letters: letters }, silentSources, partners] = await Promise.all([
+    leads({ status: "unknown" }),
+    leads({ attention: "true" }),
+    leads({ status: "failed" }),
+    partner ? { leads: [], cursor: null } : leads({ status: "incomplete" }), // no partner can receive these
     api.deadLetters(signal),
-    findSilentSources(figures, signal),
-    api.partners(signal),
+    partner ? [] : findSilentSources(figures, signal),
+    refreshPartners(signal),
   ]);
   // By the minute: the overview is drawn again only if something changed.
   const lateChecks = partners
-    .filter(({ checks }) => checks?.oldest_due_seconds > LATE)
+    .filter(({ name, checks }) => isShown(name) && checks?.oldest_due_seconds > LATE)
     .map(({ name, checks }) => ({ name, minutes: Math.floor(checks.oldest_due_seconds / 60) }));
-  return { unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete, figures) }, letters, silentSources, lateChecks };
+  const stopped = partners.filter(({ name, state }) => isShown(name) && STOPPED.includes(state)).map(({ name, state, pause }) => ({ name, state, since: pause?.at }));
+  return {
+    partner, unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete, figures) },
+    letters: letters.filter((letter) => isShown(letter.partner)), silentSources, stopped, lateChecks,
+  };
 }
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
 async function findSilentSources(figures, signal) {
-  const since = new Date(Date.now() - LOOKBACK_DAYS * DAY).toISOString().slice(0, 10);
-  const today = new Date().toISOString().slice(0, 10);
+  const since = dayOf(new Date(Date.now() - LOOKBACK_DAYS * DAY));
+  const today = dayOf(new Date());
   const recent = figures.leads.filter((one) => one.day >= since && one.count > 0);
   const active = new Set(recent.filter((one) => one.day === today).map((one) => one.source));
   const candidates = [...new Set(recent.map((one) => one.source))].filter((source) => !active.has(source));
@@ -45,14 +52,17 @@ async function findSilentSources(figures, signal) {
     .filter(({ last }) => last === null || Date.now() - new Date(last).getTime() > DAY);
 }
 
-export function attentionCards({ unknown, needsCheck, failed, incomplete, letters, silentSources, lateChecks }) {
+export function attentionCards({ partner, unknown, needsCheck, failed, incomplete, letters, silentSources, stopped, lateChecks }) {
+  const stuck = (kind, page, query, matches) =>
+    (page.leads.length > 0 || page.cursor) && leadCard(kind, page, new URLSearchParams({ ...query, ...(partner && { partner }) }), (name, one) => (!partner || name === partner) && matches(one));
   const cards = [
-    unknown.leads.length > 0 && leadCard("unknown", unknown, "status=unknown", (one) => one.state === "unknown"),
-    needsCheck.leads.length > 0 && leadCard("needs_check", needsCheck, "attention=true", (one) => one.attention),
-    failed.leads.length > 0 && leadCard("failed", failed, "status=failed", (one) => one.state === "failed"),
+    stuck("unknown", unknown, { status: "unknown" }, (one) => one.state === "unknown"),
+    stuck("needs_check", needsCheck, { attention: "true" }, (one) => one.attention),
+    stuck("failed", failed, { status: "failed" }, (one) => one.state === "failed"),
     incomplete.leads.length > 0 && incompleteCard(incomplete),
     letters.length > 0 && deadLetterCard(letters),
     silentSources.length > 0 && silentSourceCard(silentSources),
+    stopped.length > 0 && stoppedCard(stopped),
     lateChecks.length > 0 && lateCheckCard(lateChecks),
   ].filter(Boolean);
   if (cards.length === 0) return el("p", { class: "card all-clear", id: "all-clear" }, el("span", { "aria-hidden": "true", class: "sign" }, "✓"), " ", t("attention.none"));
@@ -72,7 +82,7 @@ function leadCard(kind, page, query, matches) {
     page.cursor ? `${formatNumber(n)}+` : formatNumber(n),
     el("p", { class: "muted" }, t(`attention.${kind}.what`)),
     el("ul", { class: "plain" }, page.leads.slice(0, MAX_SHOWN).map((lead) => {
-      const [partner, delivery] = Object.entries(lead.deliveries).find(([, one]) => matches(one)) ?? [];
+      const [partner, delivery] = Object.entries(lead.deliveries).find(([name, one]) => matches(name, one)) ?? [];
       return el("li", {},
         el("a", { href: `#/leads/${lead.lead_id}`, "data-row": true }, isolate(lead.person?.full_name ?? lead.lead_id, { cut: 60 })),
         el("span", { class: "muted small" }, " ", isolate(partnerName(partner ?? "")), " · ", timeAgo(lead.received_at)),
@@ -136,6 +146,21 @@ function silentSourceCard(silentSources) {
       el("a", { href: `#/leads?${new URLSearchParams({ source })}` }, isolate(source, { cut: 60 })),
       el("span", { class: "muted small" }, " ", last ? phrase("attention.silent.last", { ago: timeAgo(last) }) : t("attention.silent.long")),
     ))),
+  );
+}
+
+// Partners that an operator has paused, or that do not respond.
+function stoppedCard(stopped) {
+  return card(
+    "stopped",
+    t("attention.stopped", { n: stopped.length }),
+    formatNumber(stopped.length),
+    el("p", { class: "muted" }, t("attention.stopped.what")),
+    el("ul", { class: "plain" }, stopped.map(({ name, state, since }) => el("li", {},
+      isolate(partnerName(name)), " ", pill(state, "partner"),
+      since && el("span", { class: "muted small" }, timeAgo(since)),
+    ))),
+    el("p", {}, el("a", { href: "#/partners" }, t("nav.partners"))),
   );
 }
 

@@ -6,9 +6,13 @@ import { formatDay, formatNumber, t } from "./words.js";
 const MAX_SOURCES = 5; // with their own colour; the other sources share one
 const HEIGHT = 210; // pixels
 
+export function dayOf(moment) {
+  return moment.toISOString().slice(0, 10);
+}
+
 export function days(from, to) {
   const all = [];
-  for (let at = Date.parse(from); at <= Date.parse(to); at += 86_400_000) all.push(new Date(at).toISOString().slice(0, 10));
+  for (let at = Date.parse(from); at <= Date.parse(to); at += 86_400_000) all.push(dayOf(new Date(at)));
   return all;
 }
 

@@ -4,7 +4,7 @@ import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
-import { partnerName, partnerOfQueue } from "./partners.js";
+import { partnerName, partnersOfQueue } from "./partners.js";
 import { errorExplained, time, timeAgo, title } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { hasText, t } from "./words.js";
@@ -32,13 +32,13 @@ export async function show(main, { signal }) {
 }
 
 export function queueName(queue) {
-  const partner = partnerOfQueue(queue);
+  const partner = partnersOfQueue(queue);
   if (partner !== null) return t("queue.submit", { partner });
   return hasText(`queue.${queue}`) ? t(`queue.${queue}`) : isolate(queue);
 }
 
 function queueTextKey(queue) {
-  if (partnerOfQueue(queue) !== null) return "queue.submit.what";
+  if (partnersOfQueue(queue) !== null) return "queue.submit.what";
   return hasText(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
 }
 

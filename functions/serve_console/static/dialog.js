@@ -41,7 +41,7 @@ export function confirm({ heading, body, label, danger = false, run }) {
       el("div", { class: "buttons" }, el("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t("cancel")), act),
     );
     const dialog = el("dialog", { "aria-labelledby": id, onclose: () => end(dialog, () => resolve(result)) }, form);
-    open(dialog, form.querySelector("input, textarea") ?? form.querySelector(".buttons button"));
+    open(dialog, form.querySelector("input, select, textarea") ?? form.querySelector(".buttons button"));
   });
 }
 

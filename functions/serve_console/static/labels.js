@@ -1,7 +1,7 @@
 // Labels of states, errors, fields and times in the operator's language.
 
 import { el, isolate, visible } from "./dom.js";
-import { formatDateTime, formatRelative, hasText, phrase, t } from "./words.js";
+import { formatDateTime, formatRelative, formatShort, hasText, phrase, t } from "./words.js";
 
 export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
 
@@ -9,6 +9,7 @@ const TONES = {
   incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
   pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral",
+  "partner.open": "good", "partner.paused": "warn", "partner.circuit_open": "bad", "partner.closed": "neutral", "partner.capped": "neutral",
 };
 const SIGNS = { good: "✓", neutral: "●", warn: "▲", bad: "!" };
 
@@ -17,7 +18,7 @@ export function toneOfState(state) {
 }
 
 export function pill(state, kind = "state") {
-  const tone = toneOfState(state);
+  const tone = TONES[`${kind}.${state}`] ?? toneOfState(state);
   const text = hasText(`${kind}.${state}`) ? t(`${kind}.${state}`) : isolate(state);
   return el("span", { class: `pill ${tone}` }, el("span", { "aria-hidden": "true", class: "sign" }, SIGNS[tone]), text);
 }
@@ -69,6 +70,28 @@ export function fieldErrorText({ code, message }) {
 // Problems or warnings, each with the name of its field.
 export function namedErrors(errors) {
   return errors.map((one) => [one.field && [fieldName(one.field.split(".").pop()), ": "], fieldErrorText(one)]);
+}
+
+// The pairs of names and values that have a value, as a list.
+export function facts(pairs) {
+  const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
+  return given.length ? el("dl", { class: "facts" }, given.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))) : null;
+}
+
+// Why a partner gets no leads; null if the code is not translated.
+export function waitReason(code) {
+  return hasText(`waiting.${code}`) ? t(`waiting.${code}`) : null;
+}
+
+// Why a delivery waits for its partner, and until when if that is known; null if it does not.
+export function waiting({ waiting_reason: code, waiting_until: until }) {
+  if (!code) return null;
+  const reason = waitReason(code) ?? code;
+  return until && new Date(until) > new Date() ? phrase("waiting.until", { time: time(until, { short: formatShort }), reason }) : phrase("waiting", { reason });
+}
+
+export function sourceLinks(sources) {
+  return sources.map((source, place) => [place ? ", " : "", el("a", { href: `#/partners/route?${new URLSearchParams({ source })}` }, isolate(source, { cut: 40 }))]);
 }
 
 export function leadLink(id) {

@@ -37,7 +37,7 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
 }
 
 function links() {
-  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["dead-letters", "nav.dead_letters"]];
+  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["partners", "nav.partners"], ["dead-letters", "nav.dead_letters"]];
   return all.map(([path, key]) => el("a", { href: `#/${path}`, "data-path": path }, t(key)));
 }
 

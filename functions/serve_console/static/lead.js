@@ -1,12 +1,12 @@
 // One lead: the person, its deliveries with their actions, the timeline, the messages.
 
 import { api, errorMessage } from "./api.js";
-import { deliveryActions, erasePerson, writeMessage } from "./actions.js";
+import { deliveryActions, erasePerson, sendToPartner, writeMessage } from "./actions.js";
 import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
-import { idFormat, partnerName } from "./partners.js";
-import { errorExplained, fieldName, lastError, leadLink, namedErrors, pill, time, timeAgo, title, toneOfState } from "./labels.js";
+import { idFormat, knownPartners, partnerName } from "./partners.js";
+import { errorExplained, facts, fieldName, lastError, leadLink, namedErrors, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
@@ -96,11 +96,6 @@ function heading(lead) {
   ];
 }
 
-function facts(pairs) {
-  const given = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
-  return given.length ? el("dl", { class: "facts" }, given.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))) : null;
-}
-
 function person(lead, revealed, reveal) {
   const shown = revealed && !lead.erased_at ? revealed : lead;
   const warnings = lead.warnings ?? [];
@@ -145,21 +140,28 @@ function deliveries(lead, done) {
       el("p", {}, t("advice.incomplete"))),
     all.length === 0 && !lead.fetch && lead.status !== "incomplete" && el("p", { class: "muted" }, t("lead.no_deliveries")),
     all.map(([partner, delivery]) => card(lead, partner, delivery, done)),
+    canBeSent(lead) && el("button", { type: "button", id: "send", "data-key": "send", onclick: () => sendToPartner(lead, done) }, t("send.open")),
   ];
+}
+
+function canBeSent(lead) {
+  return !lead.erased_at && (!lead.fetch || lead.fetch.state === "fetched") && knownPartners().some((one) => !(one in lead.deliveries));
 }
 
 function card(lead, partner, delivery, done) {
   const needsCheck = Boolean(delivery.attention) && !lead.erased_at;
   const needsOperator = needsCheck || (["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at);
+  const wait = waiting(delivery);
+  const text = (kind) => (needsCheck ? attentionText(delivery.attention, kind) : t(`${kind}.${wait ? "waiting" : delivery.state}`));
   const actions = lead.erased_at ? [] : deliveryActions(lead.lead_id, partner, delivery, done);
   return el(
     "article",
     { class: `card delivery${needsOperator ? ` stuck ${needsCheck ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
     el("div", { class: "heading" }, el("h3", {}, isolate(partnerName(partner))), pill(delivery.state)),
     el("div", { class: "advice" },
-      el("p", {}, el("strong", {}, needsCheck ? attentionText(delivery.attention, "explanation") : t(`explanation.${delivery.state}`))),
+      el("p", {}, el("strong", {}, wait ?? text("explanation"))),
       delivery.last_error && el("p", { class: "error" }, errorExplained(lastError(delivery))),
-      el("p", {}, needsCheck ? attentionText(delivery.attention, "advice") : t(`advice.${delivery.state}`)),
+      el("p", {}, text("advice")),
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
@@ -168,7 +170,7 @@ function card(lead, partner, delivery, done) {
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],
-      [t("delivery.next"), delivery.next_attempt_at && time(delivery.next_attempt_at)],
+      [t("delivery.next"), delivery.next_attempt_at && !wait && time(delivery.next_attempt_at)],
       [t("delivery.repeat_of"), delivery.repeat_of && leadLink(delivery.repeat_of)],
     ]),
   );

@@ -4,8 +4,8 @@ import { api, errorMessage } from "./api.js";
 import { download, fetchAll, toCsv } from "./csv.js";
 import { append, el, fill, isolate } from "./dom.js";
 import { notify } from "./layout.js";
-import { knownPartners, partnerName } from "./partners.js";
-import { STATES, pill, time, title } from "./labels.js";
+import { knownPartners, knownSources, partnerName, partnerNames } from "./partners.js";
+import { STATES, pill, time, title, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { formatShort, phrase, t } from "./words.js";
 
@@ -161,11 +161,12 @@ function row(lead, isFresh = false) {
 
 function cells(lead) {
   const name = lead.erased_at ? el("em", {}, t("lead.erased")) : lead.person?.full_name ? isolate(lead.person.full_name, { cut: 80 }) : "–";
-  const partners = Object.keys(lead.deliveries).map(partnerName);
+  const deliveries = Object.values(lead.deliveries);
+  const wait = deliveries.map(waiting).find(Boolean);
   return [
     el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, isolate(lead.person?.phone ?? ""))),
-    el("span", { class: "where muted" }, isolate(lead.source, { cut: 40 }), " → ", isolate(partners.join(", ") || "–", { cut: 60 })),
-    el("span", { class: "state" }, pill(lead.status), Object.values(lead.deliveries).some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
+    el("span", { class: "where muted" }, isolate(lead.source, { cut: 40 }), " → ", isolate(partnerNames(Object.keys(lead.deliveries)) || "–", { cut: 60 }), wait && el("span", { class: "wait" }, wait)),
+    el("span", { class: "state" }, pill(lead.status), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];
 }
@@ -181,7 +182,7 @@ function filterBar(filters, list, find) {
     return el("div", {}, el("label", { for: `filter-${name}` }, t(`list.${name}`)), select);
   };
   const option = (value, text) => el("option", { value }, text);
-  const sources = [...new Set([...list.leads.map((lead) => lead.source), filters.source].filter(Boolean))].sort();
+  const sources = [...new Set([...knownSources(), ...list.leads.map((lead) => lead.source), filters.source].filter(Boolean))].sort();
   const source = el("input", { id: "filter-source", list: "sources", value: filters.source, autocomplete: "off", spellcheck: "false", onchange: (event) => go({ source: event.target.value.trim() }) });
   const partners = [...new Set([...knownPartners(), filters.partner].filter(Boolean))];
   const phone = el("input", { id: "phone", type: "search", inputmode: "tel", autocomplete: "off", value: list.phone, placeholder: "+380…" });

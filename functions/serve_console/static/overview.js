@@ -2,10 +2,10 @@
 
 import { api, errorMessage } from "./api.js";
 import { attentionCards, loadAttention } from "./attention.js";
-import { bars, byDay, sum } from "./charts.js";
+import { bars, byDay, dayOf, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
-import { partnerName } from "./partners.js";
-import { STATES, time, title } from "./labels.js";
+import { knownPartners, partnerName } from "./partners.js";
+import { STATES, facts, time, title } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { hasText, phrase, t } from "./words.js";
 
@@ -20,11 +20,12 @@ export function reset() {
   hasSync = null;
 }
 
-export async function show(main, { signal }) {
+export async function show(main, { signal, query }) {
   title(t("nav.overview"));
   const attention = el("div", { class: "attention", "aria-live": "polite" }, el("p", { class: "muted" }, t("loading")));
   const charts = el("div", { class: "charts" });
   const sync = el("div", { class: "syncs" });
+  const partner = query.get("partner"); // the only one that is shown; null: all
   let drawing = new AbortController();
   let seen = {};
 
@@ -33,13 +34,13 @@ export async function show(main, { signal }) {
     const from = new Date(to.getTime() - (Math.max(period, 8) - 1) * DAY);
     const chosen = dayOf(new Date(to.getTime() - (period - 1) * DAY));
     const [figures, { campaigns }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal)]);
-    const [needs] = await Promise.all([loadAttention(figures, signal), showSync(sync, signal)]);
+    const [needs] = await Promise.all([loadAttention(figures, partner, signal), showSync(sync, partner, signal)]);
     const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, campaigns]), period };
     if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
-      refill(charts, drawCharts({ ...since(figures, chosen), campaigns }, AbortSignal.any([signal, drawing.signal])));
+      refill(charts, drawCharts({ ...since(figures, chosen, partner), campaigns }, partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
   };
@@ -51,7 +52,7 @@ export async function show(main, { signal }) {
   choice.value = String(period);
   fill(
     main,
-    el("h1", { tabindex: "-1" }, t("nav.overview")),
+    el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.overview")), partnerChoice(partner)),
     el("section", { "aria-labelledby": "attention-heading" }, el("h2", { id: "attention-heading" }, t("attention.heading")), attention),
     sync,
     el("section", { "aria-labelledby": "statistics-heading" },
@@ -62,17 +63,24 @@ export async function show(main, { signal }) {
   poll(INTERVALS.overview, signal, load);
 }
 
-function dayOf(moment) {
-  return moment.toISOString().slice(0, 10);
+function partnerChoice(partner) {
+  const all = [...new Set([...knownPartners(), partner].filter(Boolean))];
+  if (all.length < 2) return null;
+  const go = (event) => (location.hash = event.target.value ? `#/?${new URLSearchParams({ partner: event.target.value })}` : "#/");
+  const choice = el("select", { id: "overview-partner", onchange: go }, el("option", { value: "" }, t("list.any")), all.map((one) => el("option", { value: one }, partnerName(one))));
+  choice.value = partner ?? "";
+  return el("div", { class: "choice" }, el("label", { for: "overview-partner" }, t("list.partner")), choice);
 }
 
-function since(figures, from) {
-  const isRecent = (one) => one.day >= from;
-  return { from, to: figures.to, leads: figures.leads.filter(isRecent), counts: figures.counts.filter(isRecent), outcomes: figures.outcomes.filter(isRecent) };
+// The figures from a day on. With a partner its deliveries count as the leads: a lead has at most one delivery to each.
+function since(figures, from, partner) {
+  const shown = (rows) => rows.filter((one) => one.day >= from && (!partner || one.partner === partner));
+  const counts = shown(figures.counts);
+  return { from, to: figures.to, counts, leads: partner ? counts : shown(figures.leads), outcomes: shown(figures.outcomes) };
 }
 
-function drawCharts(figures, signal) {
-  const link = (name) => (value) => `#/leads?${new URLSearchParams({ [name]: value })}`;
+function drawCharts(figures, partner, signal) {
+  const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value })}`;
   const states = sum(figures.counts, (one) => one.state);
   const inOrder = new Map(STATES.filter((state) => states.has(state)).map((state) => [state, states.get(state)]));
   const tones = { unknown: "bad", failed: "bad", rejected: "warn", closed: "good" };
@@ -80,10 +88,10 @@ function drawCharts(figures, signal) {
     byDay(figures, signal),
     el("div", { class: "cards" },
       bars(t("charts.by_source"), sum(figures.leads, (one) => one.source), (source) => isolate(source, { cut: 40 }), link("source")),
-      bars(t("charts.by_partner"), sum(figures.counts, (one) => one.partner), (partner) => isolate(partnerName(partner)), link("partner")),
+      !partner && bars(t("charts.by_partner"), sum(figures.counts, (one) => one.partner), (partner) => isolate(partnerName(partner)), link("partner")),
       bars(t("charts.by_state"), inOrder, (state) => t(`state.${state}`), link("status"), (state) => tones[state] ?? ""),
       bars(t("charts.by_outcome"), sum(figures.outcomes.filter((one) => one.outcome), (one) => one.outcome), outcomeName),
-      figures.campaigns.length > 0 && bars(t("charts.by_campaign"), topCampaigns(figures.campaigns), campaignName)),
+      !partner && figures.campaigns.length > 0 && bars(t("charts.by_campaign"), topCampaigns(figures.campaigns), campaignName)),
     el("p", { class: "muted" }, t("charts.delay")),
   ];
 }
@@ -102,7 +110,7 @@ function topCampaigns(campaigns) {
 }
 
 // The progress of each broker's account sync, if there is one.
-async function showSync(box, signal) {
+async function showSync(box, partner, signal) {
   if (hasSync === false) return;
   let answer;
   try {
@@ -113,19 +121,18 @@ async function showSync(box, signal) {
     hasSync ??= error.status === 0 || error.status >= 500 ? null : false;
     return;
   }
-  const partners = Object.entries(answer?.partners ?? {});
+  const partners = Object.entries(answer?.partners ?? {}).filter(([name]) => !partner || name === partner);
   if (!partners.length) return;
   refill(box, partners.map(([name, state]) =>
     el("section", { class: "card", "data-sync": name, "aria-labelledby": `sync-${name}` },
       el("h2", { id: `sync-${name}` }, phrase("overview.sync", { partner: partnerName(name) })),
-      state ? el("dl", { class: "facts" }, factsOf(state)) : el("p", { class: "muted" }, t("sync.never")))));
+      state ? facts(syncFacts(state)) : el("p", { class: "muted" }, t("sync.never")))));
 }
 
-function factsOf(state) {
-  const facts = [
-    ["sync.watermark", time(state.watermark)],
-    ["sync.full", state.full_scan_finished_at ? time(state.full_scan_finished_at) : t("sync.not_yet")],
-    ...Object.entries(state.scans ?? {}).map(([kind, pass]) => [`sync.scan.${kind}`, isolate(`${pass.progress} %`)]),
+function syncFacts(state) {
+  return [
+    [t("sync.watermark"), time(state.watermark)],
+    [t("sync.full"), state.full_scan_finished_at ? time(state.full_scan_finished_at) : t("sync.not_yet")],
+    ...Object.entries(state.scans ?? {}).map(([kind, pass]) => [t(`sync.scan.${kind}`), isolate(`${pass.progress} %`)]),
   ];
-  return facts.map(([name, value]) => el("div", {}, el("dt", {}, t(name)), el("dd", {}, value)));
 }

@@ -1,8 +1,8 @@
 // One timeline entry: the event, the partner and the details, from its code and its data.
 
 import { el, isolate } from "./dom.js";
-import { partnerName } from "./partners.js";
-import { fieldNames, leadLink, meaningOf, time } from "./labels.js";
+import { partnerName, partnerNames } from "./partners.js";
+import { fieldNames, leadLink, meaningOf, time, waitReason } from "./labels.js";
 import { hasText, phrase, t } from "./words.js";
 
 const TONES = {
@@ -38,12 +38,11 @@ function facts(data) {
 }
 
 const labelled = (key) => (value) => phrase(`detail.${key}`, { value });
-const names = (partners) => partners.map(partnerName).join(", ");
 
 // The parts of an entry's data that are shown, in this order.
 const FACTS = [
   ["rules", (rules) => rules.map(rule)],
-  ["passed_over", (partners) => phrase("detail.passed_over", { value: names(partners) })],
+  ["passed_over", (partners) => phrase("detail.passed_over", { value: partnerNames(partners) })],
   ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
   ["template_id", labelled("template")],
   ["status", (status, { meaning }) => [isolate(status), hasText(`meaning.${meaning}`) && ` (${t(`meaning.${meaning}`)})`]],
@@ -63,6 +62,7 @@ const FACTS = [
   ["fields", (fields, { error_code: code }) => !code && phrase("detail.fields", { value: fieldNames(fields) })],
   ["next_partner", (partner) => phrase("detail.next_partner", { value: partnerName(partner) })],
   ["previous_partner", (partner) => phrase("detail.previous_partner", { value: partnerName(partner) })],
+  ["reason", waitReason],
   ["until", (until) => phrase("detail.until", { value: time(until) })],
   ["statuses", labelled("statuses")],
   ["messages_sent", labelled("messages_sent")],
@@ -71,6 +71,6 @@ const FACTS = [
 ];
 
 function rule({ rule: number, partners, unmet }, place) {
-  const value = partners ? names(partners) : fieldNames(unmet);
+  const value = partners ? partnerNames(partners) : fieldNames(unmet);
   return [place ? "; " : "", phrase(partners ? "detail.rule" : "detail.rule_unmet", { number: String(number), value })];
 }

@@ -55,6 +55,10 @@ export function formatNumber(value) {
   return new Intl.NumberFormat(locale).format(value);
 }
 
+export function formatPercent(value) {
+  return new Intl.NumberFormat(locale, { style: "percent" }).format(value);
+}
+
 export function formatDateTime(text) {
   const at = new Date(text);
   if (Number.isNaN(at.getTime())) return String(text);

@@ -5,17 +5,21 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from leadbridge.api.routes.partners import PartnerView
+from leadbridge.api.routes.sources import RuleResultView
 from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode
 from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.lead import field_paths
 from leadbridge.domain.message import MessageState
+from leadbridge.domain.routing.fallback import NextOn
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT
 
@@ -149,6 +153,10 @@ def test_every_state_field_step_and_error_is_translated() -> None:
     assert {f"{kind}.{state}" for kind in ("state", "explanation", "advice") for state in State} <= keys
     assert {f"state.{status}" for status in LeadStatus} <= keys
     assert {"explanation.incomplete", "advice.incomplete"} <= keys
+    assert {f"waiting.{reason}" for reason in WaitReason} <= keys
+    assert {f"partner.{state}" for state in get_args(get_type_hints(PartnerView)["state"])} <= keys
+    assert {f"next_on.{outcome}" for outcome in NextOn} <= keys
+    assert {f"dry_run.{result}" for result in get_args(get_type_hints(RuleResultView)["result"])} <= keys
     paths_of_fields = [path.partition(".") for path in field_paths()]
     assert {f"section.{section}" for section, _, _ in paths_of_fields} <= keys
     assert {f"field.{name}" for _, _, name in paths_of_fields} <= keys

@@ -1,0 +1,151 @@
+"""The partners: which of them get leads, and for whom the others wait; the dry run; a lead for another partner."""
+
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import Route, expect
+
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from quality.testkit.browser.axe import violations
+from quality.testkit.browser.world import Open, World
+
+NARROW = {"width": 320, "height": 700}
+STATES: dict[str, dict[str, Any]] = {
+    "leadleader": {
+        "state": "circuit_open",
+        "circuit": {"code": "reply_lost", "opened_until": "2031-11-02T09:14:05.000Z"},
+    },
+    "matchtrade": {
+        "state": "capped",
+        "opens_at": "2031-11-03T09:14:05.000Z",
+        "caps": [{"window": "per_hour", "count": 3, "limit": 10}, {"window": "per_day", "count": 50, "limit": 50}],
+    },
+}
+
+
+def test_a_partner_is_paused_with_a_reason_and_resumed(open_console: Open, world: World) -> None:
+    for number, state in enumerate((State.CLOSED, State.SUBMITTED, State.CLOSED, State.REJECTED, State.RECEIVED)):
+        world.add(number, state)
+    page = open_console(path="#/partners")
+    card, dialog = page.get_by_role("region", name="Lead Leader"), page.get_by_role("dialog")
+    expect(card).to_contain_text("Gets leads")
+    expect(card).to_contain_text("75% (3 of 4)")
+    expect(card.get_by_role("link", name="1", exact=True)).to_have_attribute(
+        "href", "#/leads?status=received&partner=leadleader"
+    )
+    card.get_by_role("button", name="Pause…").click()
+    expect(dialog).to_contain_text("Its leads wait until you resume it")
+    expect(dialog.get_by_label("Reason")).to_be_focused()
+    dialog.get_by_role("button", name="Pause").click()
+    expect(dialog).to_be_visible()  # a reason is required
+    dialog.get_by_label("Reason").fill("no budget <b>this week</b>")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(card).to_contain_text("Paused by olena")
+    expect(card).to_contain_text("no budget <b>this week</b>")
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.locator("#attention-stopped li")).to_contain_text(re.compile("Lead Leader.*Paused"))
+    page.go_back()
+    card.get_by_role("button", name="Resume…").click()
+    expect(dialog).to_contain_text("Within a minute the waiting leads are sent to Lead Leader")
+    dialog.get_by_role("button", name="Resume").click()
+    expect(card).to_contain_text("Gets leads")
+    expect(card.get_by_role("button", name="Pause…")).to_be_focused()
+    paths = [call.path for call in world.gateway.calls if call.method == "POST"]
+    assert paths == ["/partners/leadleader/pause", "/partners/leadleader/resume"]
+
+
+def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: World) -> None:
+    def changed(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(json={"partners": [one | STATES[one["name"]] for one in answer.json()["partners"]]})
+
+    for scheme, width in (("light", 1920), ("dark", 320)):
+        page = open_console(operator=None, color_scheme=scheme, viewport={"width": width, "height": 800})
+        page.route("**/v1/partners", changed)
+        page.get_by_label("Operator token").fill("token-of-olena")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Overview")).to_be_focused()
+        page.keyboard.press("g")
+        page.keyboard.press("p")
+        silent, capped = (page.locator(f"[data-partner={name}]") for name in STATES)
+        expect(silent).to_contain_text("Does not respond")
+        expect(silent).to_contain_text("The connection broke before the reply arrived.")
+        expect(silent.locator("time").first).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
+        expect(capped).to_contain_text("Cap reached")
+        expect(capped).to_contain_text("50 of 50")
+        expect(capped.locator("time").first).to_have_attribute("datetime", "2031-11-03T09:14:05.000Z")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert violations(page) == []
+
+
+def test_the_dry_run_explains_each_rule_and_sends_nothing(open_console: Open, world: World) -> None:
+    page = open_console(path="#/partners/route?source=web", viewport=NARROW)
+    lead, result = page.get_by_label("Lead (JSON)"), page.locator(".result")
+    expect(page.get_by_label("Source")).to_have_value("web")
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(result.get_by_role("heading", name="These partners would get the lead")).to_be_focused()
+    expect(result.locator(".chosen")).to_have_text("Lead Leader")
+    expect(result.locator(".rules li")).to_have_text(["Applies: Lead Leader."])
+    sample = json.loads(lead.input_value())
+    lead.fill(json.dumps(sample | {"person": {"phone": "123"}}))
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(result.get_by_role("heading", name="No partner would get the lead")).to_be_visible()
+    expect(result).to_contain_text("Full name: This field is missing.")
+    expect(result).to_contain_text("Phone: This is not a valid phone number.")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert violations(page) == []
+    for text, said in (
+        ('{"person": ', "This is not valid JSON"),
+        ("[]", "Enter a JSON object with any of these parts: person, loan"),
+        ('{"Телефон": "1"}', "A lead does not have these parts: Телефон."),
+        ('{"form": {"Телефон": 1}}', "The value is not valid."),
+    ):
+        lead.fill(text)
+        page.get_by_role("button", name="Test", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text(said)
+    assert world.store.journey("ld_" + "a" * 26) is None
+    assert {call.path for call in world.gateway.calls if call.method == "POST"} == {"/sources/web/route"}
+
+
+def test_a_lead_that_waits_for_its_partner_is_sent_to_another_one(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    world.store.apply(wait_for_partner(world.delivery(one), utc_now(), Wait(WaitReason.PAUSED)))
+    page = open_console(path="#/leads", viewport=NARROW)
+    row, dialog = page.locator("#rows a"), page.get_by_role("dialog")
+    expect(row).to_contain_text("Waiting: partner paused")
+    assert row.evaluate("(link) => link.offsetHeight") < 240, "the name keeps its place"
+    row.click()
+    card = page.locator("[data-partner=leadleader]")
+    expect(card).to_contain_text("Waiting: partner paused")
+    expect(page.get_by_role("region", name="Timeline")).to_contain_text("gets no leads at the moment – partner paused")
+    page.get_by_role("button", name="Send to another partner…").click()
+    expect(dialog).to_contain_text("Has the lead or may get it: Lead Leader.")
+    expect(dialog.get_by_label("Partner")).to_have_value("matchtrade")
+    assert violations(page) == []
+    dialog.get_by_role("button", name="Send to two partners").click()
+    expect(page.locator("[data-partner=matchtrade]")).to_contain_text("Received")
+    expect(page.get_by_role("button", name="Send to another partner…")).to_have_count(0)
+    assert set(world.journey(one).deliveries) == {"leadleader", "matchtrade"}
+
+
+def test_the_overview_of_one_partner(open_console: Open, world: World) -> None:
+    world.add(1, State.UNKNOWN)
+    world.add(2, State.FAILED)
+    world.add(3, State.SUBMITTED, partner="matchtrade", source="web-trading")
+    world.add(4, State.UNKNOWN, partner="matchtrade", source="web-trading")
+    page = open_console()
+    needs = page.get_by_role("region", name="Needs attention")
+    expect(needs.get_by_role("heading", name="2 leads without a reply")).to_be_visible()
+    page.get_by_label("Partner").select_option("matchtrade")
+    expect(needs.get_by_role("heading", name="1 lead without a reply")).to_be_visible()
+    expect(needs.get_by_role("heading", name="failed")).to_have_count(0)
+    charts = page.locator(".charts .card")
+    states = charts.filter(has=page.get_by_role("heading", name="Deliveries by state"))
+    expect(states.get_by_role("row")).to_have_count(3)
+    expect(charts.filter(has=page.get_by_role("heading", name="Leads by source")).locator("tbody tr")).to_have_count(1)
+    states.get_by_role("link", name="Unknown").click()
+    expect(page.get_by_label("Partner")).to_have_value("matchtrade")
+    expect(page.locator("#rows a")).to_have_count(1)
