@@ -16,7 +16,12 @@ NARROW = {"width": 320, "height": 700}
 STATES: dict[str, dict[str, Any]] = {
     "leadleader": {
         "state": "circuit_open",
-        "circuit": {"code": "reply_lost", "opened_until": "2031-11-02T09:14:05.000Z"},
+        "circuit": {
+            "failures": 5,
+            "code": "reply_lost",
+            "since": "2031-11-02T09:13:35.000Z",
+            "opened_until": "2031-11-02T09:14:05.000Z",
+        },
     },
     "matchtrade": {
         "state": "capped",
@@ -73,7 +78,7 @@ def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: W
         silent, capped = (page.locator(f"[data-partner={name}]") for name in STATES)
         expect(silent).to_contain_text("Does not respond")
         expect(silent).to_contain_text("The connection broke before the reply arrived.")
-        expect(silent.locator("time").first).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
+        expect(silent.locator("time").last).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
         expect(capped).to_contain_text("Cap reached")
         expect(capped).to_contain_text("50 of 50")
         expect(capped.locator("time").first).to_have_attribute("datetime", "2031-11-03T09:14:05.000Z")

@@ -32,7 +32,7 @@ export async function loadAttention(figures, partner, signal) {
   const lateChecks = partners
     .filter(({ name, checks }) => isShown(name) && checks?.oldest_due_seconds > LATE)
     .map(({ name, checks }) => ({ name, minutes: Math.floor(checks.oldest_due_seconds / 60) }));
-  const stopped = partners.filter(({ name, state }) => isShown(name) && STOPPED.includes(state)).map(({ name, state, pause }) => ({ name, state, since: pause?.at }));
+  const stopped = partners.filter(({ name, state }) => isShown(name) && STOPPED.includes(state)).map(({ name, state, pause, circuit }) => ({ name, state, since: pause?.at ?? circuit.since }));
   return {
     partner, unknown, needsCheck, failed, incomplete: { ...incomplete, counted: countIncomplete(incomplete, figures) },
     letters: letters.filter((letter) => isShown(letter.partner)), silentSources, stopped, lateChecks,

@@ -59,9 +59,10 @@ function card(partner, counts, done) {
     el("div", { class: "heading" }, el("h2", { id }, isolate(label)), pill(state, "partner")),
     hasText(`partner.${state}.what`) && el("p", {}, t(`partner.${state}.what`)),
     pause && el("p", {}, phrase("partners.paused_by", { operator: pause.operator, time: time(pause.at) }), el("br"), isolate(pause.reason)),
-    circuit?.code && el("p", { class: "error" }, meaningOf(circuit.code) ?? isolate(circuit.code)),
+    circuit.since && circuit.code && el("p", { class: "error" }, meaningOf(circuit.code) ?? isolate(circuit.code)),
     facts([
-      [t("partners.next_try"), circuit?.opened_until && time(circuit.opened_until)],
+      [t("partners.stopped_at"), circuit.since && time(circuit.since)],
+      [t("partners.next_try"), circuit.opened_until && time(circuit.opened_until)],
       [t("partners.opens_at"), partner.opens_at && time(partner.opens_at)],
       [t("partners.waiting"), waiting > 0 ? link({ status: "received" }, formatNumber(waiting)) : formatNumber(0)],
       [t("partners.accepted"), accepted + refused > 0 && t("partners.share", { share: formatPercent(accepted / (accepted + refused)), accepted: formatNumber(accepted), all: formatNumber(accepted + refused) })],

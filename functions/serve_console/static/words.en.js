@@ -504,6 +504,7 @@ export default {
   "partner.capped": "Cap reached",
   "partner.capped.what": "The partner has got as many leads as its cap allows.",
   "partners.paused_by": "Paused by {operator}, {time}:",
+  "partners.stopped_at": "Stopped",
   "partners.next_try": "Next attempt",
   "partners.opens_at": "Gets leads again",
   "partners.waiting": "Waiting leads",

@@ -504,6 +504,7 @@ export default {
   "partner.capped": "Лимит исчерпан",
   "partner.capped.what": "Партнёр уже получил столько лидов, сколько разрешает лимит.",
   "partners.paused_by": "На паузу поставил оператор {operator}, {time}:",
+  "partners.stopped_at": "Остановлено",
   "partners.next_try": "Следующая попытка",
   "partners.opens_at": "Снова будет получать лиды",
   "partners.waiting": "Лидов ожидает",

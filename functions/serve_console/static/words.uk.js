@@ -504,6 +504,7 @@ export default {
   "partner.capped": "Ліміт вичерпано",
   "partner.capped.what": "Партнер уже отримав стільки лідів, скільки дозволяє ліміт.",
   "partners.paused_by": "На паузу поставив оператор {operator}, {time}:",
+  "partners.stopped_at": "Зупинено",
   "partners.next_try": "Наступна спроба",
   "partners.opens_at": "Знову отримуватиме ліди",
   "partners.waiting": "Лідів очікує",
