@@ -136,6 +136,19 @@ def test_a_lead_that_waits_for_its_partner_is_sent_to_another_one(open_console: 
     assert set(world.journey(one).deliveries) == {"leadleader", "matchtrade"}
 
 
+def test_a_lead_without_what_the_other_partner_requires_stays_where_it_is(open_console: Open, world: World) -> None:
+    one = world.add(1, State.REJECTED, email=None)
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Send to another partner…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).not_to_contain_text("may get it")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_have_text(
+        "The partner does not take the lead because of these fields: E-mail."
+    )
+    assert set(world.journey(one).deliveries) == {"leadleader"}
+
+
 def test_the_overview_of_one_partner(open_console: Open, world: World) -> None:
     world.add(1, State.UNKNOWN)
     world.add(2, State.FAILED)

@@ -1,9 +1,10 @@
 // The operator's actions on a lead. Each one explains its effect and asks for confirmation.
 
-import { api } from "./api.js";
+import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el } from "./dom.js";
 import { idFormat, knownPartners, partnerName, partnerNames } from "./partners.js";
+import { fieldNames } from "./labels.js";
 import { phrase, t } from "./words.js";
 
 const MAX_TEXT_LENGTH = 4096; // characters, the API's limit
@@ -101,6 +102,7 @@ export async function sendToPartner(lead, done) {
       partner = form.get("partner");
       return api.addPartner(lead.lead_id, partner, isTwice);
     },
+    explain: (error) => (error.status === 422 ? t("error.missing_fields", { fields: fieldNames(error.errors.map((one) => one.field)) }) : errorMessage(error)),
   });
   await done(result, t("send.done", { partner: partnerName(partner) }));
 }

@@ -10,9 +10,9 @@ export function closeDialogs() {
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
 }
 
-// Ask for confirmation, then call `run` with the form's data. If it throws, the dialog stays open and shows the error.
+// Ask for confirmation, then call `run` with the form's data. If it throws, the dialog stays open and explains the error.
 // Resolves to the result of `run`, to its last error, or to null if the operator cancelled without trying.
-export function confirm({ heading, body, label, danger = false, run }) {
+export function confirm({ heading, body, label, danger = false, run, explain = errorMessage }) {
   return new Promise((resolve) => {
     const id = `dialog-${++number}`;
     let result = null;
@@ -26,7 +26,7 @@ export function confirm({ heading, body, label, danger = false, run }) {
         result = (await run(new FormData(form))) ?? true;
         dialog.close();
       } catch (error) {
-        wrong.textContent = errorMessage(error);
+        wrong.textContent = explain(error);
         result = error;
       } finally {
         act.disabled = false;
