@@ -53,15 +53,16 @@ READABLE: Mapping[str, tuple[Style, ...]] = {
 """By lead field: readable ways. Each value has the reading that it would have without the style."""
 
 UNUSABLE: Mapping[str, tuple[Style, ...]] = {
-    "person.full_name": (Style(lambda _, number: f"№ {number}", is_usable=False), LEFT_OUT),
-    "person.phone": (Style(lambda _, number: f"у вайбері, кімната {number}", is_usable=False), LEFT_OUT),
-    "person.email": (Style(lambda _, number: f"пошта {number} собака укрнет", is_usable=False), LEFT_OUT),
-    "person.tax_number": (Style(lambda _, number: f"загубила картку {number}", is_usable=False), LEFT_OUT),
+    "person.full_name": (Style(lambda _, number: f"№ {number:04}", is_usable=False), LEFT_OUT),
+    "person.phone": (Style(lambda _, number: f"у вайбері, кімната {number:04}", is_usable=False), LEFT_OUT),
+    "person.email": (Style(lambda _, number: f"пошта {number:04} собака укрнет", is_usable=False), LEFT_OUT),
+    "person.tax_number": (Style(lambda _, number: f"загубила картку {number:04}", is_usable=False), LEFT_OUT),
     "person.activity": (LEFT_OUT,),
-    "loan.amount": (Style(lambda _, number: f"від {number} до 20 тисяч", is_usable=False), LEFT_OUT),
-    "loan.term": (Style(lambda _, number: f"як дадуть, варіант {number}", is_usable=False), LEFT_OUT),
+    "loan.amount": (Style(lambda _, number: f"від {number:04} до 20 тисяч", is_usable=False), LEFT_OUT),
+    "loan.term": (Style(lambda _, number: f"як дадуть, варіант {number:04}", is_usable=False), LEFT_OUT),
 }
-"""By lead field: texts that cannot be read. Each is unique, so that it is found wherever it is stored."""
+"""By lead field: texts that cannot be read. Each is unique and no part of another, so that it is
+found wherever it is stored."""
 
 
 def draw_styles(random: Random) -> dict[str, Style]:

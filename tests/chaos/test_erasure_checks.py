@@ -192,3 +192,17 @@ def test_message_sent_after_the_erasure_is_reported(later: timedelta, is_reporte
     found = violations(after(sent_messages=sent), ["erased_people_get_no_messages"])
     assert bool(found) is is_reported
     assert all("got a message at" in one.what for one in found)
+
+
+def test_pointer_to_an_account_may_stay_while_another_lead_has_its_email() -> None:
+    """It goes with the last of them, and with the lead that the account is linked to."""
+    pointer = {"pk": f"TRACE#email_hash#{keyed_hash('a-key', EMAIL)}", "sk": ACCOUNT["pk"]}
+    table = [*left(), pointer]
+    other = [replace(one, lead_id="ld_other") for one in after().posted]
+    shared = after(table=table, posted=[*after().posted, *other], index_key="a-key")
+    assert violations(shared, CHECKS) == []
+    assert violations(
+        after(table=[*table, {**LINK, "is_erased": True}], posted=shared.posted, index_key="a-key"), CHECKS
+    )
+    assert violations(after(table=table, index_key="a-key"), CHECKS)
+    assert violations(replace(shared, to_be_erased=frozenset({LEAD.lead_id, "ld_other"})), CHECKS)

@@ -89,6 +89,7 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
     marks = {lead_id: _marks(snapshot, posted) for lead_id, posted in snapshot.people_by_lead.items()}
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
     links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
+    others = frozenset[str]().union(*(marks[lead_id] for lead_id in marks.keys() - erased))
     for values in snapshot.table:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
@@ -100,6 +101,8 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
             yield of, values
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
+            if kind == "TRACE" and values["sk"].startswith("ACCOUNT#") and links.get(values["sk"]) not in tombstones:
+                own = others  # an account is deleted with the last lead that has its e-mail
             # A pointer to the broker's own record is found by the hashes of the lead's item, while that exists.
             lead_ids = tombstones - snapshot.expired if kind == "TRACE" else erased
             about = (lead_id for lead_id, known_by in people.items() if _contains(text, known_by - own))

@@ -63,10 +63,10 @@ class InMemoryAccountRepository:
         self.written += len(accounts)
         self._kept |= {account.uuid: items.encode(account_item(PARTNER, account)) for account in accounts}
 
-    def forget(self, uuids: Sequence[str]) -> None:
+    def forget(self, accounts: Sequence[StoredAccount]) -> None:
         """Delete accounts."""
-        for uuid in uuids:
-            del self._kept[uuid]
+        for account in accounts:
+            self._kept.pop(account.uuid, None)
 
     def erase(self, lead_id: str) -> None:
         """Forget a lead's person, as an operator has it done."""

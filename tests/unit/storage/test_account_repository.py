@@ -83,7 +83,7 @@ def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: AccountRepositor
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)
     some = [account(number) for number in range(60)]
     accounts.store(some)
-    accounts.forget([one.uuid for one in some[:55]])
+    accounts.forget(some[:55])
     assert accounts.accounts([one.uuid for one in some]) == {one.uuid: one for one in some[55:]}
     assert accounts.links(["uuid-1"]) == {"uuid-1": None}
 

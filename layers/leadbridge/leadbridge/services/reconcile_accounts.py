@@ -91,9 +91,10 @@ class AccountReconciler:
         changed, forgotten = [], []
         for uuid, row in named.items():
             before = known.get(uuid)
+            listed = StoredAccount.of(row, before, self.clock())
             account: StoredAccount | None = None
             if uuid not in links or links[uuid] is not None:
-                account = StoredAccount.of(row, before, self.clock())
+                account = listed
                 if before is not None and account.is_older_than(before, self.clock()):
                     continue
                 may_be_ours = _is_young_enough(row, oldest_lead)
@@ -101,9 +102,9 @@ class AccountReconciler:
                 account = self._reconcile_account(
                     account, before, link, deliveries, learned_at, counts, may_be_ours=may_be_ours
                 )
-            if account is None and before is not None:
-                forgotten.append(uuid)
-            elif account is not None and account != before:
+            if account is None:  # an interrupted run may have left it, or what points to it
+                forgotten.append(listed)
+            elif account != before:
                 changed.append(account)
         if forgotten:
             self.store.forget(forgotten)

@@ -9,8 +9,8 @@ SYNC#{partner}              STATE     the lease, the watermark, and the scans th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write, check, delete, not_erased, put, update
 
 NEWEST = 50  # leads of one e-mail that are read
+MAX_EMAILS = 8  # e-mails of one account that have a pointer
 
 _ACCOUNT_TIMES = ("created", "created_latest", "updated", "updated_latest", "first_seen_at")
 _STATE_TIMES = ("watermark", "first_run_at", "full_scan_started_at", "full_scan_finished_at", "paused_until")
@@ -81,16 +82,16 @@ class AccountRepository:
         An account of a lead, or whose e-mail `leads_of` found a lead for, is written on the condition that the lead is
         not erased. The others are written in batches: one query for each account of a long list would take an hour.
         Afterwards the accounts whose link says that their person was erased are deleted. A run that stops in between
-        reads their page again, finds the links and deletes the accounts.
+        reads their page again, finds the links and deletes the accounts and what points to them.
         """
         owners = {account.uuid: self._owners(account) for account in accounts}
         self._leads_found = {}
         free = [account for account in accounts if not owners[account.uuid]]
-        self._table.batch_write([put(item) for account in free for item in self._traces(account)])
-        self._table.batch_write([put(account_item(self._partner, account)) for account in free])
+        self._table.batch_write([write for account in free for write in self._pointers(account)])
+        self._table.batch_write([put(account_item(self._partner, self._known(account))) for account in free])
         if free:
             links = self.links([account.uuid for account in free])
-            self.forget([uuid for uuid, lead_id in links.items() if lead_id is None])
+            self.forget([account for account in free if account.uuid in links and links[account.uuid] is None])
         for account in accounts:
             if owners[account.uuid]:
                 self._store_unless_erased(account, owners[account.uuid])
@@ -110,26 +111,36 @@ class AccountRepository:
 
     def _store_unless_erased(self, account: StoredAccount, lead_ids: list[str]) -> None:
         unmarked = check(items.link_key(self._partner, account.uuid), "attribute_not_exists(is_erased)")
-        writes: list[Write] = [put(item) for item in self._traces(account)]
-        writes += [put(account_item(self._partner, account)), unmarked]
+        writes = [*self._pointers(account), put(account_item(self._partner, self._known(account))), unmarked]
         writes += [not_erased(lead_id) for lead_id in lead_ids if lead_id != account.lead_id]
         if account.lead_id is None:
             self._table.transact(writes)
         else:
             self._table.transact_unless_erased(writes, account.lead_id)
 
-    def _traces(self, account: StoredAccount) -> list[Item]:
+    def _known(self, account: StoredAccount) -> StoredAccount:
+        """Return the account with the keyed hash of its e-mail. Each has a pointer, so that an erasure finds it."""
         if account.email is None:
-            return []
-        hashed, target = self._keyed_hash(account.email.casefold()), account_key(self._partner, account.uuid)["pk"]
-        return [traces.trace_item(traces.EMAIL, hashed, target)]
+            return account
+        hashed = self._keyed_hash(account.email.casefold())
+        known_by = (*(one for one in account.known_by if one != hashed), hashed)
+        return replace(account, known_by=known_by[-MAX_EMAILS:])
 
-    def forget(self, uuids: Sequence[str]) -> None:
-        """Delete accounts and the pointers to them."""
-        for account in self.accounts(uuids).values():
-            pointers = [{"pk": item["pk"], "sk": item["sk"]} for item in self._traces(account)]
-            key = account_key(self._partner, account.uuid)
-            self._table.batch_write([delete(each) for each in (key, *pointers)])
+    def _pointers(self, account: StoredAccount) -> list[Write]:
+        """Store the pointers to an account, and delete those that are too many."""
+        known_by = self._known(account).known_by
+        kept = [put(item) for item in self._traces(known_by, account.uuid)]
+        dropped = [one for one in account.known_by if one not in known_by]
+        return kept + [delete(item) for item in self._traces(dropped, account.uuid)]
+
+    def _traces(self, known_by: Iterable[str], uuid: str) -> list[Item]:
+        return [traces.trace_item(traces.EMAIL, one, account_key(self._partner, uuid)["pk"]) for one in known_by]
+
+    def forget(self, accounts: Sequence[StoredAccount]) -> None:
+        """Delete accounts, if they are stored, and the pointers to them."""
+        keys = [account_key(self._partner, account.uuid) for account in accounts]
+        pointers = [one for account in accounts for one in self._traces(self._known(account).known_by, account.uuid)]
+        self._table.batch_write(map(delete, (*pointers, *keys)))
 
     def oldest_lead(self) -> datetime | None:
         """Return when our first lead was received."""
@@ -198,6 +209,7 @@ def account_item(partner: str, account: StoredAccount) -> Item:
         {
             **account_key(partner, account.uuid),
             **_as_texts({name: getattr(account, name) for name in StoredAccount.__slots__}, _ACCOUNT_TIMES),
+            "known_by": list(account.known_by) or None,
             "partner": partner,
             "is_ours": account.lead_id is not None,
         }
@@ -207,6 +219,7 @@ def account_item(partner: str, account: StoredAccount) -> Item:
 def account_of(values: dict[str, Any]) -> StoredAccount:
     """Return the account of a decoded item."""
     known = {name: values[name] for name in StoredAccount.__slots__ if name in values}
+    known["known_by"] = tuple(values.get("known_by", ()))
     return StoredAccount(**_as_times(known, _ACCOUNT_TIMES))
 
 

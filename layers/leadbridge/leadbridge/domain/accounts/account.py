@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -34,7 +34,8 @@ class StoredAccount:
     """A stored account: the partner's row, and its lead.
 
     `lead_id` is the lead that it was created from; None for a foreign account. `is_pending`: its delivery could not be
-    updated yet, and the next run looks its lead up again. Times have milliseconds.
+    updated yet, and the next run looks its lead up again. `known_by` are the keyed hashes of the e-mails with which it
+    was stored, the latest last. Times have milliseconds.
     """
 
     uuid: str
@@ -53,6 +54,7 @@ class StoredAccount:
     updated_latest: datetime | None = None
     lead_id: str | None = None
     is_pending: bool = False
+    known_by: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(cls, row: ListedAccount, before: StoredAccount | None, now: datetime) -> StoredAccount:
@@ -75,7 +77,7 @@ class StoredAccount:
         return f"StoredAccount(uuid={self.uuid!r}, …)"
 
 
-OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "is_pending"})
+OWN_FIELDS = frozenset({"first_seen_at", "lead_id", "is_pending", "known_by"})
 ROW_FIELDS = tuple(each.name for each in fields(StoredAccount) if each.name not in OWN_FIELDS)
 
 

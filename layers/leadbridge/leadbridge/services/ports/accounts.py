@@ -37,8 +37,8 @@ class AccountStore(Protocol):
         """Store accounts. Existing ones are replaced."""
         ...
 
-    def forget(self, uuids: Sequence[str]) -> None:
-        """Delete stored accounts."""
+    def forget(self, accounts: Sequence[StoredAccount]) -> None:
+        """Delete accounts, if they are stored, and what points to them."""
         ...
 
 

@@ -28,7 +28,7 @@ from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.corrections import FORMER_HASHES, former_hashes
-from leadbridge.storage.erasure.unowned_items import UnownedItems
+from leadbridge.storage.erasure.unowned_items import UnownedItems, account_deletes
 from leadbridge.storage.fetches import fetch_key
 from leadbridge.storage.items import Item
 from leadbridge.storage.messages import CLOSED_FOR, closed_key, contact_key
@@ -37,7 +37,7 @@ from leadbridge.storage.writes import Write, check, delete, put
 
 TRANSACTION_SIZE = 100  # items of one transaction
 MAX_ITEMS = 100_000  # of one partition that are read
-MAX_DELIVERIES = 30  # that one transaction ends, with three items each; the next transaction ends further ones
+MAX_OF_DELIVERIES = 94  # items of one transaction that end deliveries; the next transaction ends further ones
 MAX_TRIES = 10  # of a transaction while others change the lead
 HASHES = ("phone_hash", "email_hash", "tax_hash")
 UNOWNED = ("phone_hash", "email_hash")  # hashes that find items which belong to no lead
@@ -135,9 +135,12 @@ class Eraser:
     def _closing(self, lead_id: str, found: _Found, operator: str, now: datetime) -> list[Write]:
         writes: list[Write] = []
         changes = [erase_delivery(delivery, now) for delivery in found.deliveries if not delivery.is_erased]
-        for change in changes[:MAX_DELIVERIES]:
-            writes.append(put(items.delivery_item(change.after), version=change.before.version))
-            writes += _forgotten_account(change.before)
+        for change in changes:
+            ended = put(items.delivery_item(change.after), version=change.before.version)
+            own = [ended, *self._forgotten_account(change.before)]
+            if len(writes) + len(own) > MAX_OF_DELIVERIES:
+                break
+            writes += own
         if found.has_fetch:
             writes.append(delete(fetch_key(lead_id)))
         if found.lead is not None and "problems" in found.lead:
@@ -159,6 +162,17 @@ class Eraser:
         ]
         left = TRANSACTION_SIZE - len(writes)
         return writes + [_closed(account_id) for account_id in sorted(found.accounts)[:left]]
+
+    def _forgotten_account(self, delivery: Delivery) -> list[Write]:
+        """Delete the person's account at a partner, and note that it must not be stored again.
+
+        The link of a deal is marked in the same way, so that no other lead takes the deal.
+        """
+        if delivery.created is None:
+            return []
+        link = items.link_key(delivery.partner, delivery.created)
+        marked = put({**link, "lead_id": delivery.lead_id, "is_erased": True}, ttl=False)
+        return [marked] if delivery.account_uuid is None else [marked, *account_deletes(self._table, link["pk"])]
 
     def _release(self, lead_id: str) -> None:
         """Delete what only the hashes find, and last the hashes; try again if a claim changed meanwhile."""
@@ -258,18 +272,6 @@ def _contact_as_read(lead_id: str, contact: dict[str, Any] | None) -> Write:
 def _closed(account_id: str) -> Write:
     """Store the mark that no message to an account is accepted for a while."""
     return put({**closed_key(account_id), "expires_at": int(time.time()) + CLOSED_FOR})
-
-
-def _forgotten_account(delivery: Delivery) -> list[Write]:
-    """Delete the person's account at a partner, and note that it must not be stored again.
-
-    The link of a deal is marked in the same way, so that no other lead takes the deal.
-    """
-    if delivery.created is None:
-        return []
-    link = items.link_key(delivery.partner, delivery.created)
-    marked = put({**link, "lead_id": delivery.lead_id, "is_erased": True}, ttl=False)
-    return [marked, delete({**link, "sk": "ACCOUNT"})]
 
 
 def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:

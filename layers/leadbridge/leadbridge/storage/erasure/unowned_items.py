@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.erasure.traces import EMAIL, find_traces, trace_key
 from leadbridge.storage.items import lead_id_of
 from leadbridge.storage.table import Query, Table
-from leadbridge.storage.writes import delete, put, update
+from leadbridge.storage.writes import Write, delete, put, update
 
 MAX_LEADS = 50  # leads of one e-mail that are read
+MAX_TRIES = 10  # of a transaction while others change the account
 
 
 class UnownedItems:
@@ -54,22 +56,49 @@ class UnownedItems:
     def _erase_account(self, pointer: dict[str, Any], *, is_shared: bool) -> None:
         """Delete an account that no other lead has, and mark it so that it is not stored again.
 
-        `is_shared` says that another lead has the person's e-mail: then the account is deleted with that lead.
+        `is_shared` says that another lead has the person's e-mail: then an account without a link is deleted with that
+        lead. An account that is linked to another lead goes with it. If that lead is erased already, nothing keeps the
+        account: a sync that was interrupted may have left it.
         """
         tie = {"pk": pointer["sk"], "sk": "LINK"}
-        if is_shared and (self._table.get(tie) or {}).get("lead_id") != self._lead_id:
-            return
-        mark = put(
+        for _ in range(MAX_TRIES):
+            link = self._table.get(tie) or {}
+            is_own, is_erased = link.get("lead_id") == self._lead_id, link.get("is_erased", False)
+            if not is_own and not is_erased and (link or is_shared):
+                return
+            writes = account_deletes(self._table, pointer["sk"], pointer)
+            if is_own or not is_erased:
+                writes.append(self._mark(tie))
+            if self._table.transact(writes) is None:
+                return
+        raise Contended
+
+    def _mark(self, tie: dict[str, str]) -> Write:
+        """Mark an account as erased. Fails if another lead has it."""
+        return put(
             {**tie, "lead_id": self._lead_id, "is_erased": True},
             "attribute_not_exists(pk) OR lead_id = :own",
             values={":own": self._lead_id},
             ttl=False,
         )
-        deletes = [delete({**tie, "sk": "ACCOUNT"}), delete({"pk": pointer["pk"], "sk": pointer["sk"]})]
-        self._table.transact([mark, *deletes])  # refused where it is another lead's
 
     def _has_another_lead(self, email_hash: str) -> bool:
         query = Query("email_hash = :email", {":email": email_hash}, items.EMAIL, newest_first=True)
         others = {lead_id_of(values) for values in self._table.query(query, limit=MAX_LEADS)} - {self._lead_id}
         leads = (self._table.get(items.lead_key(lead_id)) for lead_id in sorted(others))
         return any(lead is not None and "erased_at" not in lead for lead in leads)
+
+
+def account_deletes(table: Table, partition: str, pointer: dict[str, Any] | None = None) -> list[Write]:
+    """Delete an account and all pointers to it, on the condition that they are as they are now.
+
+    `pointer` is one of them, which may be left without the account.
+    """
+    key = {"pk": partition, "sk": "ACCOUNT"}
+    known_by = (table.get(key, attributes=("known_by",)) or {}).get("known_by")
+    pointers = [trace_key(EMAIL, hashed, partition) for hashed in known_by or ()]
+    if pointer is not None and (own := {"pk": pointer["pk"], "sk": pointer["sk"]}) not in pointers:
+        pointers.append(own)
+    if known_by is None:
+        return [delete(key, "attribute_not_exists(known_by)"), *map(delete, pointers)]
+    return [delete(key, "known_by = :known_by", {":known_by": known_by}), *map(delete, pointers)]
