@@ -206,3 +206,11 @@ def test_pointer_to_an_account_may_stay_while_another_lead_has_its_email() -> No
     )
     assert violations(after(table=table, index_key="a-key"), CHECKS)
     assert violations(replace(shared, to_be_erased=frozenset({LEAD.lead_id, "ld_other"})), CHECKS)
+
+
+@pytest.mark.parametrize(("seconds", "is_allowed"), [(-1, False), (1, True)])
+def test_pointer_to_an_account_that_was_listed_after_the_erasure_may_stay(seconds: int, is_allowed: bool) -> None:
+    pointer = {"pk": f"TRACE#email_hash#{keyed_hash('a-key', EMAIL)}", "sk": ACCOUNT["pk"]}
+    account = {**ACCOUNT, "first_seen_at": to_text(ERASED_AT + timedelta(seconds=seconds))}
+    found = violations(after(table=[*left(), pointer, account], index_key="a-key"), CHECKS)
+    assert (found == []) is is_allowed

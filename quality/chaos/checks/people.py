@@ -90,6 +90,7 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
     links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
     others = frozenset[str]().union(*(marks[lead_id] for lead_id in marks.keys() - erased))
+    seen = {values["pk"]: values["first_seen_at"] for values in snapshot.table if "first_seen_at" in values}
     for values in snapshot.table:
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
@@ -101,12 +102,20 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
             yield of, values
         else:
             own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
-            if kind == "TRACE" and values["sk"].startswith("ACCOUNT#") and links.get(values["sk"]) not in tombstones:
-                own = others  # an account is deleted with the last lead that has its e-mail
-            # A pointer to the broker's own record is found by the hashes of the lead's item, while that exists.
-            lead_ids = tombstones - snapshot.expired if kind == "TRACE" else erased
+            lead_ids = erased
+            if kind == "TRACE":  # found by the hashes of the lead's item, while that exists
+                lead_ids = tombstones - snapshot.expired
+                if values["sk"].startswith("ACCOUNT#") and links.get(values["sk"]) not in tombstones:
+                    own = others  # an account is deleted with the last lead that has its e-mail
+                    lead_ids = {one for one in lead_ids if not _is_listed_later(snapshot, one, seen.get(values["sk"]))}
             about = (lead_id for lead_id, known_by in people.items() if _contains(text, known_by - own))
             yield from ((lead_id, values) for lead_id in about if lead_id in lead_ids)
+
+
+def _is_listed_later(snapshot: Snapshot, lead_id: str, first_seen_at: str | None) -> bool:
+    """Whether an account was listed for the first time after an erasure (docs/security.md, "Remaining risks")."""
+    erased_at = snapshot.leads[lead_id].lead.erased_at
+    return first_seen_at is not None and erased_at is not None and from_text(first_seen_at) > erased_at
 
 
 def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:
