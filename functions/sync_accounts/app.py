@@ -1,8 +1,8 @@
-"""Every five minutes: read what is new in each synced partner's list, store its accounts, update our deliveries."""
+"""Every five minutes: queue a sync of each synced partner. A queued sync reads what is new in the partner's list."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +16,11 @@ from leadbridge.partners.wiring import client_of, secret_of
 from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget, LambdaContext
-from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment
+from leadbridge.runtime.environment import QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.services.reconcile_accounts import AccountReconciler
 from leadbridge.services.sync_accounts import Sync, SyncOutcome
-from leadbridge.services.sync_metrics import record_page, record_run
+from leadbridge.services.sync_metrics import record_page, record_progress, record_run
 from leadbridge.settings import settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.leads import LeadRepository
@@ -29,7 +29,7 @@ from leadbridge.storage.table import open_table
 RESERVE = 15.0  # seconds for the last writes
 
 
-class Environment(SharedEnvironment, TableEnvironment):
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
     """The environment variables of this function."""
 
 
@@ -43,19 +43,26 @@ def secrets() -> Secrets:
 
 
 @lru_cache
+def accounts(partner: str) -> AccountRepository:
+    """Open the repository of one partner's accounts, which also stores the progress of its sync."""
+    return AccountRepository(open_table(), partner, lambda value: keyed_hash(index_key(), value))
+
+
+@lru_cache
 def sync(partner: str) -> Sync:
     """Wire the sync of one partner to this stack. Raises LookupError if the partner has no sync plan."""
-    configured, table = settings().partners[partner], open_table()
+    configured, log = settings().partners[partner], accounts(partner)
     if configured.sync is None:
         raise LookupError(f"{partner} has no sync plan")
-    accounts, store = (
-        AccountRepository(table, partner, lambda value: keyed_hash(index_key(), value)),
-        LeadRepository(table),
-    )
     reconciler = AccountReconciler(
-        partner, accounts, store, configured, utc_now, with_crm_note=settings().messages.crm_note.on
+        partner,
+        log,
+        LeadRepository(open_table()),
+        configured,
+        utc_now,
+        with_crm_note=settings().messages.crm_note.on,
     )
-    return Sync(client_of(partner), accounts, reconciler, configured.sync, utc_now, record_page)
+    return Sync(client_of(partner), log, reconciler, configured.sync, utc_now, record_page)
 
 
 def synced() -> list[str]:
@@ -71,37 +78,46 @@ def index_key() -> str:
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Make one run for each partner. Returns the outcomes by partner.
+    """Run the sync of an SQS message `{"partner"}`. For the schedule's event, queue a sync of each partner.
 
-    Each partner gets an equal share of the time that is left, and is synced whatever happened to those before it. Then
-    the first exception is raised.
+    Each partner has an invocation of its own, so one that hangs does not delay the others. A batch has one message. If
+    the function fails, the message expires before it is visible again, and the next tick continues.
     """
-    outcomes: dict[str, str] = {}
-    failures: list[Exception] = []
+    if "Records" not in event:
+        return {"queued": tick()}
+    for record in event["Records"]:
+        outcome_of(json.loads(record["body"])["partner"], context)
+    return {"batchItemFailures": []}
+
+
+def tick() -> int:
+    """Queue a sync of each partner and measure their progress. Returns the number of messages sent.
+
+    A transient error of AWS does not fail the function: the next tick comes soon.
+    """
+    from leadbridge.runtime.queues import send_all  # no run needs it
+
     partners = synced()
-    for number, partner in enumerate(partners):
-        try:
-            outcomes[partner] = outcome_of(partner, share_of(context, len(partners) - number), context)
-        except Exception as error:  # raised below
-            logger.exception("the sync of a partner failed")
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    return outcomes
+    try:
+        send_all(environment().queue_url, [{"partner": partner} for partner in partners])
+        record_progress({partner: accounts(partner).state() for partner in partners}, utc_now())
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        count("SyncFailed")
+        logger.exception("AWS did not answer in time")
+        return 0
+    return len(partners)
 
 
-def share_of(context: LambdaContext, partners: int) -> Budget:
-    """Return an equal share of the time that is left, for one of so many partners."""
-    budget = Budget.of(context, reserve=RESERVE)
-    now = budget.monotonic()
-    return replace(budget, deadline=now + RESERVE + (budget.deadline - RESERVE - now) / partners)
-
-
-def outcome_of(partner: str, budget: Budget, context: LambdaContext) -> str:
+def outcome_of(partner: str, context: LambdaContext) -> str:
     """Make one run. A transient error of AWS does not fail the function: the next run continues."""
     logger.append_keys(partner=partner)
+    if partner not in synced():  # the configuration has changed since the message was sent
+        logger.warning("the partner has no sync plan")
+        return "not_synced"
     try:
-        return run(partner, budget, context)
+        return run(partner, Budget.of(context, reserve=RESERVE), context)
     except Exception as error:
         if not is_transient(error):
             raise
@@ -124,7 +140,7 @@ def run(partner: str, budget: Budget, context: LambdaContext) -> str:
         return "not_set_up"
     index_key()
     report = sync(partner).run(context.aws_request_id, budget)
-    record_run(report, utc_now())
+    record_run(report)
     return report.outcome.value
 
 

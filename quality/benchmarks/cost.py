@@ -22,6 +22,7 @@ from typing import Any
 from leadbridge.settings import Settings
 from quality.benchmarks.measurement import Measurement, run_alone
 from quality.testkit.fakes.processed import of_type, processed
+from quality.testkit.fakes.watched import observed_partners, query_of, synced_partners
 from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
 
@@ -200,16 +201,22 @@ def fixed() -> dict[str, float]:
         f"schedules: {', '.join(map(flow, ticks()))}": sum(
             tick_price(function) * times for function, times in ticks().items()
         ),
+        f"reading {len(synced_partners())} broker's accounts, without what has changed": sync_price(),
         f"waiting at {len(consumers)} queues": price("sqs", len(consumers) * assumed("idle_polls")),
     }
 
 
 def alarm_metrics() -> dict[str, int]:
-    """The number of metrics of each alarm. Each metric is charged; formulas are free."""
-    return {
-        name: sum("MetricStat" in one for one in alarm["Metrics"]) if "Metrics" in alarm else 1
-        for name, alarm in of_type("AWS::CloudWatch::Alarm").items()
-    }
+    """The number of metrics of each alarm. Each metric is charged, also those that a query finds; formulas are free."""
+
+    def metrics(alarm: dict[str, Any]) -> int:
+        if "Metrics" not in alarm:
+            return 1
+        if any(query_of(one) for one in alarm["Metrics"]):
+            return len(observed_partners())
+        return sum("MetricStat" in one for one in alarm["Metrics"])
+
+    return {name: metrics(alarm) for name, alarm in of_type("AWS::CloudWatch::Alarm").items()}
 
 
 def ticks() -> dict[str, float]:
@@ -229,6 +236,12 @@ def tick_price(function: str) -> float:
     time = assumed("tick_ms") / 1000 * memory(function) / 1024 + init_gb_seconds(function)
     once = price("schedule", 1) + price("lambda_request", 1) + price("trace", 1)
     return once + price("lambda_gb_s", time) + price("read_unit", assumed("tick_reads"))
+
+
+def sync_price() -> float:
+    """Dollars a month of the runs that find nothing new: each tick sends one message for each synced partner."""
+    times = ticks()["SyncAccounts"] * len(synced_partners())
+    return times * (tick_price("SyncAccounts") - price("schedule", 1) + 3 * price("sqs", 1))
 
 
 def flow(function: str) -> str:

@@ -114,7 +114,7 @@ def leeloo_event(stack: RuntimeStack, cloud: Cloud) -> Event:
 
 def broker_to_read(stack: RuntimeStack, cloud: Cloud) -> Event:
     stack.partners.add_accounts(ACCOUNTS, start=to_text(utc_now() - timedelta(days=1)))
-    return sample("SyncAccounts", "tick")
+    return sample("SyncAccounts", "broker")
 
 
 def one_lead(function: str, case: str) -> Callable[[RuntimeStack, Cloud], Event]:
@@ -155,6 +155,6 @@ SCENARIOS = {
     "SendMessage": Scenario(message_to_send, is_(DONE)),
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scenario(deal_to_make, is_(DONE)),
-    "SyncAccounts": Scenario(broker_to_read, is_({"matchtrade": "completed"})),
+    "SyncAccounts": Scenario(broker_to_read, is_(DONE)),
     "UpdateStats": Scenario(lambda *_: sample("UpdateStats", "new_lead"), is_(DONE)),
 }

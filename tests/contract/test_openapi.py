@@ -39,6 +39,7 @@ def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
         forms(made)
         made.carry()
         made.invoke("SyncAccounts", {})
+        made.carry()
         GATEWAY.stack = made
         yield made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,13 @@ from unittest.mock import patch
 import pytest
 
 from leadbridge import settings
+from leadbridge.domain.accounts.scan import ScanState
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.partners.http import Answer, Transport
+from leadbridge.runtime import aws
+from leadbridge.storage.accounts import AccountRepository
+from leadbridge.storage.table import Table
 from quality.testkit.aws.all_flows import post
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.configuration import CONFIG
@@ -33,6 +37,11 @@ BROKER_A, BROKER_B = (
     }
     for number, name in enumerate(("broker-a", "broker-b"))
 )
+ANSWERS: dict[str, dict[str, Any]] = {
+    "token": {"access_token": "t", "expires_in": 600},
+    "create": {"uuid": "an-account"},
+    "list": {"content": [], "totalPages": 0, "totalElements": 0},
+}
 WEB = "whsec_" + "YWJj" * 8
 
 
@@ -42,14 +51,16 @@ class Broker:
 
     calls: list[tuple[str, str, str, Any]] = field(default_factory=list)
     is_down: set[str] = field(default_factory=set)
+    before_list: Callable[[str], None] = lambda _: None
 
     def call(self, transport: Transport, operation: str, _: str, url: str, **given: Any) -> Answer:
         """Answer as a broker does."""
+        if operation == "list":
+            self.before_list(transport.partner)
         self.calls.append((transport.partner, operation, url, given.get("json")))
         if transport.partner in self.is_down:
             return Answer(503, {}, b"", transport.partner)
-        said = {"token": {"access_token": "t", "expires_in": 600}, "create": {"uuid": "an-account"}}[operation]
-        return Answer(200, {}, json.dumps(said).encode(), transport.partner)
+        return Answer(200, {}, json.dumps(ANSWERS[operation]).encode(), transport.partner)
 
 
 @pytest.fixture
@@ -145,8 +156,36 @@ def test_a_broker_without_its_object_gets_no_lead_with_the_credentials_of_anothe
     assert text in str(delivery.last_error)
 
 
-def test_a_broker_that_fails_does_not_stop_the_sync_of_the_next(stack: MotoStack, broker: Broker) -> None:
+def test_a_broker_that_hangs_does_not_delay_the_sync_of_the_next(stack: MotoStack, broker: Broker) -> None:
+    """While a call to one broker lasts, ticks come, another invocation reads the other's list, and no run overlaps."""
     stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})
-    broker.is_down = {"matchtrade", "broker-b"}
     stack.invoke("SyncAccounts", {})
-    assert {partner for partner, *_ in broker.calls} == {"matchtrade", "broker-b"}
+    hung: list[str] = []
+    read_meanwhile: set[str] = set()
+
+    def hang(partner: str) -> None:
+        if hung:
+            return
+        hung.append(partner)
+        stack.invoke("SyncAccounts", {})
+        stack.carry()
+        read_meanwhile.update(partner for partner, operation, *_ in broker.calls if operation == "list")
+        broker.is_down.add(partner)
+
+    broker.before_list = hang
+    stack.carry()
+    others = {"matchtrade", "broker-b"}.difference(hung)
+    assert read_meanwhile == others
+    states = {partner: sync_state(partner) for partner in ("matchtrade", "broker-b")}
+    assert {partner for partner, state in states.items() if state.full_scan_finished_at is not None} == others
+    broker.is_down.clear()
+    stack.invoke("SyncAccounts", {})
+    stack.carry()
+    assert sync_state(hung[0]).full_scan_finished_at is not None
+
+
+def sync_state(partner: str) -> ScanState:
+    """The progress of a partner's sync."""
+    state = AccountRepository(Table(aws.dynamodb(), "Leads"), partner, str).state()
+    assert state is not None
+    return state

@@ -29,7 +29,7 @@ SAMPLES = {
     "SendMessage": "pending",
     "ServeConsole": "page",
     "SubmitLead": "waiting",
-    "SyncAccounts": "tick",
+    "SyncAccounts": "broker",
     "UpdateStats": "new_lead",
 }
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))

@@ -159,6 +159,7 @@ class Run:
         match reader:
             case "sync":
                 self.repeats.call("SyncAccounts", scheduled_event())
+                time.sleep(self.statuses.uniform(0, READ_WITHIN))
             case "operator":
                 self.operator.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
                 time.sleep(self.statuses.uniform(0, READ_WITHIN))

@@ -111,12 +111,17 @@ class Transit:
         return copy
 
     def settle(self, message: QueueMessage, answer: Any) -> None:
-        """Delete a message, or move it to the dead-letter queue, after its worker ended."""
+        """Delete a message, or move it to the dead-letter queue, after its worker ended.
+
+        `answer` is None if the worker failed.
+        """
         is_done = answer is not None and not answer["batchItemFailures"]
-        if is_done and message in self.messages:
-            self.messages.remove(message)
-        elif not is_done and message.received >= int(_property(message.queue, "RedrivePolicy")["maxReceiveCount"]):
-            letter = _property(message.queue, "RedrivePolicy")["deadLetterTargetArn"]["Fn::GetAtt"][0]
+        policy = template()["Resources"][message.queue]["Properties"].get("RedrivePolicy")
+        if is_done or policy is None:  # without a policy it expires before it is visible again
+            if message in self.messages:
+                self.messages.remove(message)
+        elif message.received >= int(policy["maxReceiveCount"]):
+            letter = policy["deadLetterTargetArn"]["Fn::GetAtt"][0]
             aws.sqs().send_message(QueueUrl=self.stack.ref(letter), MessageBody=message.body)
             self.messages.remove(message)
 

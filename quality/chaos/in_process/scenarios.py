@@ -84,6 +84,7 @@ class Scenarios:
         match reader:
             case "sync":
                 self.run.invoke("SyncAccounts", {}, lambda _: None, self._mostly_without_fault())
+                self._give_messages_of("SyncAccounts")
             case "operator":
                 self._check_by_operator(delivery)
             case _:
@@ -91,7 +92,10 @@ class Scenarios:
 
     def _check_by_operator(self, delivery: Delivery) -> None:
         self.run.operator.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
-        for message in [one for one in self.run.transit.visible() if one.function == "CheckStatus"]:
+        self._give_messages_of("CheckStatus")
+
+    def _give_messages_of(self, function: str) -> None:
+        for message in [one for one in self.run.transit.visible() if one.function == function]:
             if message in self.run.transit.messages:
                 self.run.give(message, self._mostly_without_fault())
 

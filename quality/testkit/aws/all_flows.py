@@ -165,6 +165,7 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
         if item["sk"]["S"] == "LINK":  # the account is found by its e-mail
             aws.dynamodb().delete_item(TableName="Leads", Key={"pk": item["pk"], "sk": item["sk"]})
     stack.invoke("SyncAccounts", {})
+    stack.carry()
     for lead in asked(stack, "GET", "/leads")["leads"]:
         for name, delivery in lead["deliveries"].items():
             if delivery["state"] == "submitted":

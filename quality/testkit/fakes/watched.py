@@ -19,6 +19,8 @@ OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
 SERVICES = {"Submission": "submit_lead", "Check": "check_status", "Message": "send_message", "Fetch": "fetch_lead"}
 CALLS = {"PartnerLatency", "PartnerErrors"}
+QUERY = re.compile(r'SELECT \w+\((\w+)\) FROM SCHEMA\("([^"]+)", (\w+)\) GROUP BY \3')  # Metrics Insights
+SEARCH = re.compile(r"""SEARCH\('\{"([^"]+)",(\w+)\} MetricName="(\w+)"', '\w+', \d+\)""")
 
 type Ways = set[tuple[str, ...]]
 
@@ -71,7 +73,8 @@ class Metric:
             case (("service", flow), ("version", _)):
                 return self.name == "Faults" and is_blamed(flow)
             case (("partner", partner),):
-                return self.name in CALLS and partner in observed_partners()
+                observed = observed_partners() if self.name in CALLS else synced_partners()
+                return self.name in CALLS | measured_of_partners() and partner in observed
             case _:
                 return False
 
@@ -83,8 +86,11 @@ class Metric:
 
 
 def watched_by(alarm: dict[str, Any]) -> list[Metric]:
-    """The metrics of an alarm, plain or by an expression."""
+    """The metrics of an alarm: plain, of an expression, or found by a query."""
     properties = alarm["Properties"]
+    queries = [query for query in map(query_of, properties.get("Metrics", ())) if query is not None]
+    if queries:
+        return [metric for query in queries for metric in of_every_partner(query[2], query[1], query[3])]
     found = [one["MetricStat"]["Metric"] for one in properties.get("Metrics", ()) if "MetricStat" in one]
     return [
         Metric(
@@ -94,6 +100,17 @@ def watched_by(alarm: dict[str, Any]) -> list[Metric]:
         )
         for one in found or [properties]
     ]
+
+
+def query_of(line: dict[str, Any]) -> re.Match[str] | None:
+    """The query of an alarm's line, if it has one."""
+    return QUERY.fullmatch(_text(line.get("Expression", "")))
+
+
+def of_every_partner(namespace: str, name: str, dimension: str) -> list[Metric]:
+    """The metrics of a name with the dimension `partner`, as a query or a search finds them."""
+    partners = observed_partners() if name in CALLS else synced_partners()
+    return [Metric(namespace, name, ((dimension, partner),)) for partner in sorted(partners)]
 
 
 def dashboard_body() -> str:
@@ -106,6 +123,11 @@ def shown_by(widget: dict[str, Any]) -> Iterator[Metric]:
     """The metrics of one of the dashboard's widgets, written out."""
     before: list[str] = []
     for row in widget["properties"]["metrics"]:
+        if "expression" in row[0]:
+            search = SEARCH.fullmatch(row[0]["expression"])
+            assert search is not None, row
+            yield from of_every_partner(search[1], search[3], search[2])
+            continue
         texts = [part for part in row if isinstance(part, str)]
         if texts[0] == "...":
             texts = [*before[: len(before) - len(texts) + 1], *texts[1:]]
@@ -137,6 +159,19 @@ def counted_by(flow: str) -> frozenset[str]:
                 ):
                     found |= {f"{visited}.{outcome}" for outcome in outcomes_of(SERVICES[visited])}
     return frozenset(found)
+
+
+@cache
+def measured_of_partners() -> frozenset[str]:
+    """The names that are measured with the dimension `partner`, apart from those of calls."""
+    text = "".join(file.read_text(encoding="utf-8") for file in (LAYER / "services").glob("*.py"))
+    return frozenset(re.findall(r'measure_of_partner\("(\w+)"', text))
+
+
+def synced_partners() -> frozenset[str]:
+    """The partners whose accounts are synced."""
+    configured = read_toml(ROOT / "config", "prod")["partners"]
+    return frozenset(name for name, partner in configured.items() if "sync" in partner)
 
 
 @cache

@@ -66,7 +66,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "waiting": DONE,
         "waiting_account": DONE,
     },
-    "SyncAccounts": {"tick": {"matchtrade": "completed"}},
+    "SyncAccounts": {"broker": DONE, "tick": {"queued": 2}},
     "UpdateStats": {"new_lead": DONE, "tick": {"compared": 0, "corrected": 0, "is_done": True}},
 }
 

@@ -105,6 +105,12 @@ def measure(name: str, value: float, unit: Literal["Seconds", "Percent"]) -> Non
     metrics.add_metric(name=name, unit=MetricUnit(unit), value=value)
 
 
+def measure_of_partner(name: str, value: float, unit: Literal["Seconds", "Percent"], partner: str) -> None:
+    """Record a measurement with the dimension `partner`, which must be a configured partner."""
+    with single_metric(name, MetricUnit(unit), value, namespace=_NAMESPACE) as metric:
+        metric.add_dimension("partner", partner)
+
+
 def record_call(call: Call) -> None:
     """Measure a call to a partner. The dimension is the partner; flow, operation and outcome are only in the log line.
 
