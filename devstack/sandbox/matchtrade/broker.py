@@ -1,21 +1,13 @@
 """What differs from broker to broker, or is missing in the document: settings of the control."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from devstack.sandbox.orders import Order
+from leadbridge.settings.sections import Zone
 
 type FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)?$")]
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"there is no time zone {name!r}") from None
-    return name
 
 
 class Broker(Order):
@@ -37,7 +29,7 @@ class Broker(Order):
     page_shape: Literal["full", "minimal"] = "full"
     max_size: Annotated[int, Field(ge=1, le=1000)] = 1000
     words: dict[str, str] = {}
-    time_zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    time_zone: Zone | None = None
 
     def changed_by(self, order: "Broker") -> "Broker":
         """This broker with the settings of the order."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import (
+    admission,
     delivery,
     fetch,
     message,
@@ -22,6 +23,7 @@ from leadbridge.domain import (
     repeats,
     status_change,
 )
+from leadbridge.domain.admission import Wait, WaitReason
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import Fetch, FetchState
@@ -61,6 +63,12 @@ OF_DELIVERIES: dict[str, Sequence[Step]] = {
     "reject": [lambda one: delivery.reject(one, NOW, some_error("no"))],
     "fail": [lambda one: delivery.fail(one, NOW, some_error("spent"))],
     "mark_unknown": [lambda one: delivery.mark_unknown(one, NOW, some_error("lost"))],
+}
+OF_ADMISSION: dict[str, Sequence[Step]] = {
+    "wait_for_partner": [
+        lambda one: admission.wait_for_partner(one, NOW, Wait(WaitReason.PAUSED)),
+        lambda one: admission.wait_for_partner(one, NOW, Wait(WaitReason.CIRCUIT_OPEN, NOW + HOUR, is_estimate=True)),
+    ],
 }
 OF_REPEATS: dict[str, Sequence[Step]] = {
     "wait_for_earlier_lead": [lambda one: repeats.wait_for_earlier_lead(one, NOW, "ld_first", HOUR, due_after=HOUR)],
@@ -116,6 +124,7 @@ SHARED = {"end", "step", "settle", "record_status"}  # what the steps are made o
     ("module", "change", "tried"),
     [
         (delivery, "Change", OF_DELIVERIES),
+        (admission, "Change", OF_ADMISSION),
         (repeats, "Change", OF_REPEATS),
         (status_change, "Change", OF_STATUSES),
         (operator_steps, "Change", OF_OPERATORS),
@@ -162,7 +171,7 @@ def _edges_of(table: Table) -> set[Edge]:
 
 
 def test_steps_of_a_delivery_take_every_edge_of_the_table_and_no_other() -> None:
-    tried = [OF_DELIVERIES, OF_REPEATS, OF_STATUSES, OF_OPERATORS, OF_LATE_ANSWERS]
+    tried = [OF_DELIVERIES, OF_ADMISSION, OF_REPEATS, OF_STATUSES, OF_OPERATORS, OF_LATE_ANSWERS]
     assert _edges(tried, [*_deliveries()]) == _edges_of(DELIVERY)
 
 

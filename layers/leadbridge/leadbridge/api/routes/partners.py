@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from leadbridge.api.problems import Problem
-from leadbridge.api.requests import ApiRequest
+from leadbridge.api.requests import ApiRequest, Body
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, StoredErrorCode, Time
 from leadbridge.domain.admission import Circuit, PartnerState, Pause
@@ -72,10 +72,10 @@ class CircuitView(TypedDict):
     opened_until: Time | None
 
 
-class PauseRequest(BaseModel):
+class PauseRequest(Body):
     """The body of a pause."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(str_strip_whitespace=True)
 
     reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
