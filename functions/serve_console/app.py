@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.api.problems import Problem, Response, internal
@@ -39,8 +38,7 @@ REVALIDATE = "no-cache"
 REFERENCE = re.compile(r'((?:src|href)="console/|from "\./|import "\./)([\w.-]+)"')
 
 
-@dataclass(frozen=True)
-class Asset:
+class Asset(NamedTuple):
     """A file with its headers."""
 
     kind: str

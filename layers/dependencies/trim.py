@@ -1,8 +1,11 @@
-"""python trim.py SITE SERVICE…: leave of botocore's data, below the folder SITE, what these services' clients read.
+"""python trim.py SITE SERVICE…: remove from the libraries below the folder SITE what a cold start reads in vain.
 
-A client reads its service's model and the list of all endpoints as it is made, and most of both is never looked at:
-half of a cold start went into it. Kept is every operation and shape of the services; gone are other services,
-what is written for people, and compression.
+botocore: a client reads its service's model and the list of all endpoints, and most of both is never used: it took half
+of a cold start. Every operation and shape of the services SERVICE… stays. Other services, documentation and
+compression go.
+
+pydantic_core: its module `core_schema` creates 80 types that only type checkers use, in a twentieth of a cold start.
+They become plain classes.
 """
 
 from __future__ import annotations
@@ -15,6 +18,17 @@ from pathlib import Path
 from typing import Any
 
 FOR_PEOPLE = ("examples-1.json", "examples-1.json.gz")
+
+IMPORTED = """else:
+    from typing import TypedDict
+"""
+REPLACED = """else:
+
+    class TypedDict(dict):
+        def __init_subclass__(cls, *, total=True):
+            pass
+
+"""
 
 
 def main(site: str, *services: str) -> None:
@@ -30,6 +44,15 @@ def main(site: str, *services: str) -> None:
             shutil.rmtree(folder)
     endpoints = data / "endpoints.json"
     write(endpoints, of_services(json.loads(endpoints.read_bytes()), services))
+    trim_types(Path(site) / "pydantic_core" / "core_schema.py")
+
+
+def trim_types(file: Path) -> None:
+    """Make each `TypedDict` of a module a plain class. The module itself uses them in annotations only."""
+    text = file.read_text(encoding="utf-8")
+    if text.count(IMPORTED) != 1:
+        raise SystemExit(f"{file.name} does not import TypedDict as expected: adapt or remove `trim_types`")
+    file.write_text(text.replace(IMPORTED, REPLACED), encoding="utf-8")
 
 
 def trim_service(folder: Path) -> None:

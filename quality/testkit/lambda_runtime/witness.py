@@ -3,10 +3,21 @@
 It is run by the clean interpreter and imports nothing of the tests.
 """
 
+import dataclasses
 import sys
 from importlib import import_module
 from typing import Any
 
+compiled: list[str] = []
+
+
+def note_compiled(event: str, args: tuple[Any, ...]) -> None:
+    """Note the text of a data class that is compiled."""
+    if event == "compile" and isinstance(args[0], str) and args[0].startswith("def __create_fn__"):
+        compiled.append(args[0])
+
+
+sys.addaudithook(note_compiled)
 app = import_module("app")
 made: list[str] = []
 
@@ -32,11 +43,14 @@ note("pydantic._internal._model_construction", "", "complete_model_class", "mode
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What app.handler answers, and every module's file and compiled file by its name.
 
-    `made` are the clients and models that this request made, `late` the modules that it imported.
+    `made` are the clients and models that this request made, `late` the modules that it imported. `compiled` are the
+    data classes whose code is not shipped, of the start and the request; None if all are compiled.
     """
     made.clear()
     before = set(sys.modules)
     answer = app.handler(event, context)
     specs = {name: module.__spec__ for name, module in list(sys.modules.items()) if module.__spec__ is not None}
     files = {name: (spec.origin, spec.cached) for name, spec in specs.items() if spec.has_location}
-    return {"answer": answer, "files": files, "made": made, "late": sorted(set(sys.modules) - before)}
+    late = sorted(set(sys.modules) - before)
+    found = compiled if "exec" in vars(dataclasses) else None
+    return {"answer": answer, "files": files, "made": made, "late": late, "compiled": found}

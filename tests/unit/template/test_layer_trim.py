@@ -1,4 +1,4 @@
-"""What the dependencies layer leaves of botocore's data is all that a client of our services wants of it."""
+"""What the dependencies layer leaves of the libraries is all that our functions need of them."""
 
 import importlib.util
 import re
@@ -12,6 +12,7 @@ import botocore
 import pytest
 from botocore.loaders import Loader
 from botocore.session import Session
+from pydantic_core import SchemaValidator, core_schema
 
 from quality.testkit.template import ROOT
 
@@ -42,6 +43,8 @@ def site(trim: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(WHOLE / name, data / name)
     for file in WHOLE.glob("*.json"):
         shutil.copy(file, data)
+    (site / "pydantic_core").mkdir()
+    shutil.copy(core_schema.__file__, site / "pydantic_core")
     trim.main(str(site), *SERVICES)
     return site
 
@@ -86,6 +89,27 @@ def test_nothing_remains_that_no_client_reads(site: Path) -> None:
     assert list(data.rglob("*.gz")) == []
     assert list(data.rglob("examples-*")) == []
     assert '"documentation":"' not in (data / "sqs" / "2012-11-05" / "service-2.json").read_text(encoding="utf-8")
+
+
+def test_schemas_are_made_without_the_types_of_type_checkers(site: Path) -> None:
+    spec = importlib.util.spec_from_file_location("trimmed", site / "pydantic_core" / "core_schema.py")
+    assert spec is not None
+    assert spec.loader is not None
+    trimmed: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(trimmed)
+
+    assert vars(core_schema).keys() - vars(trimmed).keys() == set()
+    assert not [name for name, one in vars(trimmed).items() if hasattr(one, "__required_keys__")]
+    field = core_schema.model_field(core_schema.int_schema(gt=1))
+    assert trimmed.model_field(trimmed.int_schema(gt=1)) == field
+    assert SchemaValidator(trimmed.list_schema(trimmed.str_schema())).validate_python(["a"]) == ["a"]
+
+
+def test_types_that_are_imported_in_another_way_stop_the_build(trim: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "core_schema.py").write_text("from typing_extensions import TypedDict\n", encoding="utf-8")
+
+    with pytest.raises(SystemExit, match="does not import TypedDict as expected"):
+        trim.trim_types(tmp_path / "core_schema.py")
 
 
 def test_a_service_that_botocore_does_not_know_stops_the_build(trim: ModuleType, site: Path) -> None:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+from leadbridge.runtime import dataclass_code
 from leadbridge.runtime.environment import is_lambda
 
 GC_THRESHOLD = 100_000  # objects between two collections
 
-# Garbage collection would take a tenth of the start, and free nothing. Later objects are freed by their reference
-# counts; cycles are rare. A function imports this module before all others (`force-to-top` in pyproject.toml).
+# A function imports this module before all others (`force-to-top` in pyproject.toml). Garbage collection would take a
+# tenth of the start, and free nothing. Later objects are freed by their reference counts; cycles are rare.
 if is_lambda():
     gc.set_threshold(GC_THRESHOLD, 10, 10)
+    dataclass_code.install()
 
 
 def warm_up(*makers: Callable[[], object]) -> None:
