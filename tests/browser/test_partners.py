@@ -91,7 +91,7 @@ def test_the_dry_run_explains_each_rule_and_sends_nothing(open_console: Open, wo
     lead, result = page.get_by_label("Lead (JSON)"), page.locator(".result")
     expect(page.get_by_label("Source")).to_have_value("web")
     page.get_by_role("button", name="Test", exact=True).click()
-    expect(result.get_by_role("heading", name="These partners would get the lead")).to_be_focused()
+    expect(result.get_by_role("heading", name="Who would get the lead")).to_be_focused()
     expect(result.locator(".chosen")).to_have_text("Lead Leader")
     expect(result.locator(".rules li")).to_have_text(["Applies: Lead Leader."])
     sample = json.loads(lead.input_value())

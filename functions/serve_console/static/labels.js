@@ -90,8 +90,9 @@ export function waiting({ waiting_reason: code, waiting_until: until }) {
   return until && new Date(until) > new Date() ? phrase("waiting.until", { time: time(until, { short: formatShort }), reason }) : phrase("waiting", { reason });
 }
 
+// Links to the dry run of each source.
 export function sourceLinks(sources) {
-  return sources.map((source, place) => [place ? ", " : "", el("a", { href: `#/partners/route?${new URLSearchParams({ source })}` }, isolate(source, { cut: 40 }))]);
+  return sources.map((source, place) => [place ? ", " : "", el("a", { href: `#/partners/route?${new URLSearchParams({ source })}`, title: t("dry_run.open") }, isolate(source, { cut: 40 }))]);
 }
 
 export function leadLink(id) {
