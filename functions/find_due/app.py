@@ -27,6 +27,10 @@ from leadbridge.storage.table import Table, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+
+    from leadbridge.domain.admission import PartnerState
+    from leadbridge.domain.routing.intake import IntakeStatus
 
 
 class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
@@ -75,6 +79,24 @@ def sweep(partner: str) -> CheckSweep | None:
     )
 
 
+def partner_states(now: datetime) -> tuple[dict[str, PartnerState], dict[str, IntakeStatus]]:
+    """Load the states of the partners, and what those with caps or hours take now.
+
+    Their states are stored, so that the deliveries which wait for them are found after the limits were removed.
+    """
+    partners, stored = settings().partners, PartnerStates(table())
+    if all(partner.intake is None for partner in partners.values()):
+        return stored.load(partners), {}
+    from leadbridge.domain.routing.intake import intake_status, window_keys
+
+    windows = window_keys(partners, now)
+    states = stored.load(partners, windows)
+    for name, state in states.items():
+        if not state.is_stored:
+            stored.create(name)
+    return states, {name: intake_status(partners[name], states[name].counts, now) for name in windows}
+
+
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
@@ -82,10 +104,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     now, variables = utc_now(), environment()
     find_due = partial(due_items, table())
     queued, late = fill_checks(variables.queue_url, sweeps(), find_due, now, variables.max_queued_checks)
-    states = PartnerStates(table()).load(settings().partners)
+    states, intakes = partner_states(now)
     count("PartnersPaused", sum(state.pause is not None for state in states.values()))
     count("CircuitsOpen", sum(not state.circuit.is_closed for state in states.values()))
-    resumed, late_after_wait = fill_waiting(variables.queue_url, states, find_due, now, variables.max_queued_checks)
+    resumed, late_after_wait = fill_waiting(
+        variables.queue_url, states, find_due, now, variables.max_queued_checks, intakes
+    )
     queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)
     for queue in (

@@ -17,7 +17,7 @@ LEAD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries/{partner}"
 CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
 REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
 QUEUES = tuple(queues())
-RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE})
+RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE, State.SKIPPED})
 UNKNOWN_LETTER = "a-letter-that-does-not-exist"
 
 

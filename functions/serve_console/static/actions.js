@@ -29,6 +29,7 @@ export function deliveryActions(leadId, partner, delivery, done) {
     case "rejected":
       return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...corrections];
     case "duplicate":
+    case "skipped":
       return [button("retry", () => retry(leadId, partner, done, false))];
     case "submitted":
       return [button("check", () => check(leadId, partner, done)), ...corrections];

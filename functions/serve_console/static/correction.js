@@ -6,7 +6,7 @@ import { notify } from "./layout.js";
 import { fieldErrorText, fieldName, namedErrors } from "./labels.js";
 import { hasText, t } from "./words.js";
 
-const RETRIED = ["rejected", "failed", "duplicate"]; // states of a delivery that can be retried with corrected data
+const RETRIED = ["rejected", "failed", "duplicate", "skipped"]; // states of a delivery that can be retried with corrected data
 const INPUT_MODES = { phone: "tel", email: "email", tax_number: "numeric", amount: "decimal", term: "numeric" };
 const CONFLICTS = { "in-progress": "correction.in_progress", conflict: "correction.conflict", "wrong-state": "correction.wrong_state" };
 

@@ -3,7 +3,7 @@
 import { el, isolate, visible } from "./dom.js";
 import { formatDateTime, formatRelative, formatShort, hasText, phrase, t } from "./words.js";
 
-export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "unknown", "failed"];
+export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "skipped", "unknown", "failed"];
 
 const TONES = {
   incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",

@@ -10,7 +10,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.timeline import Entry
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
-X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
+X, D, U, F, N = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED, State.SKIPPED
 
 # The states from which each step may start, and to which it may lead; see docs/architecture.md.
 STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
@@ -23,16 +23,17 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "submitted": (frozenset({R, W, U}), frozenset({S})),
     "rejected": (frozenset({R, W, U}), frozenset({X})),
     "duplicate": (frozenset({R, W, U}), frozenset({D})),
+    "skipped": (frozenset({R}), frozenset({N})),
     "unknown": (frozenset({R, W}), frozenset({U})),
     "failed": (frozenset({R, W}), frozenset({F})),
     "status_changed": (frozenset({S, C}), frozenset({S, C})),
     "account_found": (frozenset({S, C}), frozenset({S, C})),
-    "retry_requested": (frozenset({F, X, D, U}), frozenset({R})),
+    "retry_requested": (frozenset({F, X, D, U, N}), frozenset({R})),
     "resolved": (frozenset({U, S, C, F}), frozenset({S, F})),
     "resolution_withdrawn": (frozenset({S, C, F}), frozenset({U})),
     "contested": (frozenset({S, C}), frozenset({S, C})),
 }
-END_STATES = frozenset({S, C, X, D, U, F})
+END_STATES = frozenset({S, C, X, D, U, F, N})
 _KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z]+)#(?P<version>\d{6})")
 
 

@@ -40,7 +40,7 @@ class DeployedOperator(Operator):
     def to_settle(self, posted: Posted) -> Iterable[Posted]:  # noqa: ARG002
         """A few of the leads in the lists of unknown, rejected, failed and duplicate ones."""
         people = {one.lead_id: one for one in list(self.posted)}
-        for state in (State.UNKNOWN, State.REJECTED, State.FAILED, State.DUPLICATE):
+        for state in (State.UNKNOWN, State.REJECTED, State.FAILED, State.DUPLICATE, State.SKIPPED):
             answer = self._request("GET", "/leads", f"/leads?status={state.value}&limit=20")
             listed = [] if answer is None else answer.content.get("leads", [])
             for lead in self.random.sample(listed, min(3, len(listed))):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +19,7 @@ from leadbridge.domain.message import Message
 from leadbridge.domain.shards import sharded
 from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
-from leadbridge.domain.transitions import AlreadyLinked, Conflict
+from leadbridge.domain.transitions import AlreadyLinked, CapReached, Conflict
 from leadbridge.storage import items
 
 LARGEST_ITEM = 400 * 1024  # bytes, DynamoDB's own limit
@@ -30,8 +32,8 @@ class Unstorable(Exception):
 class Ledger:
     """Leads and deliveries in memory. Items take the way through the table's own encoding, both ways.
 
-    `timeline` holds the entries of each step, in order, and `messages` the notifications. `partner_states` is for
-    the test to fill.
+    `timeline` holds the entries of each step, in order, and `messages` the notifications; `counts` are those of the
+    caps by partner and window. `partner_states` is for the test to fill.
     """
 
     def __init__(self) -> None:
@@ -39,6 +41,7 @@ class Ledger:
         self.timeline: list[Entry] = []
         self.messages: list[Message] = []
         self.partner_states: dict[str, PartnerState] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def accept(self, lead: Lead) -> None:
         """Store a new lead with its deliveries."""
@@ -69,9 +72,13 @@ class Ledger:
         values = self._get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
+    def submission(
+        self, lead_id: str, partner: str, windows: Sequence[str] = ()
+    ) -> tuple[Delivery | None, Lead | None, PartnerState]:
         """The delivery, its lead and its partner's state."""
-        return self.delivery(lead_id, partner), self.lead(lead_id), self.partner_states.get(partner, PartnerState())
+        state = self.partner_states.get(partner, PartnerState())
+        counts = {window: self.counts[partner, window] for window in windows}
+        return self.delivery(lead_id, partner), self.lead(lead_id), replace(state, counts=counts)
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account was made of."""
@@ -102,6 +109,11 @@ class Ledger:
         if kept is None or kept.version != change.before.version:
             raise Conflict(change.what)
         before, after = change.before, change.after
+        full = [key for key, limit in change.counts.items() if self.counts[after.partner, key] >= limit]
+        if full:
+            raise CapReached(tuple(full))
+        self.counts.update((after.partner, key) for key in change.counts)
+        self.counts.subtract((after.partner, key) for key in change.releases)
         if after.created is not None and after.created != before.created:
             owner = self.owner_of(after.partner, after.created)
             if owner not in {None, after.lead_id}:

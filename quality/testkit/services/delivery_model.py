@@ -17,7 +17,7 @@ from quality.testkit.fakes.blades import Ports
 from quality.testkit.fakes.ledgers import Ledger
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
-X, D, U, F = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED
+X, D, U, F, N = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED, State.SKIPPED
 # The model's operator settles only what is unknown, and corrects nothing.
 ALLOWED = {
     edge
@@ -25,7 +25,7 @@ ALLOWED = {
     for edge in states.items()
     if event not in {"found", "not_found", "withdrawn"} or (edge[0] == U and event != "withdrawn")
 }
-ENDS = {S, C, X, D, U, F}
+ENDS = {S, C, X, D, U, F, N}
 
 # What a create call comes to: the error that the worker sees, and whether the partner created it anyway.
 ANSWERS: dict[str, tuple[type[partner_errors.PartnerError] | None, bool]] = {

@@ -33,7 +33,7 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "closed": lambda d, now: change_status(d, now, "f", meaning=None, final=True, is_followed=True),
     "account_found": lambda d, now: record_account(d, now, "a"),
 }
-RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED}
+RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.SKIPPED, State.UNKNOWN, State.FAILED}
 
 
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=30))

@@ -29,6 +29,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.repeats import Repeat
+from leadbridge.domain.routing import intake
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
 from quality.testkit.fakes.errors import some_error
@@ -68,6 +69,13 @@ OF_ADMISSION: dict[str, Sequence[Step]] = {
     "wait_for_partner": [
         lambda one: admission.wait_for_partner(one, NOW, Wait(WaitReason.PAUSED)),
         lambda one: admission.wait_for_partner(one, NOW, Wait(WaitReason.CIRCUIT_OPEN, NOW + HOUR, is_estimate=True)),
+    ],
+}
+REFUSAL = intake.Refusal(WaitReason.CLOSED, None, "next")
+OF_INTAKE: dict[str, Sequence[Step]] = {
+    "end_refused": [
+        lambda one: intake.end_refused(one, NOW, REFUSAL, lambda _: "second"),
+        lambda one: intake.end_refused(one, NOW, REFUSAL, lambda _: None),
     ],
 }
 OF_REPEATS: dict[str, Sequence[Step]] = {
@@ -117,7 +125,7 @@ OF_FETCHES: dict[str, Sequence[Step]] = {
     "fail": [lambda one: fetch.fail(one, NOW, some_error("spent"))],
     "refetch": [lambda one: fetch.refetch(one, NOW, "olena")],
 }
-SHARED = {"end", "step", "settle", "record_status"}  # what the steps are made of
+SHARED = {"end", "step", "settle", "record_status", "release_caps"}  # what the steps are made of
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def _edges_of(table: Table) -> set[Edge]:
 
 
 def test_steps_of_a_delivery_take_every_edge_of_the_table_and_no_other() -> None:
-    tried = [OF_DELIVERIES, OF_ADMISSION, OF_REPEATS, OF_STATUSES, OF_OPERATORS, OF_LATE_ANSWERS]
+    tried = [OF_DELIVERIES, OF_ADMISSION, OF_INTAKE, OF_REPEATS, OF_STATUSES, OF_OPERATORS, OF_LATE_ANSWERS]
     assert _edges(tried, [*_deliveries()]) == _edges_of(DELIVERY)
 
 

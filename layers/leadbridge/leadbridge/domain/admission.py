@@ -17,6 +17,7 @@ from typing import Any
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import NOT_WAITING, Change, Delivery, step
 
+TOTAL = "total"  # the window of a cap that never ends
 # The partition of waiting deliveries in the list of leads by state, and a part of the name of those in `due`.
 WAITING = "waiting"
 
@@ -71,11 +72,14 @@ class PartnerState:
     """What is stored about a partner.
 
     `admits_since` is when the last pause ended or the circuit closed; None if that never happened.
+    `counts` are those of the windows of its caps, as far as they were read. `is_stored`: the table has its item.
     """
 
     pause: Pause | None = None
     circuit: Circuit = field(default_factory=Circuit)
     admits_since: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    is_stored: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

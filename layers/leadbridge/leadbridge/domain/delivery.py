@@ -10,7 +10,7 @@ looked up before the delivery is sent again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -36,6 +36,7 @@ class State(StrEnum):
     CLOSED = "closed"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
     UNKNOWN = "unknown"
     FAILED = "failed"
 
@@ -58,6 +59,7 @@ class Delivery:
     counts consecutive status checks that the partner refused. `contested_by` is a lead for which the partner returned
     the same id. `waiting_reason` says why it waits for the partner since `waits_since`, and
     `waiting_until` until when, if that is known; `window_at` is the start of its retry window after such a wait.
+    `counted_in` are the windows of the partner's caps that count its last attempt.
     `restored_at` is when it was restored from a backup: it may have been sent since the backup. `history`
     are its newest timeline entries; the older ones are stored as items of their own.
     """
@@ -102,6 +104,7 @@ class Delivery:
     waiting_until: datetime | None = None
     waits_since: datetime | None = None
     window_at: datetime | None = None
+    counted_in: tuple[str, ...] = ()
     history: tuple[VersionedEntry, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -153,7 +156,8 @@ class Change:
     """A pending state change: the delivery before and after, its timeline entry, and the messages to send.
 
     `data` holds the facts of the text `detail`. `opened` is a new delivery of the lead to another partner, because of
-    the outcome `opened_on`. `skipped` are messages that must not be sent any more.
+    the outcome `opened_on`. `skipped` are messages that must not be sent any more. `counts` are the windows of the
+    partner's caps that count the delivery from now on, with their limits; `releases` are those that do not any more.
     """
 
     before: Delivery
@@ -166,6 +170,8 @@ class Change:
     opened: Delivery | None = None
     opened_on: str | None = None
     skipped: tuple[MessageChange, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    releases: tuple[str, ...] = ()
 
     @property
     def entry(self) -> VersionedEntry:
@@ -204,10 +210,18 @@ def start_attempt(delivery: Delivery, now: datetime, lease: timedelta, warning: 
     )
 
 
+def release_caps(change: Change) -> Change:
+    """Take the delivery off the counts of its partner's caps, unless an attempt may have reached the partner."""
+    counted = change.before.counted_in
+    if not counted or change.after.is_uncertain:
+        return change
+    return replace(change, after=replace(change.after, counted_in=()), releases=counted)
+
+
 def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta) -> Change:
     """Schedule a retry `after` an attempt that was definitely not processed."""
     counted = delivery.attempts if delivery.state is State.SUBMITTING else delivery.attempts + 1
-    return step(
+    change = step(
         delivery,
         "schedule_retry",
         now,
@@ -221,6 +235,7 @@ def schedule_retry(delivery: Delivery, now: datetime, error: ErrorInfo, after: t
         **last_error(error),
         due_at=now + after + OVERDUE,
     )
+    return release_caps(change)
 
 
 def confirm(delivery: Delivery, now: datetime, created: int | str | None, *, is_followed: bool) -> Change:
@@ -299,7 +314,7 @@ def reject(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
 
 def fail(delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
     """End a delivery that needs an operator: the retry window has ended, or our settings are wrong."""
-    return end(delivery, "fail", now, error)
+    return release_caps(end(delivery, "fail", now, error))
 
 
 def mark_unknown(delivery: Delivery, now: datetime, error: ErrorInfo, *, can_be_looked_up: bool = False) -> Change:

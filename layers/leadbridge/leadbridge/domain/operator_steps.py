@@ -79,7 +79,8 @@ def retry_by_operator(
         raise WrongState("It was restored from a backup and may have been sent since. Confirm to send it.")
     if delivery.state not in DELIVERY["retry_by_operator"]:
         raise WrongState(
-            f"The delivery is {delivery.state}; only one that is failed, rejected, duplicate or unknown can be retried."
+            f"The delivery is {delivery.state}; "
+            "only one that is failed, rejected, duplicate, skipped or unknown can be retried."
         )
     after = advance(
         delivery,
@@ -93,6 +94,7 @@ def retry_by_operator(
         **last_error(None),
         due_at=now + OVERDUE,
         settled_at=None,
+        counted_in=(),  # the earlier attempt stays counted, and the next one is counted as well
     )
     return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
 

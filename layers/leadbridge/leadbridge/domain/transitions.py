@@ -38,6 +38,7 @@ DELIVERY: Table = {
     "send_repeat": _same("received"),
     "mark_repeat": _to("duplicate", "received"),
     "hold_repeat": _to("failed", "received"),
+    "skip": _to("skipped", "received"),
     "confirm": _to("submitted", "submitting", "unknown"),
     "confirm_uncertain": _to("submitted", "received"),
     "mark_uncertain": _to("received", "submitting"),
@@ -54,13 +55,13 @@ DELIVERY: Table = {
     "close": _to("closed", "submitted", "closed"),
     "account_found": _same("submitted", "closed"),
     # an operator
-    "retry_by_operator": _to("received", "failed", "rejected", "duplicate", "unknown"),
+    "retry_by_operator": _to("received", "failed", "rejected", "duplicate", "skipped", "unknown"),
     "found": _to("submitted", "unknown", "submitted", "closed", "failed"),
     "not_found": _to("failed", "unknown", "submitted", "closed", "failed"),
     "withdrawn": _to("unknown", "unknown", "submitted", "closed", "failed"),
     "contested": _same("submitted", "closed"),
     "erased": {
-        **_same("submitted", "closed", "rejected", "duplicate", "unknown", "failed"),
+        **_same("submitted", "closed", "rejected", "duplicate", "skipped", "unknown", "failed"),
         "received": "failed",
     },
 }
@@ -99,7 +100,7 @@ BY_OPERATOR = frozenset(
 )
 
 # The states of a lead's deliveries, the one that needs an operator most first.
-URGENCY = ("unknown", "failed", "rejected", "submitting", "received", "submitted", "duplicate", "closed")
+URGENCY = ("unknown", "failed", "rejected", "submitting", "received", "submitted", "duplicate", "closed", "skipped")
 
 
 class ImpossibleTransition(ValueError):
@@ -147,6 +148,14 @@ class Conflict(Exception):
         super().__init__(*about)
         self.failed = failed
         self.found = found or {}
+
+
+class CapReached(Conflict):
+    """Caps of the partner are used up: `windows` are the periods in which they count."""
+
+    def __init__(self, windows: tuple[str, ...]) -> None:
+        super().__init__(f"no lead is left in {', '.join(windows)}")
+        self.windows = windows
 
 
 class AlreadyLinked(Conflict):

@@ -17,6 +17,7 @@ from leadbridge.services.checks.batch import BATCH, batch_bodies
 
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
+    from leadbridge.domain.routing.intake import IntakeStatus
     from leadbridge.services.checks.sweep import CheckSweep
     from leadbridge.storage.queries.due_items import DueItem
 
@@ -97,27 +98,45 @@ def fill_checks(
 
 
 def fill_waiting(
-    queue_url: str, states: Mapping[str, PartnerState], find_due: FindDue, now: datetime, max_queued: int
+    queue_url: str,
+    states: Mapping[str, PartnerState],
+    find_due: FindDue,
+    now: datetime,
+    max_queued: int,
+    intakes: Mapping[str, IntakeStatus] | None = None,
 ) -> tuple[int, float]:
     """Queue the deliveries that waited for their partner, once it gets leads again.
 
     Returns the number of messages sent, and for how many seconds the partner has got leads while a delivery waits. A
     partner without a stored state has no such deliveries, and those of a paused one or behind an open circuit are not
     read: they cost nothing, however many and however long. A half-open circuit needs a probe: a few are queued, and one
-    of them becomes it. Each partner's share of the queue is at least one message. Raises Contended.
+    of them becomes it. Each partner's share of the queue is at least one message.
+
+    `intakes` are those of the partners with caps and hours: a closed or full one is passed over in the same way, and of
+    one with room for a few leads only as many are queued. Raises Contended.
     """
-    admitting = {name: state for name, state in states.items() if find_wait(state, now) is None}
+    intakes = intakes or {}
+    admitting = {
+        name: state
+        for name, state in states.items()
+        if find_wait(state, now) is None and (name not in intakes or intakes[name].refusal is None)
+    }
     if not admitting:
         return 0, 0.0
     room = max(0, max_queued - queue_length(queue_url, with_in_flight=True))
     share, queued, late = max(1, room // len(admitting)), 0, 0.0
     for partner, state in admitting.items():
-        is_closed = state.circuit.is_closed
-        due = iter(find_due(waiting_partition(partner), now, share * BATCH if is_closed else PROBE_CANDIDATES))
+        is_closed, intake = state.circuit.is_closed, intakes.get(partner)
+        limit = share * BATCH if is_closed else PROBE_CANDIDATES
+        if intake is not None and intake.room is not None:
+            limit = min(limit, intake.room)
+        due = iter(find_due(waiting_partition(partner), now, limit))
         if (longest := next(due, None)) is None:
             continue
         if is_closed:
-            since = max(from_text(longest.due_at), state.admits_since or now)
+            moments = (state.admits_since, None if intake is None else intake.since)
+            opened = [moment for moment in moments if moment is not None]
+            since = max(from_text(longest.due_at), *opened) if opened else now
             late = max(late, (now - since).total_seconds())
         queued += _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
     return queued, late

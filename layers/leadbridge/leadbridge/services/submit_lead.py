@@ -7,7 +7,7 @@ its account is looked up before it is sent again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,35 +18,30 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
 from leadbridge.domain.admission import Wait, WaitReason, end_wait, find_wait, is_same_wait, wait_for_partner
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Change, Delivery, State
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.repeats import Repeat, apply_repeat, describe_hold, wait_for_earlier_lead
-from leadbridge.domain.routing.fallback import NextOn, open_next
-from leadbridge.domain.transitions import OVERDUE, AlreadyLinked, Conflict
+from leadbridge.domain.routing.fallback import NextOn
+from leadbridge.domain.transitions import OVERDUE, CapReached, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.dead_letters.record_answer import (
-    ACCEPTED,
-    DeadLetterKept,
-    DeadLetterObsolete,
-    contest_link_holder,
-    record_delivery_answer,
-)
-from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
+from leadbridge.services.submission.recorder import SubmissionRecorder
+from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result
 from leadbridge.settings import Partner as PartnerSettings
-from leadbridge.settings import RetryPolicy, self_check
+from leadbridge.settings import self_check
 
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
+    from leadbridge.domain.routing.intake import Refusal, Window
     from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
     from leadbridge.services.submission.circuit import CircuitBreaker
 
 
 @dataclass(frozen=True)
-class Submitter(RetryingWorker[Delivery, Change]):
+class Submitter(SubmissionRecorder):
     """Submits deliveries to one partner.
 
     `accounts` looks up the partner's accounts; None if that is not possible. `repeats` finds earlier leads of the same
@@ -73,7 +68,8 @@ class Submitter(RetryingWorker[Delivery, Change]):
 
         Raises what the ledger raises. If the worker dies at any moment, another one continues.
         """
-        delivery, lead, state = self.ledger.submission(lead_id, partner)
+        windows = [window.key for window in self._windows(self.clock())]
+        delivery, lead, state = self.ledger.submission(lead_id, partner, windows)
         return self._process(delivery, lambda waiting, now: self._submit(waiting, lead, state, now, budget))
 
     def _settle_lost_attempt(self, delivery: Delivery, now: datetime) -> Result | None:
@@ -92,16 +88,18 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 return ended
         if (wait := find_wait(state, now)) is not None:
             return self._wait_for_partner(delivery, now, wait)
+        if not delivery.is_uncertain and (refusal := self._find_refusal(delivery, state.counts, now)) is not None:
+            return self._refuse(delivery, lead, refusal, now)
         if self.circuit is None:
-            return self._call_partner(end_wait(delivery, now), lead, budget)
+            return self._call_partner(end_wait(delivery, now), lead, state.counts, budget)
         permit = self.circuit.enter(state.circuit, budget)
         if permit is None:
             return self._wait_for_partner(delivery, now, Wait(WaitReason.CIRCUIT_OPEN, is_estimate=True))
-        result = self._call_partner(end_wait(delivery, now), lead, budget)
+        result = self._call_partner(end_wait(delivery, now), lead, state.counts, budget)
         self.circuit.leave(permit, delivery.lead_id, result)
         return result
 
-    def _call_partner(self, delivery: Delivery, lead: Lead, budget: Budget) -> Result:
+    def _call_partner(self, delivery: Delivery, lead: Lead, counts: Mapping[str, int], budget: Budget) -> Result:
         """Look the delivery up if it is uncertain, and attempt it."""
         if delivery.is_uncertain and self.accounts is not None:
             settled = self._look_up(self.accounts, delivery, lead, budget)
@@ -111,6 +109,9 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 return self._give_up(delivery, _look_up_failed(delivery, ACCOUNT_NOT_FOUND))
             if not budget.allows(self.partner.seconds_per_submission):
                 return self._retry(delivery, _look_up_failed(delivery, LOOKUP_TIMED_OUT))
+            now = self.clock()
+            if (refusal := self._find_refusal(delivery, counts, now)) is not None:
+                return self._refuse(delivery, lead, refusal, now)
         if not budget.allows(self.partner.seconds_per_submission):
             return self._wait()
         return self._attempt(delivery, lead, budget)
@@ -166,6 +167,37 @@ class Submitter(RetryingWorker[Delivery, Change]):
             self.ledger.defer(delivery, now)
         return result
 
+    def _windows(self, now: datetime) -> tuple[Window, ...]:
+        """Return the windows of the partner's caps. A partner without caps and hours loads no code for them."""
+        if self.settings.intake is None:
+            return ()
+        from leadbridge.domain.routing.intake import windows_at
+
+        return windows_at(self.settings, now)
+
+    def _find_refusal(self, delivery: Delivery, counts: Mapping[str, int], now: datetime) -> Refusal | None:
+        """Return why the partner does not take the lead now; None if it takes it."""
+        if self.settings.intake is None:
+            return None
+        from leadbridge.domain.routing.intake import find_refusal
+
+        return find_refusal(self.settings, counts, now, delivery.counted_in)
+
+    def _refuse(self, delivery: Delivery, lead: Lead, refusal: Refusal, now: datetime) -> Result:
+        """Pass a lead that the partner does not take now to the next one, hold it for an operator, or let it wait."""
+        from leadbridge.domain.routing.intake import end_refused
+
+        def find_next(outcome: NextOn) -> str | None:
+            following = self.find_fallback(lead, delivery.partner, outcome)
+            return None if following in lead.partners else following  # it has or had the lead already
+
+        change = end_refused(delivery, now, refusal, find_next)
+        if change is None:
+            return self._wait_for_partner(delivery, now, refusal.wait)
+        if change.after.state is State.FAILED:
+            self.dead_letter(delivery, refusal.error)
+        return self._write(change, Result(REFUSED[change.after.state]))
+
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Result | None:
         """Look the account up to settle an uncertain delivery; None if the partner definitely has no account."""
         if not budget.allows(accounts.seconds_per_page):
@@ -204,9 +236,18 @@ class Submitter(RetryingWorker[Delivery, Change]):
         if not budget.allows(self.partner.seconds_per_create):
             return self._wait()
         lease = timedelta(seconds=self.partner.seconds_per_create) + LEASE_MARGIN
+        now, warning = self.clock(), self.find_warning(authorized, lead)
+        start = steps.start_attempt(delivery, now, lease, warning)
+        if self.settings.intake is not None:
+            from leadbridge.domain.routing.intake import count_attempt
+
+            start = count_attempt(start, self._windows(now))
         try:
-            warning = self.find_warning(authorized, lead)
-            delivery = self.ledger.apply(steps.start_attempt(delivery, self.clock(), lease, warning))
+            delivery = self.ledger.apply(start)
+        except CapReached as reached:
+            full = {key: start.counts[key] for key in reached.windows}
+            refusal = self._find_refusal(delivery, full, now)
+            return self._wait() if refusal is None else self._refuse(delivery, lead, refusal, now)
         except Conflict:
             return Result(Outcome.NO_ACTION)
         try:
@@ -224,135 +265,6 @@ class Submitter(RetryingWorker[Delivery, Change]):
                 raise
             return self._save_answer(delivery, answer)
 
-    def _record(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Result:
-        """Write the partner's answer to a create. Raises Conflict, and what the ledger raises."""
-        match answer.error:
-            case None:
-                change = steps.confirm(delivery, self.clock(), answer.created, is_followed=self.settings.is_followed)
-                try:
-                    return self._write(change, Result(Outcome.SUBMITTED), budget)
-                except AlreadyLinked as linked:
-                    return self._handle_linked_id(delivery, answer.created, linked.lead_id, budget)
-            case partner_errors.Rejected() as error:
-                change = self._with_next(steps.reject(delivery, self.clock(), error.info), lead, NextOn.REJECTED)
-                return self._write(change, Result(Outcome.REJECTED, error=error), budget)
-            case partner_errors.Duplicate() as error if not delivery.is_uncertain:
-                change = steps.mark_duplicate(delivery, self.clock(), error.info)
-                change = self._with_next(change, lead, NextOn.DUPLICATE)
-                return self._write(change, Result(Outcome.DUPLICATE, error=error), budget)
-            case (
-                partner_errors.Duplicate() | partner_errors.Unknown() as error
-            ):  # a duplicate may be our own: the look-up decides
-                return self._mark_reply_lost(delivery, error.info, self._delay(delivery, error), error, budget)
-            case error:
-                return self._retry_or_give_up(delivery, error, budget)
-
-    def _record_late(self, delivery: Delivery, lead: Lead, answer: PartnerAnswer, budget: Budget) -> Result:
-        """Write an answer to an attempt that was settled in the meantime, by the sweep or by an operator.
-
-        An answer that contradicts the new state is stored in a dead letter for an operator. Nothing is written about an
-        erased lead.
-        """
-        known = self.ledger.delivery(delivery.lead_id, delivery.partner)
-        if known is None or known.is_erased:
-            return Result(Outcome.NOT_FOUND, error=answer.error)
-        if isinstance(answer.error, partner_errors.Unknown):
-            return Result(Outcome.NO_ACTION, error=answer.error)
-        if answer.error is None and self._is_recorded(answer.created, known):
-            return Result(Outcome.SUBMITTED)
-        # A partner with a look-up may have created the account at any attempt.
-        is_any_attempt = answer.error is None and self.accounts is not None
-        try:
-            change = record_delivery_answer(
-                known,
-                answer.as_json(),
-                known.attempts if is_any_attempt else delivery.attempts,
-                self.clock(),
-                is_followed=self.settings.is_followed,
-                find_fallback=lambda outcome: self.find_fallback(lead, delivery.partner, outcome),
-            )
-        except DeadLetterObsolete:
-            return Result(Outcome.NO_ACTION, error=answer.error)
-        except DeadLetterKept:
-            return self._save_answer(delivery, answer)
-        try:
-            written = self.ledger.apply(change, retry_for=budget.left_to_record)
-        except AlreadyLinked as linked:
-            contest_link_holder(self.ledger, linked.lead_id, known, self.clock)
-            return self._save_answer(delivery, answer)
-        except Conflict:
-            return self._save_answer(delivery, answer)
-        return Result(LATE_OUTCOMES.get(written.state, Outcome.RETRIED), error=answer.error)
-
-    def _save_answer(self, delivery: Delivery, answer: PartnerAnswer) -> Result:
-        if self.save_answer is None:
-            raise Conflict(f"the partner has answered: {answer.as_json()}")
-        self.save_answer(delivery, answer)
-        return Result(Outcome.UNRECORDED, error=answer.error)
-
-    @staticmethod
-    def _is_recorded(created: int | str | None, known: Delivery) -> bool:
-        """Return whether the creation is recorded already, with this id or without any."""
-        return known.state in ACCEPTED and (known.created is None or created in {None, known.created})
-
-    def _handle_linked_id(self, delivery: Delivery, created: int | str | None, holder: str, budget: Budget) -> Result:
-        """Handle an answer with an id that is linked to another lead. An operator must find out whose it is.
-
-        If an operator entered it there, that settlement is contested. An account is looked up if the partner supports
-        it.
-        """
-        contest_link_holder(self.ledger, holder, delivery, self.clock)
-        kind = "deal" if isinstance(created, int) else "account"
-        text = f"the partner returned {kind} {created}, which is linked to {holder}"
-        data = {**steps.id_data(created), "lead_id": holder}
-        lost = ErrorInfo(ErrorCode.ALREADY_LINKED, text, data)
-        return self._mark_reply_lost(delivery, lost, self.settings.retry.first_delay, budget=budget)
-
-    def _mark_reply_lost(
-        self,
-        delivery: Delivery,
-        lost: ErrorInfo,
-        retry_after: timedelta,
-        error: partner_errors.PartnerError | None = None,
-        budget: Budget | None = None,
-    ) -> Result:
-        """Mark a lost reply: uncertain while a look-up is possible in the retry window, else unknown."""
-        now = self.clock()
-        if self.accounts is None or self._is_spent(delivery, now):
-            change = steps.mark_unknown(delivery, now, lost, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Result(Outcome.UNKNOWN, error=error), budget)
-        result = Result(Outcome.UNCERTAIN, retry_after=retry_after, error=error)
-        return self._write(steps.mark_uncertain(delivery, now, lost, retry_after), result, budget)
-
-    def _with_next(self, change: Change, lead: Lead, outcome: NextOn) -> Change:
-        """Open the next partner of the lead, if it has one for this outcome."""
-        return open_next(change, self.find_fallback(lead, change.after.partner, outcome), outcome)
-
-    def _give_up(
-        self, delivery: Delivery, error: partner_errors.PartnerError, answered: Budget | None = None
-    ) -> Result:
-        """Give up; an uncertain delivery becomes unknown instead of failed."""
-        if delivery.is_uncertain:
-            change = steps.mark_unknown(delivery, self.clock(), error.info, can_be_looked_up=self.accounts is not None)
-            return self._write(change, Result(Outcome.UNKNOWN, error=error), answered)
-        return super()._give_up(delivery, error, answered)
-
-    def _write(self, change: Change, result: Result, answered: Budget | None = None) -> Result:
-        """Write a change. A partner's answer must not be lost, so with `answered` a conflict is raised."""
-        if answered is None:
-            return super()._write(change, result)
-        self.ledger.apply(change, retry_for=answered.left_to_record)
-        return result
-
-    def _policy(self, _: Delivery) -> RetryPolicy:
-        return self.settings.retry
-
-    def _schedule_retry(self, delivery: Delivery, now: datetime, error: ErrorInfo, after: timedelta) -> Change:
-        return steps.schedule_retry(delivery, now, error, after)
-
-    def _fail(self, delivery: Delivery, now: datetime, error: ErrorInfo) -> Change:
-        return steps.fail(delivery, now, error)
-
 
 ACCOUNT_EXISTS = ErrorInfo(ErrorCode.ACCOUNT_EXISTS, "the partner has an account with this e-mail already")
 ORIGIN_UNKNOWN = ErrorInfo(
@@ -363,10 +275,10 @@ ACCOUNT_NOT_FOUND = ErrorInfo(
     ErrorCode.ACCOUNT_NOT_FOUND, "the partner lists no account with this e-mail, and the retry window has ended"
 )
 LOOKUP_TIMED_OUT = ErrorInfo(ErrorCode.LOOKUP_INCOMPLETE, "the look-up used all of the available time")
-LATE_OUTCOMES = {
-    State.SUBMITTED: Outcome.SUBMITTED,
-    State.REJECTED: Outcome.REJECTED,
-    State.DUPLICATE: Outcome.DUPLICATE,
+REFUSED = {
+    State.SKIPPED: Outcome.SKIPPED,
+    State.FAILED: Outcome.FAILED,
+    State.UNKNOWN: Outcome.UNKNOWN,
 }
 MIN_REPEAT_WAIT = timedelta(seconds=5)
 MAX_REPEAT_WAIT = timedelta(hours=1)

@@ -15,7 +15,7 @@ from leadbridge.storage.table import Table
 from leadbridge.storage.writes import Write, delete, expires_at, not_erased, put
 
 HASHES = ("phone_hash", "tax_hash")  # the attributes of a lead that identify its person
-NOT_SERVED = frozenset({State.REJECTED, State.FAILED, State.DUPLICATE})  # such a lead does not stop the next one
+NOT_SERVED = frozenset({State.REJECTED, State.FAILED, State.DUPLICATE, State.SKIPPED})  # they do not stop the next lead
 UNSETTLED = frozenset({State.RECEIVED, State.SUBMITTING, State.UNKNOWN})  # it may still end so
 MAX_TRIES = 10  # of a claim while others change it
 

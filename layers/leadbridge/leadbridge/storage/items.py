@@ -236,6 +236,7 @@ def delivery_item(delivery: Delivery) -> Item:
             "history": [_stored(one) for one in delivery.history] or None,
             "state": delivery.state.value,
             "attempts_before_retry": delivery.attempts_before_retry or None,
+            "counted_in": list(delivery.counted_in) or None,
             "checks_refused": delivery.checks_refused or None,
             "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,
@@ -276,8 +277,8 @@ def delivery_of(values: dict[str, Any]) -> Delivery:
     known |= {name: from_text(values[name]) for name in _TIMES if name in values}
     flags = {name: values.get(name, False) for name in ("is_uncertain", "is_erased")}
     history = tuple(_versioned(known["partner"], *one) for one in values.get("history", ()))
-    state, data = State(values["state"]), error_data_of(values)
-    return Delivery(state=state, last_error_data=data, history=history, **flags, **known)
+    known |= {"state": State(values["state"]), "counted_in": tuple(values.get("counted_in", ()))}
+    return Delivery(last_error_data=error_data_of(values), history=history, **flags, **known)
 
 
 def _stored(versioned: VersionedEntry) -> list[Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.acceptance.status import LeadStatus
@@ -18,12 +19,21 @@ from leadbridge.domain.message import Message
 from leadbridge.domain.shards import sharded
 from leadbridge.domain.status_change import count_check
 from leadbridge.domain.timeline import Entry
-from leadbridge.domain.transitions import AlreadyLinked, Conflict
+from leadbridge.domain.transitions import AlreadyLinked, CapReached, Conflict
 from leadbridge.runtime.aws_errors import RETRY_FOR
 from leadbridge.storage import items
 from leadbridge.storage.content_claims import ContentClaim, find_stored_lead, note_change
 from leadbridge.storage.items import lead_id_of
-from leadbridge.storage.links import attention_writes, link_write, opening_writes, routing_writes, unlink_writes
+from leadbridge.storage.links import (
+    attention_writes,
+    cap_counts,
+    cap_key,
+    cap_writes,
+    link_write,
+    opening_writes,
+    routing_writes,
+    unlink_writes,
+)
 from leadbridge.storage.messages import message_item, message_of, message_writes
 from leadbridge.storage.queries.due_items import DueItem, due_items
 from leadbridge.storage.queries.partner_state import state_key, state_of
@@ -163,7 +173,7 @@ class LeadRepository:
         The partner's id is linked to the lead, and an outdated link is released. A delivery that the change opens may
         be open already because of an earlier rejection: then it stays as it is, and the change is written without it.
         Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the id,
-        Contended after `retry_for` seconds.
+        CapReached if a window of `counts` is full, Contended after `retry_for` seconds.
         """
         before, moved = change.before, change.before.history
         if len(moved) < MAX_HISTORY:
@@ -173,8 +183,7 @@ class LeadRepository:
         writes = [put(items.delivery_item(after), version=before.version)]
         writes += [put(items.history_item(after.lead_id, entry)) for entry in moved]
         writes += [put(message_item(message)) for message in change.messages]
-        for skipped in change.skipped:
-            writes += message_writes(skipped)
+        writes += chain.from_iterable(message_writes(skipped) for skipped in change.skipped)
         writes += attention_writes(before, after)
         if before.created is not None and before.created != after.created:
             writes += unlink_writes(before, before.created)
@@ -185,6 +194,8 @@ class LeadRepository:
         own = len(writes)
         if change.opened is not None:
             writes += opening_writes(change.opened, change)
+        without_caps = len(writes)
+        writes += cap_writes(change)
         ends = time.monotonic() + retry_for
         try:
             if late and change.opened is None:
@@ -196,10 +207,21 @@ class LeadRepository:
         except Conflict as conflict:
             if is_linked and conflict.failed == {own - 1}:
                 self._raise_if_linked(after, conflict)
+            if min(conflict.failed) >= without_caps:
+                return self._apply_past_caps(change, conflict.failed, without_caps, ends - time.monotonic())
             if change.opened is None or min(conflict.failed) < own:
                 raise
             return self.apply(replace(change, opened=None), retry_for=ends - time.monotonic())
         return after
+
+    def _apply_past_caps(self, change: Change, failed: frozenset[int], first: int, retry_for: float) -> Delivery:
+        """Raise CapReached if a window is full; else write the change without the counts that have expired."""
+        full = [key for number, key in enumerate(change.counts, start=first) if number in failed]
+        if full:
+            raise CapReached(tuple(full))
+        gone = {key for number, key in enumerate(change.releases, start=first + len(change.counts)) if number in failed}
+        kept = tuple(key for key in change.releases if key not in gone)
+        return self.apply(replace(change, releases=kept), retry_for=retry_for)
 
     def _raise_if_linked(self, delivery: Delivery, conflict: Conflict) -> None:
         owner = self.owner_of(delivery.partner, delivery.created or "")
@@ -272,12 +294,18 @@ class LeadRepository:
         values = self._table.get(items.delivery_key(lead_id, partner))
         return None if values is None else items.delivery_of(values)
 
-    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
-        """The delivery, its lead and its partner's state, as they were at one moment: a correction changes two."""
+    def submission(
+        self, lead_id: str, partner: str, windows: Sequence[str] = ()
+    ) -> tuple[Delivery | None, Lead | None, PartnerState]:
+        """The delivery, its lead and its partner's state, as they were at one moment: a correction changes two.
+
+        The state has the counts of `windows` of the partner's caps.
+        """
         keys = items.delivery_key(lead_id, partner), items.lead_key(lead_id), state_key(partner)
-        delivery, lead, state = self._table.get_together(*keys)
+        counters = (cap_key(partner, window) for window in windows)
+        delivery, lead, state, *counts = self._table.get_together(*keys, *counters)
         found = None if delivery is None else items.delivery_of(delivery)
-        return found, None if lead is None else items.lead_of(lead), state_of(state)
+        return found, None if lead is None else items.lead_of(lead), state_of(state, cap_counts(counts))
 
     def owner_of(self, partner: str, created: int | str) -> str | None:
         """The lead that a deal or an account at a partner was created from; None where there is none."""

@@ -1,14 +1,24 @@
-"""Writes that go with a lead or a delivery, in its transaction: links of ids, entries in lists and in the timeline."""
+"""Writes that go with a lead or a delivery, in its transaction: links of ids, caps, entries in lists and the timeline.
+
+pk                   sk              item
+PARTNER#{partner}    CAP#{window}    `leads`: how many deliveries a cap counts in an hour, on a day or in total
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
+from leadbridge.domain.admission import TOTAL
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
-from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
+from leadbridge.storage.writes import DAY, LEAD_OUTLIVES, Write, delete, expires_at, put, update
+
+CAP = "CAP#"
+CAP_TTL = 3 * DAY  # seconds for which the count of a window outlives the last delivery that it counted
 
 
 def link_write(delivery: Delivery) -> Write:
@@ -22,6 +32,38 @@ def unlink_writes(delivery: Delivery, created: int | str) -> list[Write]:
     key = items.link_key(delivery.partner, created)
     own = delete(key, "attribute_not_exists(pk) OR lead_id = :own", {":own": delivery.lead_id})
     return [own, *([delete({**key, "sk": "ACCOUNT"})] if isinstance(created, str) else [])]
+
+
+def cap_key(partner: str, window: str) -> dict[str, str]:
+    """Return the key of the count of a window of a partner's cap."""
+    return {"pk": f"PARTNER#{partner}", "sk": f"{CAP}{window}"}
+
+
+def cap_counts(items_read: Iterable[Mapping[str, Any] | None]) -> dict[str, int]:
+    """Return the counts of decoded items by window; None is a window that has counted nothing."""
+    return {one["sk"].removeprefix(CAP): int(one["leads"]) for one in items_read if one is not None}
+
+
+def cap_writes(change: Change) -> list[Write]:
+    """Return the writes that count a delivery in windows of caps, and then those that take it off others.
+
+    The first fail if a window is full, the others if the count has expired.
+    """
+    partner, until = change.after.partner, int(change.at.timestamp()) + CAP_TTL
+    counts = [
+        update(
+            cap_key(partner, key),
+            "SET expires_at = :expires_at ADD leads :one" if key != TOTAL else "ADD leads :one",
+            "attribute_not_exists(leads) OR leads < :limit",
+            values={":one": 1, ":limit": limit, **({":expires_at": until} if key != TOTAL else {})},
+        )
+        for key, limit in change.counts.items()
+    ]
+    taken_off = {":one": -1}
+    return counts + [
+        update(cap_key(partner, key), "ADD leads :one", "attribute_exists(pk)", values=taken_off)
+        for key in change.releases
+    ]
 
 
 def attention_writes(before: Delivery, after: Delivery) -> list[Write]:

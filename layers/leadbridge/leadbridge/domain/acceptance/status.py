@@ -15,5 +15,6 @@ class LeadStatus(StrEnum):
     CLOSED = "closed"
     REJECTED = "rejected"
     DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
     UNKNOWN = "unknown"
     FAILED = "failed"

@@ -7,17 +7,19 @@ did not reach the partner is taken off the count again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
-from leadbridge.domain.admission import Wait, WaitReason
+from leadbridge.domain.admission import TOTAL, Wait, WaitReason
+from leadbridge.domain.clock import to_text
+from leadbridge.domain.delivery import Change, Delivery, end, fail, mark_unknown
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.routing.fallback import NextOn, open_next
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner
-
-TOTAL = "total"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,15 @@ class Refusal:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def error(self) -> ErrorInfo:
+        """The reason for a delivery that ends because of it."""
+        until = {} if self.until is None else {"until": to_text(self.until)}
+        if "cap" not in self.data:
+            return ErrorInfo(ErrorCode.CLOSED, "the partner takes no leads at this time", until)
+        text = f"the partner takes no more leads: {self.data['cap']} is {self.data['limit']}"
+        return ErrorInfo(ErrorCode.CAPPED, text, {**self.data, **until})
+
+    @property
     def wait(self) -> Wait:
         """The wait until the partner takes leads again."""
         return Wait(self.reason, self.until, self.data)
@@ -67,6 +78,15 @@ def windows_at(partner: Partner, now: datetime) -> tuple[Window, ...]:
     if partner.intake is None:
         return ()
     return tuple(_window(cap, limit, partner.time_zone, now) for cap, limit in partner.intake.caps.items())
+
+
+def window_keys(partners: Mapping[str, Partner], now: datetime) -> dict[str, list[str]]:
+    """Return the counters of the windows at a moment, by partner, of all that have caps or hours."""
+    return {
+        name: [window.key for window in windows_at(partner, now)]
+        for name, partner in partners.items()
+        if partner.intake is not None
+    }
 
 
 def find_refusal(
@@ -102,9 +122,40 @@ def intake_status(partner: Partner, counts: Mapping[str, int], now: datetime) ->
     return IntakeStatus(None, room, max((moment for moment in since if moment is not None), default=None))
 
 
-def added(windows: Iterable[Window], counted_in: Collection[str]) -> dict[str, int]:
-    """Return the limits of the windows that do not count a delivery yet, by the names of their counters."""
-    return {window.key: window.limit for window in windows if window.key not in counted_in}
+def count_attempt(change: Change, windows: Iterable[Window]) -> Change:
+    """Count the attempt that a change starts in these windows, instead of those that counted an earlier attempt.
+
+    An attempt starts only if no earlier one can have reached the partner.
+    """
+    limits, counted_in = {window.key: window.limit for window in windows}, change.before.counted_in
+    return replace(
+        change,
+        after=replace(change.after, counted_in=tuple(limits)),
+        counts={key: limit for key, limit in limits.items() if key not in counted_in},
+        releases=tuple(key for key in counted_in if key not in limits),
+    )
+
+
+def end_refused(
+    delivery: Delivery, now: datetime, refusal: Refusal, find_next: Callable[[NextOn], str | None]
+) -> Change | None:
+    """Return the change that ends a delivery which its partner does not take now; None if it waits.
+
+    `find_next` returns the partner that gets the lead instead. A delivery that waits for no time is held for an
+    operator. One that may have reached the partner is never passed on, and neither is one that an operator retried.
+    """
+    if not delivery.is_uncertain and delivery.retried_at is None:
+        if refusal.then == "next":
+            outcome = NextOn(refusal.reason.value)
+            if (following := find_next(outcome)) is not None:
+                return open_next(end(delivery, "skip", now, refusal.error), following, outcome)
+        elif refusal.then == "hold":
+            return fail(delivery, now, refusal.error)
+    if refusal.until is not None:
+        return None
+    if delivery.is_uncertain:
+        return mark_unknown(delivery, now, refusal.error)
+    return fail(delivery, now, refusal.error)
 
 
 def _window(cap: str, limit: int, time_zone: str, now: datetime) -> Window:

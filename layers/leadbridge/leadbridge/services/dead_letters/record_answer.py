@@ -178,7 +178,7 @@ def _end(delivery: Delivery, event: str, now: datetime, error: ErrorInfo, attemp
 def _not_processed(delivery: Delivery, now: datetime, error: ErrorInfo, attempt: int, *, renewed: bool) -> Change:
     """Return the change that retries an attempt that was not processed, within a new retry window if `renewed`."""
     window = {"retried_at": now, "attempts_before_retry": delivery.attempts} if renewed else {}
-    return steps.step(
+    change = steps.step(
         delivery,
         "record_not_processed",
         now,
@@ -192,3 +192,4 @@ def _not_processed(delivery: Delivery, now: datetime, error: ErrorInfo, attempt:
         due_at=now + OVERDUE,
         **window,
     )
+    return steps.release_caps(change)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,7 +28,7 @@ class Deliveries(Protocol):
     def apply(self, change: Change, *, retry_for: float = ...) -> Delivery:
         """Write a change. Raises Conflict if another writer was faster, Contended after `retry_for` seconds.
 
-        Raises AlreadyLinked if another lead has the partner's id.
+        Raises AlreadyLinked if another lead has the partner's id, CapReached if a cap of the partner is used up.
         """
         ...
 
@@ -44,8 +44,10 @@ class DueDeliveries(Deliveries, Protocol):
 class SubmissionLedger(DueDeliveries, Protocol):
     """The lead repository as a submission needs it."""
 
-    def submission(self, lead_id: str, partner: str) -> tuple[Delivery | None, Lead | None, PartnerState]:
-        """The delivery, its lead and its partner's state, as they were at one moment."""
+    def submission(
+        self, lead_id: str, partner: str, windows: Sequence[str] = (), /
+    ) -> tuple[Delivery | None, Lead | None, PartnerState]:
+        """The delivery, its lead and its partner's state with the counts of `windows`, as they were at one moment."""
         ...
 
     def owner_of(self, partner: str, created: int | str) -> str | None:

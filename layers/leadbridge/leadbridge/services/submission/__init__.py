@@ -1,1 +1,1 @@
-"""What a submission uses: the circuit of its partner."""
+"""What a submission uses: the circuit of its partner, and the recording of results."""

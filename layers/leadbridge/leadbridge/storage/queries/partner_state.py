@@ -9,7 +9,8 @@ PARTNER#{partner}    STATE    `pause`: reason, operator and time; `admits_since`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import uuid4
@@ -18,8 +19,9 @@ from leadbridge.domain.admission import Circuit, PartnerState, Pause
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.transitions import Conflict
 from leadbridge.storage.items import Item
+from leadbridge.storage.links import cap_counts, cap_key
 from leadbridge.storage.table import Table
-from leadbridge.storage.writes import Write, update
+from leadbridge.storage.writes import Write, put, update
 
 _CLOSED = "attribute_not_exists(opened_until)"
 
@@ -29,10 +31,11 @@ def state_key(partner: str) -> dict[str, str]:
     return {"pk": f"PARTNER#{partner}", "sk": "STATE"}
 
 
-def state_of(values: Item | None) -> PartnerState:
-    """Return the state that a decoded item holds; a new partner has none."""
+def state_of(values: Item | None, counts: Mapping[str, int] | None = None) -> PartnerState:
+    """Return the state that a decoded item holds, with counts of its caps; a new partner has no item."""
+    counts = counts or {}
     if values is None:
-        return PartnerState()
+        return PartnerState(counts=counts)
     pause = values.get("pause")
     return PartnerState(
         pause=None if pause is None else Pause(pause["reason"], pause["operator"], from_text(pause["at"])),
@@ -45,6 +48,8 @@ def state_of(values: Item | None) -> PartnerState:
             probe_until=_time(values, "probe_until"),
         ),
         admits_since=_time(values, "admits_since"),
+        counts=counts,
+        is_stored=True,
     )
 
 
@@ -58,10 +63,29 @@ class PartnerStates:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def load(self, partners: Iterable[str]) -> dict[str, PartnerState]:
-        """Return the states of partners, without those whose state was never written."""
-        found = self._table.batch_get([state_key(partner) for partner in partners])
-        return {values["pk"].partition("#")[2]: state_of(values) for values in found}
+    def load(
+        self, partners: Iterable[str], windows: Mapping[str, Collection[str]] | None = None
+    ) -> dict[str, PartnerState]:
+        """Return the states of partners, with the counts of `windows` of their caps, by partner.
+
+        A partner that has no `windows`, and whose state was never written, is left out.
+        """
+        keys = [state_key(partner) for partner in partners]
+        keys += [cap_key(partner, key) for partner, names in (windows or {}).items() for key in names]
+        states: dict[str, Item | None] = dict.fromkeys(windows or ())
+        counters: dict[str, list[Item]] = {}
+        for values in self._table.batch_get(keys):
+            partner = values["pk"].partition("#")[2]
+            if values["sk"] == "STATE":
+                states[partner] = values
+            else:
+                counters.setdefault(partner, []).append(values)
+        return {partner: state_of(values, cap_counts(counters.get(partner, ()))) for partner, values in states.items()}
+
+    def create(self, partner: str) -> None:
+        """Store the state of a partner that has none."""
+        with suppress(Conflict):
+            self._table.write(put(state_key(partner), "attribute_not_exists(pk)", ttl=False))
 
     def pause(self, partner: str, pause: Pause) -> PartnerState:
         """Pause a partner; of a paused one replace the reason. Returns the new state."""
