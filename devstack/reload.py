@@ -63,7 +63,7 @@ def reload(workdir: Workdir, stack: Stack) -> list[str]:
         copy(*parts[part], differing[part])
     if LAYER in changed:
         ship_config(package / "config")
-        seed.seed(workdir, stack.aws, stack.sandbox_url)  # a new source gets its secret
+        seed.seed_sources(workdir, stack.aws, stack.sandbox_url)  # those of partners may have been changed by hand
     client = stack.client("lambda")
     delete_old_versions(client, names.values())
     publish(
@@ -151,9 +151,12 @@ def copy(source: Path, target: Path, files: Iterable[Path]) -> None:
             py_compile.compile(str(copied), doraise=True, invalidation_mode=mode)
 
 
-def ship_config(into: Path) -> None:
-    """Check config/ and write it for the layer, in a process that imports the present code. Raises LocalError."""
-    command = [sys.executable, "-m", "tools.config", str(PROJECT / "config"), str(into)]
+def ship_config(into: Path, config: Path = PROJECT / "config") -> None:
+    """Check the configuration and write it for the layer, in a process that imports the present code.
+
+    Raises LocalError.
+    """
+    command = [sys.executable, "-m", "tools.config", str(config), str(into)]
     done = subprocess.run(command, cwd=PROJECT, text=True, capture_output=True, check=False)
     if done.returncode:
         raise LocalError(done.stderr.strip())

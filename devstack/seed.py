@@ -19,14 +19,25 @@ OPERATOR = "local"
 
 def seed(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
     """Store every known value in its secret. Returns the operator's token."""
-    values = {**partner_secrets(workdir), **own_secrets(workdir, sandbox_url)}
+    put(aws, partner_secrets(workdir))
+    return seed_sources(workdir, aws, sandbox_url)
+
+
+def seed_sources(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
+    """Store the secrets of the sources and of the operator. Returns the operator's token."""
+    values = own_secrets(workdir, sandbox_url)
+    put(aws, values)
+    return str(values["operators"][OPERATOR])
+
+
+def put(aws: Emulator, values: dict[str, dict[str, Any]]) -> None:
+    """Store each value whose secret the stack has."""
     manager = aws.session.client("secretsmanager", endpoint_url=aws.url, config=CONFIG)
     pages = manager.get_paginator("list_secrets").paginate()
     deployed = {secret["Name"] for page in pages for secret in page["SecretList"]}
     for name, value in values.items():
         if f"{PREFIX}/{name}" in deployed:
             manager.put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=json.dumps(value))
-    return str(values["operators"][OPERATOR])
 
 
 def partner_secrets(workdir: Workdir) -> dict[str, dict[str, Any]]:
