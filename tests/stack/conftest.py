@@ -8,7 +8,7 @@ import pytest
 from devstack.commands.form import Form, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack, running_stack
-from devstack.workdir import DEVELOPER, TESTS
+from devstack.workdir import DEVELOPER, TESTS, Workdir
 from quality.testkit.lambda_runtime.build import put_build
 
 PACE = 2.5
@@ -24,6 +24,12 @@ def stack() -> Iterator[Stack]:
         if Stack.live(TESTS) == running:
             Remote(running.sandbox_url).set_pace(PACE)
         yield running
+
+
+@pytest.fixture(scope="session")
+def workdir(stack: Stack) -> Workdir:
+    """Where the stack that is up keeps its things."""
+    return next(workdir for workdir in (TESTS, DEVELOPER) if Stack.live(workdir) == stack)
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,12 @@ import json
 import pytest
 
 from devstack.stack import Stack
-from devstack.workdir import DEVELOPER, TESTS, Workdir
+from devstack.workdir import Workdir
 from quality.testkit.deployed import typed
 from quality.testkit.documents import Command, commands
 
 AT_A_STACK = {"up", "lead", "ask", "logs"}
 TYPED = [one for one in commands() if one.is_whole and one.words[0] == "make" and one.words[1] in AT_A_STACK]
-
-
-@pytest.fixture
-def workdir(stack: Stack) -> Workdir:
-    """Where the stack that is up keeps its things."""
-    return next(workdir for workdir in (TESTS, DEVELOPER) if Stack.live(workdir) == stack)
 
 
 @pytest.mark.parametrize("command", TYPED, ids=str)

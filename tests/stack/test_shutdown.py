@@ -6,7 +6,7 @@ from devstack.stack import Stack
 from devstack.workdir import TESTS
 from quality.testkit.deployed import typed
 
-pytestmark = pytest.mark.final(3)
+pytestmark = pytest.mark.final(4)
 
 
 def test_a_stack_is_stopped_and_nothing_of_it_remains(stack: Stack) -> None:

@@ -1,0 +1,193 @@
+"""docs/second-broker.md, followed from the first step to the last on the deployed stack."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from devstack.commands.form import Form, Operator
+from devstack.reload import LAYER, delete_old_versions, publish, ship_config, zipped
+from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
+from devstack.workdir import DEVELOPER, Workdir
+from quality.testkit.cli.terminal import CommandResult, run
+from quality.testkit.deployed import accepted, eventually, person
+from quality.testkit.documents import commands_of
+from quality.testkit.template import ROOT
+from tools.config.__main__ import main
+
+# It deploys another configuration: after the tests that need warm functions, before the logs are read.
+pytestmark = pytest.mark.final(2)
+
+PAGE = (ROOT / "docs" / "second-broker.md").read_text(encoding="utf-8")
+STEPS = dict(re.findall(r"^## (\d)\. [^\n]*\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+FIRST, SECOND, SECRET = "matchtrade", "broker-c", "leadbridge/matchtrade"
+# The functions that need the new configuration here. The others would only take time.
+ON_THE_WAY = ("ReceiveLead", "PublishChanges", "SubmitLead", "ManageLeads", "FindDue", "SyncAccounts", "SendMessage")
+ON_AWS = {"build", "deploy", "check-deployed"}
+
+
+@dataclass
+class Reader:
+    """Does what the page says, in a folder with the configuration. `values` are those of the page's variables."""
+
+    stack: Stack
+    workdir: Workdir
+    folder: Path
+    credentials: dict[str, Any]
+    values: dict[str, str] = field(default_factory=dict)
+
+    def follow(self, step: int) -> list[CommandResult]:
+        """Write the files of a step and type its commands. Returns what `leadbridge` printed."""
+        said = []
+        for token in MarkdownIt().parse(STEPS[str(step)]):
+            match token.info.strip() if token.type == "fence" else "":
+                case "toml":
+                    self._configure(re.findall(r"`config/(\w+\.toml)`", STEPS[str(step)])[0], token.content)
+                case "json":
+                    (name,) = re.findall(r"Write `([\w-]+\.json)`", STEPS[str(step)])
+                    self._write(name, json.loads(token.content))
+                case "sh":
+                    said += [one for words in commands_of(token.content) if (one := self._type(words)) is not None]
+        return said
+
+    def ask(self, *words: str) -> Any:
+        """Type one more command of `leadbridge` and return its JSON."""
+        done = run(*words, "--json")
+        assert done.code == 0, done.err
+        return done.json
+
+    def _configure(self, name: str, block: str) -> None:
+        """Put a block into a file: in the place of the section with its name, or at the end."""
+        file = self.folder / "config" / name
+        text, section = file.read_text(encoding="utf-8"), re.escape(block.splitlines()[0])
+        text, replaced = re.subn(rf"^{section}\n(?:(?![\[#]).*\n)*", "", text, flags=re.MULTILINE)
+        assert replaced == (name == "sources.toml")
+        file.write_text(f"{text}\n{block}", encoding="utf-8")
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        if name == f"{SECOND}.json":
+            assert content.keys() == self.credentials.keys()
+            content = self.credentials
+        (self.folder / name).write_text(json.dumps(content), encoding="utf-8")
+
+    def _type(self, words: list[str]) -> CommandResult | None:
+        match words:
+            case ["make", "check-config"]:
+                assert main([str(self.folder / "config")]) == 0
+            case ["make", "reload"]:
+                self._deploy()
+            case ["make", target, *_]:
+                assert target in ON_AWS
+            case ["rm", name]:
+                (self.folder / name).unlink()
+            case ["leadbridge", *arguments]:
+                done = run(*(self.values.get(word.removeprefix("$"), word) for word in arguments))
+                assert done.code == 0, f"{words}: {done.err}"
+                return done
+            case _:
+                pytest.fail(f"nobody has said how to type {words}")
+        return None
+
+    def _deploy(self) -> None:
+        """Ship the configuration in a copy of the built layer, as `make reload` does."""
+        layer = shutil.copytree(self.workdir.build / LAYER, self.folder / "layer")
+        shipped = layer / "python" / "leadbridge" / "config"
+        shutil.rmtree(shipped)
+        ship_config(shipped, self.folder / "config")
+        deploy_layer(self.stack, layer)
+
+
+def deploy_layer(stack: Stack, layer: Path) -> None:
+    client, functions = stack.client("lambda"), stack.resources["AWS::Lambda::Function"]
+    names = [functions[name] for name in ON_THE_WAY]
+    delete_old_versions(client, names)
+    publish(client, names, code={}, layer=zipped(layer), tried=[])
+
+
+@pytest.fixture
+def reader(stack: Stack, workdir: Workdir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    """A reader of the page, in a folder in which the stack is up. The stack is as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "stack.json").write_text(json.dumps(stack.as_json()))
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    manager = stack.client("secretsmanager")
+    before = manager.get_secret_value(SecretId=SECRET)["SecretString"]
+    # The sandbox plays the new broker with the account of the first one.
+    yield Reader(stack, workdir, tmp_path, json.loads(before)[FIRST])
+    if workdir == DEVELOPER:
+        deploy_layer(stack, workdir.build / LAYER)
+    manager.put_secret_value(SecretId=SECRET, SecretString=before)
+
+
+@pytest.fixture
+def trading_form(stack: Stack) -> Form:
+    """The source whose route the page changes."""
+    value = stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
+    return Form(stack, json.loads(value)["web-trading"]["secrets"][0], "web-trading")
+
+
+def first_choice(reader: Reader, lead: dict[str, Any]) -> str:
+    """The partner that the dry run puts first."""
+    file = reader.folder / "lead.json"
+    file.write_text(json.dumps(lead), encoding="utf-8")
+    (rule,) = reader.ask("route", "--source", "web-trading", str(file))["rules"]
+    return str(rule["partners"][0])
+
+
+def test_the_page_adds_a_broker_without_code(
+    stack: Stack, reader: Reader, trading_form: Form, operator: Operator, partner: Remote
+) -> None:
+    assert list(STEPS) == [str(number) for number in range(1, 10)]
+    others = stack.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
+    for step in (1, 2, 3):
+        reader.follow(step)
+    stored, checked = reader.follow(4)
+    assert SECOND in stored.out
+    assert " accepted" in checked.out
+    assert not (reader.folder / f"{SECOND}.json").exists()
+    kept = json.loads(stack.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
+    assert kept == json.loads(others) | {SECOND: reader.credentials}
+
+    reader.follow(5)
+    _, listed = reader.follow(6)
+    assert re.search(rf"{SECOND}\b.*paused.*Monday", listed.out)
+    (shown,) = reader.follow(7)
+    assert all(text in shown.out for text in (f"{FIRST} (weight 70)", f"{SECOND} (weight 30)"))
+
+    people = ({"person": person()["person"], "trading": {"offer": "Gold"}} for _ in range(100))
+    lead = next(one for one in people if first_choice(reader, one) == SECOND)
+    lead_id = accepted(trading_form.post(lead))
+
+    def delivery() -> dict[str, Any]:
+        return dict(operator.lead(lead_id)["deliveries"][SECOND])
+
+    waiting = eventually(delivery, lambda one: one["waiting_reason"] is not None)
+    assert (waiting["state"], waiting["waiting_reason"]) == ("received", "paused")
+    assert partner.accounts(lead["person"]["email"]) == []
+    reader.values["LEAD"] = lead_id
+    list_of_leads, journey, _ = reader.follow(8)
+    assert lead_id in list_of_leads.out
+    assert "waiting" in journey.out
+    submitted = eventually(delivery, lambda one: one["state"] == "submitted")
+    (account,) = partner.accounts(lead["person"]["email"])
+    assert submitted["account_uuid"] == account["uuid"]
+    entries = [(entry["what"], entry["partner"]) for entry in operator.lead(lead_id)["timeline"]]
+    for what in ("waiting", "submitting", "submitted"):
+        assert (what, SECOND) in entries
+
+    def watermark() -> object:
+        return next(one["watermark"] for one in reader.ask("sync", "status")["partners"] if one["partner"] == SECOND)
+
+    eventually(watermark, lambda moment: moment is not None)
+    partners, _, _ = reader.follow(9)
+    assert re.search(rf"{SECOND}\b.*open", partners.out)
