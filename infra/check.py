@@ -145,6 +145,9 @@ def probe_passes(found: Deployed, api_url: str, settings: Settings) -> bool:
     if self_check.SOURCE not in settings.sources:
         print(f"end to end: config/sources.toml has no source {self_check.SOURCE}, so the test lead cannot be sent")
         return False
+    tested = {name for rule in settings.sources[self_check.SOURCE].partners for name in rule.partners}
+    if untested := sorted(settings.partners.keys() - tested):
+        print(f"not tested end to end, because [{self_check.SOURCE}] does not name them: {', '.join(untested)}")
     name = f"{found.parameters['Prefix']}/{self_check.SOURCE}"
     text = boto3.client("secretsmanager", config=CONFIG).get_secret_value(SecretId=name)["SecretString"]
     (secret,) = self_check.signing_secrets(json.loads(text)) or [""]

@@ -70,15 +70,17 @@ class DeploymentProbe:
     def passes(self, tell: Callable[[str], None] = print) -> bool:
         """Send the lead, wait for its end, remove it and report the result. Raises botocore's errors."""
         began, stopped = self.now(), self._wait_for_others(tell)
+        reached: list[str] = []
         if stopped is None:
             began = self.now()
             try:
-                stopped = self._send() or self._wait()
+                stopped = self._send() or self._wait(reached)
             finally:
                 if stopped != OTHER_CHECK:
                     self._remove()
         if stopped is None:
-            tell(f"end to end: {self.now() - began:.1f} s from the gateway to the workers, and the lead is removed")
+            seconds, workers = f"{self.now() - began:.1f} s", ", ".join(sorted(reached))
+            tell(f"end to end: {seconds} from the gateway to the workers of {workers}, and the lead is removed")
             return True
         tell(f"end to end: stopped {stopped}")
         return False
@@ -122,8 +124,11 @@ class DeploymentProbe:
             return OTHER_CHECK
         return None
 
-    def _wait(self) -> str | None:
-        """Wait until the workers have ended all deliveries. Return where the lead stopped, or None."""
+    def _wait(self, reached: list[str]) -> str | None:
+        """Wait until the workers have ended all deliveries. Return where the lead stopped, or None.
+
+        Adds the partners of all deliveries to `reached`.
+        """
         deliveries: dict[str, dict[str, Any]] = {}
         for turn in range(MAX_READS):
             if turn:
@@ -135,6 +140,7 @@ class DeploymentProbe:
             if not deliveries:
                 return "at the table: the lead has no deliveries"
             if all(item.get("last_error_code") == ErrorCode.SELF_CHECK for item in deliveries.values()):
+                reached += deliveries
                 return None
             wrong = [name for name, item in deliveries.items() if item["state"] not in {State.RECEIVED, State.FAILED}]
             if wrong:

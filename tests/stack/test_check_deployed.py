@@ -36,7 +36,11 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
     ]
     assert done.stdout.splitlines()[3] == "POST /webhooks/web: 401 not-authentic"
     (road,) = done.stdout.splitlines()[4:]
-    assert re.fullmatch(r"end to end: \d+\.\d s from the gateway to the workers, and the lead is removed", road)
+    found = re.fullmatch(
+        r"end to end: \d+\.\d s from the gateway to the workers of (.*), and the lead is removed", road
+    )
+    assert found is not None, road
+    assert found[1] == "broker-b, leadleader, lender-b, matchtrade"
 
 
 def test_the_test_lead_is_gone_and_no_partner_has_ever_seen_it(stack: Stack, partner: Remote) -> None:
