@@ -15,17 +15,20 @@ Name = Annotated[str, typer.Argument(help="The partner's name, as in `partners l
 
 @command(app, "list", resolve_api)
 def list_partners(output: Output, api: Api) -> None:
-    """List the configured partners and whether they get leads."""
+    """List the configured partners, whether they get leads, and how many leads their caps count."""
     document = api.get("partners")
-    names = ("name", "kind", "label", "state", "reason", "operator", "since", "until")
+    names = ("name", "kind", "label", "state", "reason", "operator", "since", "until", "caps")
 
     def row(partner: dict[str, Any]) -> list[object]:
         pause, circuit = partner["pause"], partner["circuit"]
         if pause is not None:
             why = [pause["reason"], pause["operator"], pause["at"], None]
-        else:
+        elif circuit["since"] is not None:
             why = [circuit["code"], None, circuit["since"], circuit["opened_until"]]
-        return [*(partner[name] for name in names[:4]), *why]
+        else:
+            why = [circuit["code"], None, None, partner["opens_at"]]
+        caps = ", ".join(f"{one['window']} {one['count']}/{one['limit']}" for one in partner["caps"])
+        return [*(partner[name] for name in names[:4]), *why, caps or None]
 
     output.answer(document, lambda: [table(names, map(row, document["partners"]))])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +16,12 @@ from leadbridge.settings import Settings, Source
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 from quality.testkit.fixtures import TABLE
+from quality.testkit.intake import settings_with_intake
 from quality.testkit.people import NOW
+
+HOURS_10 = timedelta(hours=10)  # until midnight in Kyiv
 
 
 @pytest.fixture
@@ -58,6 +62,32 @@ def test_operators_see_the_circuit_of_a_partner_also_while_it_is_paused(request_
     paused = partners.pause_partner(request_, partners.PauseRequest(reason="an outage"))
     assert (paused["state"], paused["circuit"]) == ("paused", circuit)
     assert partners.resume_partner(request_)["state"] == "circuit_open"
+
+
+@pytest.mark.parametrize(
+    ("taken", "hours", "state", "until"),
+    [(3, [], "open", None), (50, [], "capped", NOW + HOURS_10), (3, ["2026-03-01"], "closed", NOW + HOURS_10)],
+)
+def test_operators_see_the_counts_of_caps_and_the_next_opening(
+    request_: Any, monkeypatch: pytest.MonkeyPatch, taken: int, hours: list[str], state: str, until: datetime | None
+) -> None:
+    intake = {"per_day": 50, "total": 900, **({"holidays": hours} if hours else {})}
+    limited = settings_with_intake(intake, partner="matchtrade")
+    monkeypatch.setattr(partners, "settings", lambda: limited)
+    monkeypatch.setattr(partners, "utc_now", lambda: NOW)  # 14:00 in Kyiv
+    table = Table(aws.dynamodb(), TABLE)
+    for window, leads in (("2026-03-01", taken), ("2026-02-28", 50), ("total", 300)):
+        table.write(put({"pk": "PARTNER#matchtrade", "sk": f"CAP#{window}", "leads": leads}))
+    caps = [
+        {"window": "per_day", "count": taken, "limit": 50, "ends_at": to_text(NOW + HOURS_10)},
+        {"window": "total", "count": 300, "limit": 900, "ends_at": None},
+    ]
+    lender, broker = partners.list_partners(request_)["partners"]
+    assert (lender["caps"], lender["opens_at"], lender["state"]) == ([], None, "open")
+    assert (broker["caps"], broker["state"], broker["opens_at"]) == (caps, state, until and to_text(until))
+    paused = partners.pause_partner(request_, partners.PauseRequest(reason="no budget"))
+    assert (paused["state"], paused["caps"]) == ("paused", caps)
+    assert partners.resume_partner(request_)["state"] == state
 
 
 def test_operators_see_a_partners_label_and_its_sources(

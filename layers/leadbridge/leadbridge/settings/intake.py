@@ -71,9 +71,13 @@ class Intake(Section):
     when_closed: Refused = "wait"
 
     @property
-    def caps(self) -> dict[str, int]:
+    def caps(self) -> dict[Literal["per_hour", "per_day", "total"], int]:
         """The limits by setting, the shortest period first."""
-        limits = {"per_hour": self.per_hour, "per_day": self.per_day, "total": self.total}
+        limits: dict[Literal["per_hour", "per_day", "total"], int | None] = {
+            "per_hour": self.per_hour,
+            "per_day": self.per_day,
+            "total": self.total,
+        }
         return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property

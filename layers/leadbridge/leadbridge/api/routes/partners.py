@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from pydantic import ConfigDict, Field
@@ -12,6 +13,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, StoredErrorCode, Time
 from leadbridge.domain.admission import Circuit, PartnerState, Pause
 from leadbridge.domain.clock import from_text, to_text, utc_now
+from leadbridge.domain.routing.intake import Refusal, Window, find_refusal, window_keys, windows_at
 from leadbridge.partners.registry import kind_named
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Partner, settings
@@ -27,8 +29,9 @@ MAX_REASON = 500  # characters
 class PartnerView(TypedDict):
     """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id.
 
-    `sources` are those whose rules name the partner. `state`: whether it gets leads, `paused` before
-    `circuit_open`; otherwise they wait. `checks` is None for a partner whose statuses come by the sync.
+    `sources` are those whose rules name the partner. `state`: whether it gets leads; the first reason of `paused`,
+    `circuit_open`, `closed` and `capped` if not. `opens_at` is when its hours and caps allow the next lead; None if
+    they do now, or if no time changes that. `checks` is None for a partner whose statuses come by the sync.
     """
 
     name: str
@@ -39,9 +42,11 @@ class PartnerView(TypedDict):
     id_type: Literal["integer", "string"]
     id_pattern: str
     sources: list[str]
-    state: Literal["open", "paused", "circuit_open"]
+    state: Literal["open", "paused", "circuit_open", "closed", "capped"]
     pause: PauseView | None
     circuit: CircuitView
+    caps: list[CapView]
+    opens_at: Time | None
     checks: ChecksView | None
 
 
@@ -72,6 +77,18 @@ class CircuitView(TypedDict):
     opened_until: Time | None
 
 
+class CapView(TypedDict):
+    """A cap of a partner: how many leads count in the current window, and when the next one begins.
+
+    `ends_at` is None for the window `total`.
+    """
+
+    window: Literal["per_hour", "per_day", "total"]
+    count: Count
+    limit: Count
+    ends_at: Time | None
+
+
 class PauseRequest(Body):
     """The body of a pause."""
 
@@ -89,28 +106,29 @@ class PartnersView(TypedDict):
 @route("GET", "/partners")
 def list_partners(request: ApiRequest) -> PartnersView:
     """List the configured partners."""
-    configured = settings().partners
-    stored = PartnerStates(request.resources.table).load(configured)
-    return {"partners": [view(request, name, stored.get(name, PartnerState())) for name in configured]}
+    configured, now = settings().partners, utc_now()
+    stored = PartnerStates(request.resources.table).load(configured, window_keys(configured, now))
+    return {"partners": [view(request, name, stored.get(name, PartnerState()), now) for name in configured]}
 
 
 @route("POST", "/partners/{partner}/pause", problems=(404,))
 def pause_partner(request: ApiRequest, body: PauseRequest) -> PartnerView:
     """Stop sending leads to a partner. Its leads wait until it is resumed; status checks continue."""
     name = find_partner(request)
-    paused = Pause(body.reason, request.operator, utc_now())
-    state = PartnerStates(request.resources.table).pause(name, paused)
+    now = utc_now()
+    state = PartnerStates(request.resources.table).pause(name, Pause(body.reason, request.operator, now))
     logger.info("partner paused", partner=name, operator=request.operator)
-    return view(request, name, state)
+    return view(request, name, with_counts(request, name, state, now), now)
 
 
 @route("POST", "/partners/{partner}/resume", problems=(404,))
 def resume_partner(request: ApiRequest) -> PartnerView:
     """Send leads to a partner again. Within a minute the leads that wait are queued."""
     name = find_partner(request)
-    state = PartnerStates(request.resources.table).resume(name, utc_now())
+    now = utc_now()
+    state = PartnerStates(request.resources.table).resume(name, now)
     logger.info("partner resumed", partner=name, operator=request.operator)
-    return view(request, name, state)
+    return view(request, name, with_counts(request, name, state, now), now)
 
 
 def find_partner(request: ApiRequest) -> str:
@@ -122,10 +140,18 @@ def find_partner(request: ApiRequest) -> str:
     return name
 
 
-def view(request: ApiRequest, name: str, state: PartnerState) -> PartnerView:
+def with_counts(request: ApiRequest, name: str, state: PartnerState, now: datetime) -> PartnerState:
+    """Return the state of a partner with the counts of its caps."""
+    windows = window_keys({name: settings().partners[name]}, now)
+    if not windows.get(name):
+        return state
+    return replace(state, counts=PartnerStates(request.resources.table).load((), windows)[name].counts)
+
+
+def view(request: ApiRequest, name: str, state: PartnerState, now: datetime) -> PartnerView:
     """Return a configured partner with its state and its status checks."""
     partner = settings().partners[name]
-    return partner_view(name, partner, checks_view(request, name, partner, utc_now()), state)
+    return partner_view(name, partner, checks_view(request, name, partner, now), state, now)
 
 
 def checks_view(request: ApiRequest, name: str, partner: Partner, now: datetime) -> ChecksView | None:
@@ -142,9 +168,11 @@ def checks_view(request: ApiRequest, name: str, partner: Partner, now: datetime)
     return {"oldest_due_seconds": int(late), "at_once": partner.checks_at_once}
 
 
-def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: PartnerState) -> PartnerView:
+def partner_view(
+    name: str, partner: Partner, checks: ChecksView | None, state: PartnerState, now: datetime
+) -> PartnerView:
     """Return a partner with the properties of its kind."""
-    kind = kind_named(partner.kind)
+    kind, refusal = kind_named(partner.kind), find_refusal(partner, state.counts, now)
     return {
         "name": name,
         "kind": kind.name,
@@ -156,9 +184,11 @@ def partner_view(name: str, partner: Partner, checks: ChecksView | None, state: 
         "sources": [
             source for source, one in settings().sources.items() if any(name in rule.partners for rule in one.partners)
         ],
-        "state": state_name(state),
+        "state": state_name(state, refusal),
         "pause": None if state.pause is None else pause_view(state.pause),
         "circuit": circuit_view(state.circuit),
+        "caps": [cap_view(window, state) for window in windows_at(partner, now)],
+        "opens_at": None if refusal is None or refusal.until is None else to_text(refusal.until),
         "checks": checks,
     }
 
@@ -178,8 +208,21 @@ def circuit_view(circuit: Circuit) -> CircuitView:
     }
 
 
-def state_name(state: PartnerState) -> Literal["open", "paused", "circuit_open"]:
+def cap_view(window: Window, state: PartnerState) -> CapView:
+    """Return a cap with its count."""
+    ends_at = None if window.ends_at is None else to_text(window.ends_at)
+    count = state.counts.get(window.key, 0)
+    return {"window": window.cap, "count": count, "limit": window.limit, "ends_at": ends_at}
+
+
+def state_name(
+    state: PartnerState, refusal: Refusal | None
+) -> Literal["open", "paused", "circuit_open", "closed", "capped"]:
     """Return whether a partner gets leads, and if not, the main reason."""
     if state.pause is not None:
         return "paused"
-    return "open" if state.circuit.is_closed else "circuit_open"
+    if not state.circuit.is_closed:
+        return "circuit_open"
+    if refusal is None:
+        return "open"
+    return "capped" if refusal.is_capped else "closed"

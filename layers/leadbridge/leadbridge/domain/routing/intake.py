@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from leadbridge.settings import Partner
 
 
+type CapName = Literal["per_hour", "per_day", "total"]
+
+
 @dataclass(frozen=True)
 class Window:
     """The period in which a cap counts. `cap` is the setting; `key` names the counter, `limit` is its largest value."""
 
-    cap: str
+    cap: CapName
     key: str
     limit: int
     starts_at: datetime | None = None
@@ -47,10 +50,15 @@ class Refusal:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_capped(self) -> bool:
+        """Whether a cap is used up, and the partner is open."""
+        return "cap" in self.data
+
+    @property
     def error(self) -> ErrorInfo:
         """The reason for a delivery that ends because of it."""
         until = {} if self.until is None else {"until": to_text(self.until)}
-        if "cap" not in self.data:
+        if not self.is_capped:
             return ErrorInfo(ErrorCode.CLOSED, "the partner takes no leads at this time", until)
         text = f"the partner takes no more leads: {self.data['cap']} is {self.data['limit']}"
         return ErrorInfo(ErrorCode.CAPPED, text, {**self.data, **until})
@@ -158,7 +166,7 @@ def end_refused(
     return fail(delivery, now, refusal.error)
 
 
-def _window(cap: str, limit: int, time_zone: str, now: datetime) -> Window:
+def _window(cap: CapName, limit: int, time_zone: str, now: datetime) -> Window:
     if cap == TOTAL:
         return Window(cap, TOTAL, limit)
     if cap == "per_hour":
