@@ -1,9 +1,11 @@
-"""The partners of the local stack beside the one of each kind: `partners.toml` in this folder."""
+"""The partners of the local stack: one of each kind, and those of `partners.toml` in this folder."""
 
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from devstack.sandbox.profile import Profile, profiles
 
 FILE = Path(__file__).with_suffix(".toml")
 
@@ -17,6 +19,13 @@ def further() -> dict[str, dict[str, Any]]:
 def kind_of(partner: str) -> str:
     """The kind of a partner of the sandbox."""
     return str(further().get(partner, {"kind": partner})["kind"])
+
+
+@cache
+def partner_profiles() -> dict[str, Profile]:
+    """The profile of every partner with leads, by the partner's name."""
+    names = sorted({*profiles(), *further()})
+    return {name: profiles()[kind_of(name)].of(name, further().get(name, {}).get("words", {})) for name in names}
 
 
 def stored_secrets(secrets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,9 @@ from uuid import uuid4
 from rich.console import Console
 
 from devstack.clients import forget_credentials
-from devstack.commands.journey import Journey, World, delivery_of, of_this_run
+from devstack.commands.journey import Journey, World, delivery_of, of_another_person, of_this_run
 from devstack.commands.samples import Sample, sample, sample_event
+from devstack.partners import partner_profiles
 from devstack.stack import HOW_LONG, stack_of_this_process
 from devstack.workdir import DEVELOPER, LocalError
 
@@ -130,7 +131,48 @@ def trading_reply_lost(world: World) -> Journey:
     return journey
 
 
-CONCURRENT_SAMPLES = (good, redelivered, invalid, incomplete, exact, reply_lost, trading, trading_reply_lost)
+def refused(world: World, journey: Journey) -> Journey:
+    """The first partner of the order refuses the person permanently, and the second one gets the lead."""
+    first = world.first_partner(journey)
+    profile = partner_profiles()[first]
+    person = journey.sample.lead["person"]
+    world.partner.arm(first, "create", profile.refusing, match={profile.refused_field: person[profile.refused_by]})
+    lead_id = str(world.post(journey).content["lead_id"])
+    lead = world.follow(journey, lead_id, "submitted", "closed")
+    (second,) = lead["deliveries"].keys() - {first}
+    journey.expect(lead["deliveries"][first]["state"] == "rejected", f"expected that {first} rejects it")
+    steps = {(entry["what"], entry["partner"]): entry["data"] for entry in lead["timeline"]}
+    next_one = steps.get(("rejected", first), {}).get("next_partner")
+    journey.expect(next_one == second, f"the timeline does not say that {second} is next")
+    previous = steps.get(("fallback", second), {}).get("previous_partner")
+    journey.expect(previous == first, f"the timeline does not say why {second} gets it")
+    world.expect_creates(journey, first, 0)
+    world.expect_creates(journey, second, 1)
+    return journey
+
+
+def lender_refuses(world: World) -> Journey:
+    title = "The first lender refuses a lead, and the second lender gets it"
+    return refused(world, Journey(title, of_another_person("partner_down", "local-lenders")))
+
+
+def broker_refuses(world: World) -> Journey:
+    title = "The broker that the weights choose refuses a lead, and the other broker gets it"
+    return refused(world, Journey(title, of_another_person("trading", "local-brokers")))
+
+
+CONCURRENT_SAMPLES = (
+    good,
+    redelivered,
+    invalid,
+    incomplete,
+    exact,
+    reply_lost,
+    trading,
+    trading_reply_lost,
+    lender_refuses,
+    broker_refuses,
+)
 AFTERWARDS = (partner_down,)  # its fault affects all leads
 
 

@@ -13,12 +13,13 @@ from rich.text import Text
 from devstack.commands.form import Answer, Form, Operator, ask
 from devstack.commands.samples import Sample, sample
 from devstack.commands.send import request_of
+from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.domain.clock import from_text
-from leadbridge.partners.registry import all_kinds
+from leadbridge.partners.registry import all_kinds, kind_named
 
-PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
+LABELS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
 TIMEOUT = 90.0  # seconds for one sample
 RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
 
@@ -66,7 +67,7 @@ class World:
     def of(cls, stack: Stack) -> "World":
         manager = stack.client("secretsmanager")
         sources = json.loads(manager.get_secret_value(SecretId="leadbridge/sources")["SecretString"])
-        forms = {name: Form(stack, sources[name]["secrets"][0], name) for name in ("web", "web-trading")}
+        forms = {name: Form(stack, one["secrets"][0], name) for name, one in sources.items() if one.get("secrets")}
         return cls(stack, forms, sources, Operator(stack), Remote(stack.sandbox_url))
 
     def post(self, journey: Journey) -> Answer:
@@ -94,7 +95,8 @@ class World:
         """Note a lead's whole timeline; return its delivery's state."""
         for entry in lead["timeline"]:
             if not entry["what"].startswith("message_"):
-                who = "leadbridge" if entry["partner"] is None else PARTNERS[entry["partner"]]
+                partner = entry["partner"]
+                who = "leadbridge" if partner is None else LABELS.get(partner, partner)
                 journey.note(who, entry_text(entry), at=time_of(entry["at"]))
         return str(delivery_of(lead)["state"])
 
@@ -119,6 +121,21 @@ class World:
             journey.note("the person", f"reads «{message['text']}»", at=time_of(message["at"]))
         journey.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")
 
+    def first_partner(self, journey: Journey) -> str:
+        """Return the partner that would get the sample first, as the dry run of its source's routing rules says."""
+        answer = self.operator.post(f"/sources/{journey.sample.source}/route", journey.sample.lead).content
+        journey.note("operator", f"tries the rules of {journey.sample.source}: {answer['reason']}")
+        return str(answer["partners"][0])
+
+    def expect_creates(self, journey: Journey, partner: str, number: int) -> None:
+        """Compare with the successful create calls for the sample's person in a partner's own log."""
+        profile = partner_profiles()[partner]
+        person = {"phone": journey.sample.partner_phone, "email": journey.sample.lead["person"]["email"]}.items()
+        calls = [call for call in self.partner.calls(partner, "create") if profile.person_of(call).items() <= person]
+        made = [call for call in calls if call.get(kind_named(profile.kind).id.field) is not None]
+        journey.note("sandbox", f"{partner} got {len(calls)} create call(s) and has it {len(made)} time(s)")
+        journey.expect(len(made) == number, f"expected {number} at {partner}")
+
     def timeline(self, lead_id: str) -> list[str]:
         """What happened to a lead so far."""
         return [entry["what"] for entry in self.operator.lead(lead_id)["timeline"]]
@@ -141,15 +158,21 @@ class World:
 
 
 def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
-    """The one delivery of a sample."""
-    (delivery,) = lead["deliveries"].values()
-    return dict(delivery)
+    """The delivery of a sample that no other one has followed."""
+    return dict(min(lead["deliveries"].values(), key=lambda delivery: delivery["state"] == "rejected"))
 
 
 def of_this_run(name: str) -> Sample:
     """A sample with an e-mail of this run, because the broker identifies people by it."""
     found = sample(name)
     return replace(found, body=found.body.replace("@example.com", f"+{RUN}@example.com"))
+
+
+def of_another_person(name: str, source: str) -> Sample:
+    """A sample of this run with a phone of its own, posted to another source."""
+    found = of_this_run(name)
+    phone, own = found.lead["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}"
+    return replace(found, source=source, message_id=f"{found.message_id}_{source}", body=found.body.replace(phone, own))
 
 
 def entry_text(entry: dict[str, Any]) -> str:
@@ -162,6 +185,8 @@ def entry_text(entry: dict[str, Any]) -> str:
         "status_changed": "new status",
         "unknown": "may have the lead",
         "attempt_uncertain": "may have the lead; it will be asked",
+        "rejected": "refuses the lead",
+        "fallback": "gets the lead next",
     }
     detail = f": {entry['detail']}" if entry["detail"] else ""
     return f"{words.get(entry['what'], entry['what'])}{detail}"

@@ -6,13 +6,15 @@ Each kind that takes leads has a `profile.py` in its folder, which defines `PROF
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from devstack.sandbox.remote import Remote
+
+REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
 
 
 class Person(Protocol):
@@ -47,8 +49,9 @@ class Profile:
 
     weight: how often it fails, relative to other partners
     rotations: what it can replace
-    refusal: the body of a permanent refusal with status 400. A share of people (`refused_share`) is refused, identified
-      by `refused_by`, which a create call has in `refused_field`
+    id_field: the field of a create call, and of a delivery, with the partner's id
+    refusal: the body of a permanent refusal with `REFUSED_STATUS`. A share of people (`refused_share`) is refused,
+      identified by `refused_by`, which a create call has in `refused_field`
     open_statuses: statuses that do not close a delivery
     last_statuses: statuses without a following one
     always_ends: every status reaches an end automatically
@@ -59,6 +62,7 @@ class Profile:
     weight: int
     operations: tuple[str, ...]
     rotations: tuple[str, ...]
+    id_field: str
     refusal: Mapping[str, Any]
     refused_by: Literal["tax_number", "email"]
     refused_field: str
@@ -73,6 +77,28 @@ class Profile:
     after_rotation: Callable[[Remote], object] = lambda _: None
     always_ends: bool = False
     trusts_success: bool = False
+
+    @property
+    def refusing(self) -> dict[str, Any]:
+        """The sandbox's fault for a permanent refusal."""
+        return {"kind": "answer", "status": REFUSED_STATUS, "body": self.refusal}
+
+    def of(self, partner: str, words: Mapping[str, str]) -> Self:
+        """The profile of one partner of the kind. `words` are its own texts of statuses."""
+
+        def at(call: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda remote, *given: call(remote.at(partner), *given)
+
+        return replace(
+            self,
+            open_statuses=tuple(words.get(status, status) for status in self.open_statuses),
+            last_statuses=frozenset(words.get(status, status) for status in self.last_statuses),
+            records=at(self.records),
+            find=at(self.find),
+            status=at(self.status),
+            put_status=at(self.put_status),
+            after_rotation=at(self.after_rotation),
+        )
 
 
 @cache

@@ -15,6 +15,7 @@ from quality.testkit.wiring import queues
 
 LEAD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries/{partner}"
 CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
+PAUSE, RESUME = "/partners/{partner}/pause", "/partners/{partner}/resume"
 REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
 QUEUES = tuple(queues())
 RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE, State.SKIPPED})
@@ -49,6 +50,9 @@ def probes(
         yield Probe("DELETE", LEAD, frozenset({204}), place={"lead_id": erased})
     for path in ("/leads", "/partners", "/stats", "/sync", "/dead-letters"):
         yield Probe("GET", path, frozenset({200}))
+    partner = {"partner": random.choice(sorted(snapshot.partners))}
+    yield Probe("POST", PAUSE, frozenset({200}), {"reason": "a probe"}, partner)
+    yield Probe("POST", RESUME, frozenset({200}), place=partner)
     for queue in QUEUES:
         yield Probe("POST", DISCARD, frozenset({200}), {"dead_letter_id": UNKNOWN_LETTER}, {"queue": queue})
         yield Probe("POST", REDRIVE, frozenset({200}), {}, {"queue": queue})

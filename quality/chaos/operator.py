@@ -5,23 +5,36 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import Any
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.partners.registry import kind_named
 from leadbridge.storage.leads import Journey
 from quality.chaos.corrections import Corrections, body_of, values_of
 from quality.chaos.counters import Counters
-from quality.chaos.final_probe import CHECK, LEAD, QUEUES, REDRIVE, RESOLVE, RETRIED, RETRY, Probe, check_answer
-from quality.chaos.reconciliation import Posted
+from quality.chaos.final_probe import (
+    CHECK,
+    LEAD,
+    PAUSE,
+    QUEUES,
+    REDRIVE,
+    RESOLVE,
+    RESUME,
+    RETRIED,
+    RETRY,
+    Probe,
+    check_answer,
+)
+from quality.chaos.reconciliation import Pause, Posted
 
 ALLOWED_STATUSES = frozenset({200, 202, 204, 404, 409})
 CORRECTED = frozenset({200, 404, 409})
 WRONGLY_CORRECTED = frozenset({404, 409, 422})
 UNREADABLE = {"person.phone": "нема", "loan.amount": "від 5 до 10 тисяч"}
+MAX_RESUMES = 20  # calls until one is answered
 LOOKED_AT = 6  # leads among which an operator looks for an incomplete one
 ERASED_AFTERWARDS = 0.3
 
@@ -34,11 +47,12 @@ def ignore(_status: int) -> None:
 
 @dataclass(frozen=True)
 class Shares:
-    """How often an operator erases, writes, redrives, checks and corrects. The rest are deliveries to settle."""
+    """How often an operator acts on a lead, on a queue, and on a partner. The rest are deliveries to settle."""
 
     erase: float
     write: float
     redrive: float = 0.1
+    pause: float = 0.06
     check: float = 0.1
     correct: float = 0.3
 
@@ -55,6 +69,10 @@ class Operator(ABC):
         self.erased: set[str] = set()
         self.corrections = Corrections()
         self.last_call = 0
+        self.pauses: list[Pause] = []
+
+    @abstractmethod
+    def now(self) -> datetime: ...
 
     @abstractmethod
     def call(
@@ -89,7 +107,9 @@ class Operator(ABC):
             return
         posted = self.random.choice(self.posted)
         drawn, shares = self.random.random(), self.shares
-        if drawn < shares.erase:
+        if drawn > 1 - shares.pause:
+            self.pause_or_resume(self.random.choice(list(partner_profiles())))
+        elif drawn < shares.erase:
             self.counters.add("people erased")
             self.erase(posted.lead_id)
         elif drawn < shares.erase + shares.write:
@@ -101,7 +121,7 @@ class Operator(ABC):
             self.call("POST", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
         elif drawn < shares.erase + shares.write + shares.redrive + shares.check:
             self.counters.add("statuses checked by operators")
-            for partner in profiles():
+            for partner in partner_profiles():
                 self.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
         elif drawn < shares.erase + shares.write + shares.redrive + shares.check + shares.correct:
             self.correct_one(posted)
@@ -109,9 +129,41 @@ class Operator(ABC):
             for one in self.to_settle(posted):
                 self.settle(one)
 
+    def pause_or_resume(self, partner: str) -> None:
+        """Pause a partner, or resume it if it may be paused."""
+        if any(one.partner == partner and one.until is None for one in self.pauses):
+            self.counters.add("partners resumed")
+            self.resume(partner)
+            return
+        self.counters.add("partners paused")
+        pause = Pause(partner)
+        self.pauses.append(pause)
+
+        def answered(status: int) -> None:
+            if status == 200:
+                pause.since = self.now()
+
+        self.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
+
+    def resume(self, partner: str) -> bool:
+        """Resume a partner. Returns whether that was confirmed."""
+        answers: list[int] = []
+        for pause in self.pauses:
+            if pause.partner == partner and pause.until is None:
+                pause.until = self.now()
+        self.call("POST", RESUME, None, {"partner": partner}, on=answers.append)
+        return answers == [200]
+
+    def resume_all(self) -> None:
+        """Resume every partner that was paused."""
+        for partner in sorted({pause.partner for pause in self.pauses}):
+            for _ in range(MAX_RESUMES):
+                if self.resume(partner):
+                    break
+
     def settle(self, posted: Posted) -> None:
         """Retry failed deliveries, and resolve unknown ones."""
-        for partner in profiles():
+        for partner in partner_profiles():
             delivery = self.delivery(posted.lead_id, partner)
             if delivery is None:
                 continue
@@ -226,5 +278,6 @@ class Operator(ABC):
     def _find_at_partner(self, delivery: Delivery, posted: Posted) -> dict[str, Any]:
         found = (self.delivery(one.lead_id, delivery.partner) for one in list(self.posted) if one.phone == posted.phone)
         known = {one.created for one in found if one is not None and one.created is not None}
-        created = profiles()[delivery.partner].find(self.partner, posted, known)
-        return {"outcome": "not_created"} if created is None else {kind_named(delivery.partner).id.field: created}
+        profile = partner_profiles()[delivery.partner]
+        created = profile.find(self.partner, posted, known)
+        return {"outcome": "not_created"} if created is None else {profile.id_field: created}

@@ -6,12 +6,13 @@ success never returns a false one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from devstack.sandbox.profile import profiles
-from devstack.sandbox.remote import Remote
+from devstack.partners import partner_profiles
+from devstack.sandbox.remote import ControlError, Remote
 from quality.chaos.people import Visitor
 
 OTHERS: dict[str, tuple[int, tuple[str | None, ...]]] = {"leeloo": (3, (None,)), "graph": (1, ("lead",))}
@@ -40,18 +41,18 @@ DOWN: dict[str, dict[str, Any]] = {
     "is behind a proxy that stops waiting": {"kind": "html", "status": 408},
     "is behind a proxy that stops waiting, and processed it": {"kind": "html", "status": 408, "processed": True},
 }
+AWAY = DOWN["closes the connection"]
 SLOW: dict[str, dict[str, Any]] = {
     "is slow": {"kind": "delay", "seconds": 1.5},
     "is too slow, and processed it": {"kind": "delay", "seconds": 5.5, "when": "after"},
     "is too slow, and processes it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
     "sends slowly": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
 }
-REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
 
 
 def targets() -> dict[str, tuple[int, tuple[str | None, ...]]]:
     """Every partner with its weight, and the operations that fail."""
-    return {name: (one.weight, one.operations) for name, one in profiles().items()} | OTHERS
+    return {name: (one.weight, one.operations) for name, one in partner_profiles().items()} | OTHERS
 
 
 def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str | None, str, dict[str, Any]]:
@@ -61,15 +62,30 @@ def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str |
     operation = random.choice(found[partner][1])
     name = random.choice(list(faults))
     order = faults[name]
-    trusts_success = partner in profiles() and profiles()[partner].trusts_success
-    if trusts_success and order.get("status") == 200 and not order.get("processed"):
+    profile = partner_profiles().get(partner)
+    if profile is not None and profile.trusts_success and order.get("status") == 200 and not order.get("processed"):
         return partner, operation, "loses its answer", faults.get("loses its answer", order)
     return partner, operation, name, order
 
 
-def refusal(partner: str) -> dict[str, Any]:
-    """The sandbox's order for a permanent refusal of a create."""
-    return {"kind": "answer", "status": REFUSED_STATUS, "body": profiles()[partner].refusal}
+@dataclass
+class Outages:
+    """Partners that are away in turn, until the next one is. In one of the turns all are there."""
+
+    partner: Remote
+    turn: int = 0
+    armed: str | None = None
+
+    def next(self) -> str | None:
+        """End an outage and begin the next one. Returns the partner that is away now."""
+        if self.armed is not None:
+            with suppress(ControlError):  # all faults were cleared
+                self.partner.disarm(self.armed)
+        names = [*partner_profiles(), None]
+        name = names[self.turn % len(names)]
+        self.turn += 1
+        self.armed = None if name is None else self.partner.arm(name, None, AWAY, times=None)
+        return name
 
 
 @dataclass
@@ -77,21 +93,20 @@ class Refusals:
     """People that partners refuse permanently."""
 
     partner: Remote
-    people: dict[tuple[str, str], str] = field(default_factory=dict)
+    people: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
     def add(self, visitor: Visitor) -> None:
         for name in sorted(visitor.refused_by):
-            profile = profiles()[name]
-            known_as = (profile.refused_field, str(getattr(visitor, profile.refused_by)))
+            profile = partner_profiles()[name]
+            known_as = (name, profile.refused_field, str(getattr(visitor, profile.refused_by)))
             if known_as not in self.people:
-                self.people[known_as] = name
-                self._arm(name, known_as)
+                self.people[known_as] = None
+                self._arm(*known_as)
 
     def arm_again(self) -> None:
         """Repeat the orders after all faults were cleared."""
-        for known_as, name in self.people.items():
-            self._arm(name, known_as)
+        for known_as in self.people:
+            self._arm(*known_as)
 
-    def _arm(self, name: str, known_as: tuple[str, str]) -> None:
-        path, value = known_as
-        self.partner.arm(name, "create", refusal(name), times=None, match={path: value})
+    def _arm(self, name: str, path: str, value: str) -> None:
+        self.partner.arm(name, "create", partner_profiles()[name].refusing, times=None, match={path: value})

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import Any
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import kind_of, partner_profiles
 from devstack.sandbox.remote import Remote
 
 ROTATED_SOURCES = ("web", "web-trading", "plain-credit")
@@ -39,15 +39,17 @@ class SecretRotation(ABC):
 
     def rotate_partner(self) -> str:
         """A partner replaces credentials; the stack gets them with `put_late`. Returns the partner."""
-        rotations = {name: one.rotations for name, one in profiles().items()} | {"leeloo": ("token",)}
+        rotations = {name: one.rotations for name, one in partner_profiles().items()} | {"leeloo": ("token",)}
         name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
         renewed = self.partner.rotate(name, self.random.choice(rotations[name]))
-        if name in profiles():
-            profiles()[name].after_rotation(self.partner)
-        self.late[name] = {**self.secret(name), **renewed}
+        if name in partner_profiles():
+            partner_profiles()[name].after_rotation(self.partner)
+        self.late[name] = renewed
         return name
 
     def put_late(self) -> None:
-        for name, value in self.late.items():
-            self.put_secret(name, value)
+        for name, renewed in self.late.items():
+            stored = self.secret(kind_of(name))
+            new = {name: renewed} if name in partner_profiles() else renewed
+            self.put_secret(kind_of(name), {**stored, **new})
         self.late.clear()

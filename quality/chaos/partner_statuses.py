@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
 from quality.chaos.reconciliation import Posted
@@ -20,17 +20,17 @@ def is_followed(delivery: Delivery) -> bool:
 
 
 def status_at(partner: Remote, delivery: Delivery) -> str:
-    return profiles()[delivery.partner].status(partner, delivery.created)
+    return partner_profiles()[delivery.partner].status(partner, delivery.created)
 
 
 def put_status(partner: Remote, delivery: Delivery, status: str) -> None:
     if delivery.created is not None:
-        profiles()[delivery.partner].put_status(partner, delivery.created, status)
+        partner_profiles()[delivery.partner].put_status(partner, delivery.created, status)
 
 
 def other_status(random: Random, delivery: Delivery, status: str) -> str:
     """A status that differs and does not close the delivery."""
-    return random.choice([one for one in profiles()[delivery.partner].open_statuses if one != status])
+    return random.choice([one for one in partner_profiles()[delivery.partner].open_statuses if one != status])
 
 
 def flip_status(
@@ -46,7 +46,7 @@ def flip_status(
     """
     found = []
     for one in posted[-RECENT:]:
-        for name, profile in profiles().items():
+        for name, profile in partner_profiles().items():
             delivery = delivery_of(one.lead_id, name)
             if delivery is None or not is_followed(delivery):
                 continue

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from events.sign import Sender, sender_of
 from leadbridge.forms.base import Request
 from quality.chaos.typed_values import LEFT_OUT, Style, draw_styles
@@ -24,8 +24,10 @@ SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
 MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
 """The same for a run in which most people post again."""
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
-"""The same over the deployed stack, whose local configuration has two sources for these runs."""
-FORMS = {"local-order": "web", "local-repeats": "plain-credit"}  # the form of a local source
+DEPLOYED |= {"local-lenders": 4, "local-brokers": 6}
+"""The same over the deployed stack, with the sources of the local configuration."""
+FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(("local-order", "local-lenders", "local-brokers"), "web")
+"""The form of a local source."""
 PLAIN_NAMES = {
     "person.full_name": "your-name",
     "person.phone": "your-phone",
@@ -87,7 +89,7 @@ class Visitor:
     @property
     def tax_number(self) -> str:
         """Ten digits. Partners refuse those that begin with 9."""
-        is_refused = any(profiles()[name].refused_by == "tax_number" for name in self.refused_by)
+        is_refused = any(partner_profiles()[name].refused_by == "tax_number" for name in self.refused_by)
         return f"{9 if is_refused else 3}{self.tax_number_of or self.number:09d}"
 
     @property
@@ -159,7 +161,7 @@ def visitors(random: Random, run: str) -> Iterator[Visitor]:
     while True:
         number += 1
         name = f"{random.choice(SURNAMES)} Олена Іванівна"
-        refused_by = frozenset(partner for partner, one in profiles().items() if random.random() < one.refused_share)
+        refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
         # Above half a million the lender declines in the end.
         amount = random.choice([6000, 12_500, 99_000, 600_000])
         is_in_parts = typing.random() < IN_PARTS

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devstack.sandbox.profile import PartnerRecord, profiles
+from devstack.partners import partner_profiles
+from devstack.sandbox.profile import PartnerRecord
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.services.dead_letters.queues import DeadLetter, parse_dead_letter
@@ -96,7 +97,7 @@ def read(
         posted=posted,
         partners=settings.partners,
         table=list(stores.table_items()),
-        calls=[call for name in profiles() for call in partner.calls(name, "create")],
+        calls=[call for name in partner_profiles() for call in partner.calls(name, "create")],
         partner_records=list(all_partner_records(partner)),
         sent_messages=partner.messages(),
         queue_sizes=stores.waiting() if waiting is None else waiting,
@@ -104,7 +105,11 @@ def read(
         counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
         dedup_sources=frozenset(deduplicated),
         routes={
-            name: Route(tuple(rule.partners for rule in source.partners), source.refuses_invalid)
+            name: Route(
+                tuple(rule.partners for rule in source.partners),
+                source.refuses_invalid,
+                tuple(rule.weights for rule in source.partners),
+            )
             for name, source in sources.items()
         },
         listed_incomplete=stores.listed_incomplete(),
@@ -114,5 +119,5 @@ def read(
 
 
 def all_partner_records(partner: Remote) -> Iterator[PartnerRecord]:
-    for profile in profiles().values():
+    for profile in partner_profiles().values():
         yield from profile.records(partner)

@@ -71,12 +71,25 @@ class Posted:
         return self.phone.endswith(client["telephone"]) and self.tax_number in {"", client["stateCode"]}
 
 
+@dataclass
+class Pause:
+    """A pause of a partner: since when it is confirmed, and until when nobody tried to end it."""
+
+    partner: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 @dataclass(frozen=True)
 class Route:
-    """Where a source sends leads: its orders of partners. `refuses`: nothing is stored that no partner can take."""
+    """Where a source sends leads: its orders of partners, and the weights of each.
+
+    `refuses`: nothing is stored that no partner can take.
+    """
 
     orders: tuple[tuple[str, ...], ...]
     refuses: bool = False
+    weights: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +175,7 @@ class Snapshot:
     expired: leads whose own item expired before they were erased
     posts, refused: the ids of all posts; those that were answered with 422
     routes: of each source; empty if unknown
-    corrections: all of the run
+    corrections, pauses: all of the run
     listed_incomplete: the leads in the list of incomplete ones; None if unknown
     overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
     has_statistics: whether update_stats has counted the leads
@@ -190,6 +203,7 @@ class Snapshot:
     refused: Sequence[Refused] = ()
     routes: Mapping[str, Route] = field(default_factory=dict)
     corrections: Sequence[Correction] = ()
+    pauses: Sequence[Pause] = ()
     listed_incomplete: frozenset[str] | None = None
     overwritten: Sequence[tuple[str, str]] = ()
     has_statistics: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import UNSETTLED
@@ -37,7 +37,7 @@ def _moves(snapshot: Snapshot, delivery: Delivery) -> bool:
             return True
         case State.SUBMITTED:
             made = snapshot.partner_record_of(delivery)
-            if profiles()[delivery.partner].always_ends and not (made is not None and made.is_pinned):
+            if partner_profiles()[delivery.partner].always_ends and not (made is not None and made.is_pinned):
                 return True
             return made is not None and made.status is not None and made.status != delivery.partner_status
         case _:

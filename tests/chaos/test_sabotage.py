@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from leadbridge.domain.acceptance import build, correction
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors import partner_errors
@@ -27,7 +27,7 @@ from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttl
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
 from quality.chaos.in_process.run import run
-from quality.chaos.partner_faults import DOWN, refusal
+from quality.chaos.partner_faults import DOWN
 
 
 def noticed(check: str, *first: int) -> bool:
@@ -107,8 +107,8 @@ def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypat
 
 def refuse(chaos: Chaos) -> None:
     """Let every partner refuse the next creates permanently."""
-    for partner in profiles():
-        chaos.partner.arm(partner, "create", refusal(partner), times=10)
+    for partner in partner_profiles():
+        chaos.partner.arm(partner, "create", partner_profiles()[partner].refusing, times=10)
 
 
 def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,11 +21,21 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture
 def world(sandbox: Sandbox) -> Iterator[World]:
     """A client's surroundings, with nothing wrong yet."""
-    remote = Remote(sandbox.url)
-    remote.reset()
+    Remote(sandbox.url).reset()
+    with ExitStack() as stack:
+        yield world_of(sandbox, PARTNER, stack)
+
+
+@pytest.fixture
+def other_lender(sandbox: Sandbox, world: World) -> World:
+    """A second lender of the same kind, with nothing wrong."""
+    return world_of(sandbox, "lender-b", world.stack)
+
+
+def world_of(sandbox: Sandbox, partner: str, stack: ExitStack) -> World:
+    """A client's surroundings at one lender."""
 
     def secret() -> dict[str, str]:
-        return sandbox.secrets()[PARTNER]
+        return sandbox.secrets()[partner]
 
-    with ExitStack() as stack:
-        yield World(remote, Vault(secret, secret()), secret, stack)
+    return World(Remote(sandbox.url), Vault(secret, secret()), secret, stack, partner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -136,11 +137,15 @@ def assert_at_most_one_deal(flow: Flow) -> None:
 
 
 @SUBMITTING
-def test_each_fault_of_a_submission_has_its_meaning_and_passes(
-    flow: Flow, operation: Operation, broken: Broken, meaning: Meaning
+def test_each_fault_of_a_submission_to_one_of_two_lenders_has_its_meaning_and_passes(
+    flow: Flow, other_lender: World, operation: Operation, broken: Broken, meaning: Meaning
 ) -> None:
     broken.begin(flow.world, operation)
-    visit = flow.visit()
+    with ThreadPoolExecutor(1) as pool:
+        at_the_other = pool.submit(lambda: other_lender.client().authorize(budget()).create(lead(), budget()))
+        visit = flow.visit()
+        deal_id = at_the_other.result()
+    assert [deal["deal_id"] for deal in flow.world.remote.at(other_lender.partner).deals()] == [deal_id]
     assert_meant(visit.error, meaning, operation)
     after_one = AFTER_ONE_VISIT[meaning]
     assert flow.delivery.state is after_one

@@ -7,6 +7,8 @@ tell is sent once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -30,7 +32,7 @@ from quality.testkit.clients.matchtrade import (
     fault,
     matchtrade_world,
 )
-from quality.testkit.clients.matchtrade_faults import COLUMNS, ROWS, Meaning, try_it
+from quality.testkit.clients.matchtrade_faults import BROKERS, COLUMNS, ROWS, Meaning, try_it
 
 
 @pytest.fixture
@@ -39,20 +41,33 @@ def world(sandbox: Sandbox) -> Iterator[MatchTradeWorld]:
         yield surroundings
 
 
-@pytest.mark.parametrize(("operation", "broken", "meaning"), ROWS)
-def test_each_fault_has_its_meaning_and_no_create_is_sent_twice(
-    world: MatchTradeWorld, operation: Operation, broken: Broken, meaning: Meaning
+@pytest.fixture
+def brokers(sandbox: Sandbox) -> Iterator[dict[str, MatchTradeWorld]]:
+    """Two brokers, by name."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(matchtrade_world(sandbox, name)) for name in BROKERS}
+
+
+@pytest.mark.parametrize(("partner", "operation", "broken", "meaning"), ROWS)
+def test_each_fault_has_its_meaning_for_one_of_two_brokers_and_no_create_is_sent_twice(
+    brokers: dict[str, MatchTradeWorld], partner: str, operation: Operation, broken: Broken, meaning: Meaning
 ) -> None:
+    world, (other,) = brokers[partner], (one for name, one in brokers.items() if name != partner)
     broken(world, operation)
-    if meaning is None:
-        try_it(world, operation)
-    else:
-        with pytest.raises(PartnerError) as caught:
+    with ThreadPoolExecutor(1) as pool:
+        at_the_other = pool.submit(try_it, other, operation)
+        if meaning is None:
             try_it(world, operation)
-        assert (type(caught.value), caught.value.operation) == (meaning, operation)
-        assert_says_nothing_of_the_partners(caught.value)
+        else:
+            with pytest.raises(PartnerError) as caught:
+                try_it(world, operation)
+            error = caught.value
+            assert (type(error), error.partner, error.operation) == (meaning, partner, operation)
+            assert_says_nothing_of_the_partners(error)
+        at_the_other.result()
     sent = len(world.calls("create"))
     assert sent == 2 if meaning is Unauthorized and operation == "create" else sent <= 1
+    assert len(other.calls("create")) == (operation != "list")
 
 
 def assert_says_nothing_of_the_partners(error: PartnerError) -> None:

@@ -35,6 +35,7 @@ PROFILE = Profile(
     weight=5,
     operations=("authorize", "create", "create", "create", "status"),
     rotations=("password", "keys"),
+    id_field="deal_id",
     refusal={"clientInfo": {"stateCode": ["Клієнт у стоп-листі."]}},
     refused_by="tax_number",
     refused_field="clientInfo.stateCode",

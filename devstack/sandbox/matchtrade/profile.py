@@ -47,6 +47,7 @@ PROFILE = Profile(
     weight=3,
     operations=("token", "create", "create", "list"),
     rotations=("password", "client_secret"),
+    id_field="account_uuid",
     refusal={"status": 400, "message": "Country is not allowed", "printableMessage": "Country is not allowed"},
     refused_by="email",
     refused_field="account.email",

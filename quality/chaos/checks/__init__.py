@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quality.chaos.checks import corrections, leads, messages, partners, people, posts, retention, statistics
+from quality.chaos.checks import corrections, leads, messages, orders, partners, people, posts, retention, statistics
 from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "corrections",
     "leads",
     "messages",
+    "orders",
     "partners",
     "people",
     "posts",

@@ -68,11 +68,11 @@ def _precedes(source: Correction, other: Correction) -> bool:
 
 def _leads_of(snapshot: Snapshot, call: Mapping[str, Any]) -> list[str]:
     """The leads of a call's person, if there is only one."""
-    from devstack.sandbox.profile import profiles
+    from devstack.partners import partner_profiles
 
-    if call["partner"] not in profiles():
+    if call["partner"] not in partner_profiles():
         return []
-    found = snapshot.leads_of(**profiles()[call["partner"]].person_of(call))
+    found = snapshot.leads_of(**partner_profiles()[call["partner"]].person_of(call))
     return found if len(found) == 1 else []
 
 

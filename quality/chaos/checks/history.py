@@ -34,7 +34,7 @@ STEPS: dict[str, tuple[frozenset[State], frozenset[State]]] = {
     "contested": (frozenset({S, C}), frozenset({S, C})),
 }
 END_STATES = frozenset({S, C, X, D, U, F, N})
-_KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z]+)#(?P<version>\d{6})")
+_KEY = re.compile(r"EVENT#[^#]+#(?P<partner>[a-z0-9-]+)#(?P<version>\d{6})")
 
 
 @dataclass

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
+from devstack.sandbox.profile import REFUSED_STATUS
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.partners.registry import kind_named
 from quality.chaos.checks.history import History
-from quality.chaos.partner_faults import REFUSED_STATUS
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
 SUBMITTED = frozenset({State.SUBMITTED, State.CLOSED})
@@ -24,12 +23,13 @@ CLOCK_DIFFERENCE = timedelta(seconds=1)  # between the partner's log and the tim
 def leads_are_created_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A partner's log has at most one successful create for each attempted lead, and one for each confirmed retry."""
     created: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    profiles = partner_profiles()
     for call in snapshot.calls:
         if call["operation"] != "create":
             continue
         partner = call["partner"]
-        if partner in profiles() and call.get(kind_named(partner).id.field) is not None:
-            created[partner, tuple(snapshot.leads_of(**profiles()[partner].person_of(call)))] += 1
+        if partner in profiles and call.get(profiles[partner].id_field) is not None:
+            created[partner, tuple(snapshot.leads_of(**profiles[partner].person_of(call)))] += 1
     for (partner, lead_ids), number in created.items():
         allowed = sum(_may_be_created(snapshot, lead_id, partner) for lead_id in lead_ids)
         if number > allowed:
@@ -98,7 +98,8 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
     """A partner's answer to a create call, if it is clear."""
     if call.get("fault") is not None:
         return "refused" if call["status"] == REFUSED_STATUS else None
-    created = call.get(kind_named(str(call["partner"])).id.field) if call.get("partner") in profiles() else None
+    profile = partner_profiles().get(str(call.get("partner")))
+    created = None if profile is None else call.get(profile.id_field)
     return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
 
 

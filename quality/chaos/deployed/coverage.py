@@ -22,6 +22,7 @@ COUNTED_AS = {
     "kill_proxy": ("partners' proxy killed",),
     "rotate": ("secret of ",),
     "flip_status": ("statuses that flip back",),
+    "next_outage": ("outages of ",),
 }
 BY_PROCESSES = {"kill_worker": " killed", "freeze_process": " frozen"}
 

@@ -36,6 +36,7 @@ class Drain:
         self.target.refusals.arm_again()
         self.target.put_late()
         self.operator.find_dead_workers()
+        self.operator.resume_all()
         self.operator.redrive_all()
 
     def wait(self) -> None:
@@ -76,6 +77,7 @@ class Drain:
             posts=frozenset(self.target.posts),
             refused=list(self.target.refused.values()),
             corrections=list(self.operator.corrections.made),
+            pauses=list(self.operator.pauses),
         )
 
     def _bring_due_dates_near(self) -> None:

@@ -28,6 +28,9 @@ class DeployedOperator(Operator):
         super().__init__(target.partner, random, counters, target.posted, Shares(erase=0.12, write=0.38))
         self.target = target
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         return self.target.table.delivery(lead_id, partner)
 

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack.deployment import ALIAS
+from devstack.partners import kind_of
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.events import DeliveryChanged, FetchChanged, LeadReceived, MessageChanged
 from leadbridge.partners.registry import kind_named
@@ -115,7 +116,7 @@ class Repeats:
 
     def _events(self) -> Iterator[Any]:
         for item in self._items():
-            event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": item}}, kind_of=same_name)
+            event = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": item}}, kind_of=kind_of)
             if event is not None:
                 yield event
 
@@ -126,15 +127,10 @@ class Repeats:
             case DeliveryChanged() if self.random.random() < 0.3:
                 return "checks", CheckBatch(event.partner, (event.lead_id,), at_once=True).body()
             case DeliveryChanged():
-                return kind_named(event.kind or event.partner).queue, envelope
+                return kind_named(event.kind or kind_of(event.partner)).queue, envelope
             case MessageChanged():
                 return "messages", envelope
             case FetchChanged():
                 return "fetch", envelope
             case LeadReceived() | _:
                 return None, {}
-
-
-def same_name(partner: str) -> str:
-    """Return the kind of a partner: those of the shipped configuration have the names of their kinds."""
-    return partner

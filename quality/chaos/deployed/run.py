@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from devstack.sandbox.remote import ControlError
 from devstack.scheduler import scheduled_event
 from devstack.stack import stack_of_this_process
@@ -28,7 +28,7 @@ from quality.chaos.deployed.processes import freeze, kill
 from quality.chaos.deployed.repeats import Repeats
 from quality.chaos.deployed.target import Target
 from quality.chaos.final_probe import CHECK
-from quality.chaos.partner_faults import DOWN, SLOW, fault, refusal
+from quality.chaos.partner_faults import DOWN, SLOW, Outages, fault
 from quality.chaos.partner_statuses import flip_status
 from quality.chaos.people import DEPLOYED, META, META_NAMES, Post, posts
 
@@ -49,7 +49,7 @@ class Run:
         self.random, self.counters = Random(seed), Counters()
         self.repeats = Repeats(target, Random(seed + 1), self.counters)
         self.operator = DeployedOperator(target, Random(seed + 2), self.counters)
-        self.statuses = Random(seed + 5)
+        self.statuses, self.outages = Random(seed + 5), Outages(target.partner)
         self.sent: list[Post] = []
         self.accepted: list[Future[bool]] = []
         self.others: list[Future[Any]] = []
@@ -57,6 +57,7 @@ class Run:
             self.kill_worker: 18,
             self.break_partner: 24,
             self.refuse: 4,
+            self.next_outage: 4,
             self.flip_status: 8,
             self.post_again: 12,
             self.repeats.queue_messages: 6,
@@ -145,9 +146,15 @@ class Run:
 
     def refuse(self) -> None:
         """A partner permanently refuses the next one or two creates."""
-        partner = self.draws.choice(list(profiles()))
-        self.target.partner.arm(partner, "create", refusal(partner), times=self.draws.randint(1, 2))
+        partner, profile = self.draws.choice(list(partner_profiles().items()))
+        self.target.partner.arm(partner, "create", profile.refusing, times=self.draws.randint(1, 2))
         self.counters.add(f"{partner} refuses")
+
+    def next_outage(self) -> None:
+        """Another partner is away until the next outage."""
+        away = self.outages.next()
+        if away is not None:
+            self.counters.add(f"outages of {away}")
 
     def flip_status(self) -> None:
         with self.target.lock:

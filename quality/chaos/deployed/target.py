@@ -27,7 +27,7 @@ from quality.chaos.deployed.partner_proxy import PartnerProxy
 from quality.chaos.deployed.processes import Processes
 from quality.chaos.partner_faults import Refusals
 from quality.chaos.partner_secrets import SecretRotation
-from quality.chaos.people import FORMS, META, Post
+from quality.chaos.people import Post
 from quality.chaos.reading import Stores
 from quality.chaos.reconciliation import Posted, Refused
 from quality.testkit.wiring import queues
@@ -59,11 +59,8 @@ class Target(SecretRotation):
     def prepare(self) -> None:
         """Route partner calls through the proxy, and shorten the visibility timeouts."""
         self.proxy.open()
-        for name in (*profiles(), "leeloo"):
+        for name in (*profiles(), "leeloo", "sources"):
             self.put_secret(name, self.secret(name))
-        sources = self.secret("sources")
-        sources[META] = self._through_proxy(sources[META])
-        self.put_secret("sources", {**sources, **{name: sources[form] for name, form in FORMS.items()}})
         attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}
         for url in self.stores.queues.values():
             self.stack.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
@@ -120,7 +117,12 @@ class Target(SecretRotation):
     def _through_proxy(self, value: dict[str, Any]) -> dict[str, Any]:
         """Replace the sandbox's address in a secret by the proxy's."""
         own, proxy = self.stack.sandbox_url, self.proxy.address
-        return {key: one.replace(own, proxy) if key in ADDRESSES else one for key, one in value.items()}
+        return {
+            key: self._through_proxy(one)
+            if isinstance(one, dict)
+            else (one.replace(own, proxy) if key in ADDRESSES else one)
+            for key, one in value.items()
+        }
 
     def refuses(self, source: str) -> bool:
         """Whether a source refuses what no partner can take."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from leadbridge import settings
 from quality.chaos.counters import Counters
@@ -17,7 +17,7 @@ from quality.chaos.in_process.operator import InProcessOperator
 from quality.chaos.in_process.queues import QueueMessage, Transit
 from quality.chaos.in_process.scenarios import Scenarios
 from quality.chaos.in_process.secrets import Secrets
-from quality.chaos.partner_faults import DOWN, Refusals, fault
+from quality.chaos.partner_faults import DOWN, Outages, Refusals, fault
 from quality.chaos.people import META, META_NAMES, SOURCES, Post, posts
 from quality.chaos.reconciliation import Create, Posted, Refused
 from quality.testkit.aws.moto_stack import MotoStack
@@ -48,10 +48,10 @@ class Chaos:
         self.harness = Harness(
             time, self.transit.hides, self.transit.delay, self.note_create, Random(seed + 1), Random(seed + 2)
         )
-        self.refusals = Refusals(partner)
+        self.refusals, self.outages = Refusals(partner), Outages(partner)
         self.scenarios = Scenarios(self)
         self.creates: list[Create] = []
-        self._numbers = dict.fromkeys(profiles(), 0)
+        self._numbers = dict.fromkeys(partner_profiles(), 0)
         self.secrets = Secrets(stack, partner, self.random)
         self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered, sources)
         self.posted: list[Posted] = []
@@ -308,6 +308,7 @@ class Chaos:
             self.tick: 6,
             self.break_partner: 5,
             self.scenarios.refuse: 2,
+            self.scenarios.next_outage: 2,
             self.scenarios.flip_status: 5,
             self.scenarios.correct: 6,
             self.scenarios.switch_bus: 1,

@@ -55,6 +55,7 @@ class Drain:
         run.partner.disarm()
         run.refusals.arm_again()
         run.secrets.put_late()
+        run.operator.resume_all()
         if run.random.random() < 0.5:
             run.operator.redrive_all()
         run.harness.bus_is_off = run.random.random() < WITHOUT_BUS
@@ -147,5 +148,6 @@ class Drain:
             posts=frozenset(post.post_id for post in run.sent),
             refused=list(run.refused.values()),
             corrections=list(run.operator.corrections.made),
+            pauses=list(run.operator.pauses),
             overwritten=list(run.transit.overwritten),
         )

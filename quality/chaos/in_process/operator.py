@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.delivery import Delivery
@@ -24,6 +25,9 @@ class InProcessOperator(Operator):
         self.run = run
         self.next_plan: FaultPlan | None = None  # of the next call, instead of a random one
         self.expired: set[str] = set()  # leads whose own item had expired before they were erased
+
+    def now(self) -> datetime:
+        return self.run.time.now
 
     def delivery(self, lead_id: str, partner: str) -> Delivery | None:
         return self.run.stack.store.delivery(lead_id, partner)

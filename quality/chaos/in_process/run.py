@@ -14,11 +14,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from unittest.mock import patch
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import further, partner_profiles
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
 from leadbridge.runtime.logs import logger
+from leadbridge.settings import Source
 from leadbridge.settings.routing import RoutingRule
 from quality.chaos.checks import violations
 from quality.chaos.counters import Result
@@ -33,6 +34,7 @@ MANY_REPEATS_EVERY = 4  # runs: in one of them most people post again
 RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
+WEIGHTED = 0.4  # the share of these orders that weights decide on
 KEEP = 0.75  # the share of runs in which a source keeps what no partner can take
 
 
@@ -42,7 +44,7 @@ def run(seed: int, leads: int) -> Result:
     time = Time()
     with ExitStack() as held:
         directory = Path(held.enter_context(TemporaryDirectory()))
-        sandbox = held.enter_context(Sandbox(directory / "sandbox", pace=PACE, clock=time.seconds))
+        sandbox = held.enter_context(Sandbox(directory / "sandbox", pace=PACE, clock=time.seconds, further=further()))
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack())
@@ -65,7 +67,7 @@ def run(seed: int, leads: int) -> Result:
 def _configure(random: chance.Random) -> frozenset[str]:
     """Let one source merge a person's repeats, some try their partners in an order, and some keep invalid leads.
 
-    Returns the sources that try the broker after the lender.
+    Returns the sources that also try a broker, and of which some people lack what a lender requires.
     """
     sources = settings.settings().sources
     on_repeat = random.choice(["mark", "mark", "mark", "hold"])
@@ -73,12 +75,27 @@ def _configure(random: chance.Random) -> frozenset[str]:
     ordered = {name for name, share in ORDERED.items() if random.random() < share}
     for name in ordered:
         own = sources[name].partners[0].partners[0]
-        order = (own, *(partner for partner in profiles() if partner != own))
-        sources[name] = sources[name].model_copy(update={"partners": (RoutingRule(to=order),)})
+        others = [partner for partner in partner_profiles() if partner != own]
+        rule = _rule(random, (own, *random.sample(others, random.randint(1, len(others)))))
+        sources[name] = sources[name].model_copy(update={"partners": (rule,)})
     for name in SOURCES:
         on_invalid = "keep" if name == META or random.random() < KEEP else "refuse"
         sources[name] = sources[name].model_copy(update={"on_invalid": on_invalid})
-    return frozenset(ordered - {"web-trading"})
+    return frozenset(name for name in ordered - {"web-trading"} if _takes_lender_less(sources[name]))
+
+
+def _rule(random: chance.Random, order: tuple[str, ...]) -> RoutingRule:
+    """A rule that tries these partners in this order, or by weight."""
+    weights = [random.choice([1, 2, 5]) for _ in order] if random.random() < WEIGHTED else [None] * len(order)
+    to = [{"partner": partner, "weight": weight} for partner, weight in zip(order, weights, strict=True)]
+    next_on = ["rejected", "missing_fields", *random.choice([[], [], ["duplicate"]])]
+    return RoutingRule.model_validate({"to": to, "next_on": next_on})
+
+
+def _takes_lender_less(source: Source) -> bool:
+    """Whether a partner of a source takes people without the fields that only lenders require."""
+    partners = settings.settings().partners
+    return any("person.tax_number" not in partners[name].requires for name in source.partners[0].partners)
 
 
 @contextmanager

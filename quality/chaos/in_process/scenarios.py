@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devstack.sandbox.profile import profiles
+from devstack.partners import partner_profiles
 from leadbridge.domain.delivery import Delivery
 from quality.chaos.corrections import AMOUNT, NAME, TERM
 from quality.chaos.final_probe import CHECK
 from quality.chaos.in_process.harness import STEPS, FaultPlan
-from quality.chaos.partner_faults import refusal
 from quality.chaos.partner_statuses import flip_status
 
 if TYPE_CHECKING:
@@ -24,9 +23,15 @@ class Scenarios:
 
     def refuse(self) -> None:
         """A partner refuses the next one or two creates permanently."""
-        partner = self.run.random.choice(list(profiles()))
-        self.run.partner.arm(partner, "create", refusal(partner), times=self.run.random.randint(1, 2))
+        partner, profile = self.run.random.choice(list(partner_profiles().items()))
+        self.run.partner.arm(partner, "create", profile.refusing, times=self.run.random.randint(1, 2))
         self.run.counters.add(f"{partner} refuses")
+
+    def next_outage(self) -> None:
+        """Another partner is away until the next outage."""
+        away = self.run.outages.next()
+        if away is not None:
+            self.run.counters.add(f"outages of {away}")
 
     def flip_status(self) -> None:
         run = self.run

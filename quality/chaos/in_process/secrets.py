@@ -6,6 +6,7 @@ import base64
 from random import Random
 from typing import Any
 
+from devstack.partners import stored_secrets
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from quality.chaos.partner_secrets import ROTATED_SOURCES, SecretRotation
@@ -35,8 +36,9 @@ class Secrets(SecretRotation):
 
     def put_all(self, of_partners: dict[str, dict[str, Any]]) -> None:
         """Store the first secrets."""
+        stored = stored_secrets(of_partners)
         for name in profiles():
-            self.put_secret(name, of_partners[name])
+            self.put_secret(name, stored[name])
         self.put_secret("leeloo", {**of_partners["leeloo"], "webhook_token": "leeloo-of-the-chaos"})
         graph = of_partners["graph"]
         sources: dict[str, Any] = {name: {"secrets": [self.new_source_secret()]} for name in ROTATED_SOURCES}

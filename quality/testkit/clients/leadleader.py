@@ -76,11 +76,12 @@ class World:
     vault: Vault
     repaired: Callable[[], dict[str, Any]]
     stack: ExitStack
+    partner: str = PARTNER
     hasty: bool = False
 
     def client(self, timeouts: Timeouts | None = None, status_method: Literal["GET", "POST"] = "POST") -> LeadLeader:
         return LeadLeader(
-            Transport(PARTNER, timeouts or (short() if self.hasty else SETTINGS.timeouts)),
+            Transport(self.partner, timeouts or (short() if self.hasty else SETTINGS.timeouts)),
             self.vault,
             status_method=status_method,
         )
@@ -99,7 +100,7 @@ class World:
 
     def tokens_shown(self) -> list[str]:
         """Digests of all tokens that creates and status calls came with, two a call, in order."""
-        calls = [call for call in self.remote.calls(PARTNER) if call["operation"] in {"create", "status"}]
+        calls = [call for call in self.remote.calls(self.partner) if call["operation"] in {"create", "status"}]
         return [call[name] for call in calls for name in ("access_token_sha256", "security_token_sha256")]
 
 

@@ -24,7 +24,7 @@ from leadbridge.domain.errors.partner_errors import (
     Unavailable,
     Unknown,
 )
-from quality.testkit.clients.leadleader import PARTNER, SHORT, Operation, World
+from quality.testkit.clients.leadleader import SHORT, Operation, World
 from quality.testkit.clients.raw_server import CHUNKED, RawServer, closed_port, never_accepting, with_length
 
 type Meaning = type[PartnerError] | None
@@ -103,7 +103,7 @@ def listening(what: Callable[[], AbstractContextManager[str]]) -> Broken:
 
 
 def _arm(world: World, operation: Operation, order: dict[str, Any]) -> None:
-    world.remote.arm(PARTNER, operation, order, times=None)
+    world.remote.arm(world.partner, operation, order, times=None)
 
 
 def _point(world: World, operation: Operation, server: RawServer) -> None:

@@ -44,13 +44,13 @@ class Clock:
 class Diverted(Transport):
     """A transport that takes the calls of some operations to other servers."""
 
-    def __init__(self, timeouts: Timeouts, elsewhere: dict[str, str]) -> None:
-        super().__init__(PARTNER, timeouts, max_answer_bytes=MAX_ANSWER_BYTES)
+    def __init__(self, partner: str, timeouts: Timeouts, elsewhere: dict[str, str]) -> None:
+        super().__init__(partner, timeouts, max_answer_bytes=MAX_ANSWER_BYTES)
         self._elsewhere = elsewhere
 
     def call(self, operation: str, method: str, url: str, **options: Any) -> Answer:
         there = self._elsewhere.get(operation)
-        path = url.partition(f"/{PARTNER}/")[2]
+        path = url.partition(f"/{self.partner}/")[2]
         return super().call(operation, method, url if there is None else f"{there}/{path}", **options)
 
 
@@ -64,12 +64,13 @@ class MatchTradeWorld:
     remote: Remote
     vault: Vault
     stack: ExitStack
+    partner: str = PARTNER
     clock: Clock = field(default_factory=Clock)
     elsewhere: dict[str, str] = field(default_factory=dict)
     hasty: bool = False
 
     def client(self, form: AccountForm | None = None, *, refresh_grant: bool = False) -> MatchTrade:
-        transport = Diverted(short() if self.hasty else short(20), self.elsewhere)
+        transport = Diverted(self.partner, short() if self.hasty else short(20), self.elsewhere)
         return MatchTrade(transport, self.vault, form, refresh_grant=refresh_grant, clock=self.clock)
 
     def repair(self) -> None:
@@ -90,7 +91,7 @@ class MatchTradeWorld:
 
     def calls(self, *operations: Operation) -> list[dict[str, Any]]:
         """What arrived at the partner, of these operations or of all."""
-        return [call for call in self.remote.calls(PARTNER) if not operations or call["operation"] in operations]
+        return [call for call in self.remote.calls(self.partner) if not operations or call["operation"] in operations]
 
     def arrived(self, operation: Operation) -> dict[str, Any]:
         """The one call of this operation."""
@@ -99,23 +100,23 @@ class MatchTradeWorld:
 
 
 @contextmanager
-def matchtrade_world(sandbox: Sandbox) -> Iterator[MatchTradeWorld]:
+def matchtrade_world(sandbox: Sandbox, partner: str = PARTNER) -> Iterator[MatchTradeWorld]:
     """A client's surroundings, with nothing wrong yet."""
     remote = Remote(sandbox.url)
     remote.reset()
 
     def secret() -> dict[str, Any]:
-        return sandbox.secrets()[PARTNER]
+        return sandbox.secrets()[partner]
 
     with ExitStack() as stack:
-        yield MatchTradeWorld(remote, Vault(secret, secret()), stack)
+        yield MatchTradeWorld(remote, Vault(secret, secret()), stack, partner)
 
 
 def fault(kind: str, **fields: Any) -> Broken:
     """The sandbox's fault of this kind."""
 
     def begin(world: MatchTradeWorld, operation: Operation) -> None:
-        world.remote.arm(PARTNER, operation, {"kind": kind, **fields}, times=None)
+        world.remote.arm(world.partner, operation, {"kind": kind, **fields}, times=None)
 
     return begin
 

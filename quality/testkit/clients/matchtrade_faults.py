@@ -16,6 +16,7 @@ from leadbridge.domain.errors.partner_errors import (
 )
 from quality.testkit.clients.matchtrade import (
     EMAIL,
+    PARTNER,
     SHORT,
     Broken,
     MatchTradeWorld,
@@ -141,10 +142,13 @@ MATRIX: list[tuple[str, Broken, tuple[Meaning, Meaning, Meaning]]] = [
 
 COLUMNS: tuple[Operation, ...] = ("token", "create", "list")
 
+BROKERS = (PARTNER, "broker-b")
+"""Two brokers. Each has the faults of every second row, while the other one has none."""
+
 ROWS = [
-    pytest.param(operation, broken, meanings[column], id=f"{operation}: {what}")
+    pytest.param(BROKERS[number % 2], operation, broken, meanings[column], id=f"{operation}: {what}")
     for column, operation in enumerate(COLUMNS)
-    for what, broken, meanings in MATRIX
+    for number, (what, broken, meanings) in enumerate(MATRIX, column)
 ]
 
 
