@@ -169,10 +169,11 @@ def of_this_run(name: str) -> Sample:
 
 
 def of_another_person(name: str, source: str) -> Sample:
-    """A sample of this run with a phone of its own, posted to another source."""
+    """A sample of this run with a phone and an e-mail of its own, posted to another source."""
     found = of_this_run(name)
-    phone, own = found.lead["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}"
-    return replace(found, source=source, message_id=f"{found.message_id}_{source}", body=found.body.replace(phone, own))
+    body = found.body.replace(found.lead["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}")
+    body = body.replace(f"+{RUN}@", f"+{RUN}.{source}@")
+    return replace(found, source=source, message_id=f"{found.message_id}_{source}", body=body)
 
 
 def entry_text(entry: dict[str, Any]) -> str:
