@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.operator_steps import retry_by_operator
@@ -21,7 +22,7 @@ from leadbridge.storage.statistics.counted import counted_item
 from leadbridge.storage.statistics.records import lead_change
 from quality.chaos.checks import CHECKS, violations
 from quality.chaos.corrections import Correction
-from quality.chaos.reconciliation import Create, Refused, Route
+from quality.chaos.reconciliation import Create, Pause, Refused, Route
 from quality.testkit.chaos.snapshots import (
     ANSWER,
     ANSWERED,
@@ -184,6 +185,26 @@ def counted(*, wrong: str = "") -> dict[str, Any]:
     return {"table": [*table, *item, counters], "has_statistics": True}
 
 
+def fallback(**data: str) -> dict[str, Any]:
+    """Another partner got the lead after the first one."""
+    return items.entry_item(LEAD.lead_id, Entry(NOW, "fallback", "lender-b", "it rejected it", data), "m")
+
+
+def weighted(*firsts: str, is_one_person: bool = False) -> dict[str, Any]:
+    """Leads of a source that shares them equally, with these first partners."""
+    shares = {"leadleader": 1, "lender-b": 1}
+    table = []
+    for number, first in enumerate(firsts):
+        phone = PHONE if is_one_person else f"+38050{number:07d}"
+        (second,) = shares.keys() - {first}
+        changes = {"lead_id": f"ld_{number}", "partners": (first,), "fallbacks": {first: second}}
+        person = LEAD.person.model_copy(update={"phone": phone})
+        table.append(items.lead_item(LEAD.model_copy(update={**changes, "person": person}), phone_hash=None))
+    return {"table": table, "routes": {"web": Route((tuple(shares),), weights=(shares,))}}
+
+
+AT_LENDER_B = {**CREATE, "partner": "lender-b", "number": 1, "deal_id": 3}
+PAUSED = Pause("leadleader", NOW, NOW + 10 * MINUTE)
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("accepted_leads_are_stored", {"table": []}),
     ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
@@ -217,6 +238,18 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("messages_are_in_order", misordered()),
     ("messages_are_in_order", redriven()),
     ("last_message_is_newest", redriven()),
+    ("next_partners_follow_a_refusal", {"table": [*lost(), fallback(previous_partner="leadleader")]}),
+    (
+        "next_partners_follow_a_refusal",
+        {"table": [*journey(*closed()), items.delivery_item(replace(waiting(), partner="lender-b"))]},
+    ),
+    ("one_partner_of_an_order_has_the_lead", {"calls": [CREATE, AT_LENDER_B]}),
+    ("weights_decide_on_the_first_partner", weighted("leadleader", "lender-b", is_one_person=True)),
+    ("weights_decide_on_the_first_partner", weighted(*["leadleader"] * 60)),
+    (
+        "paused_partners_get_no_leads",
+        {"calls": [{**CREATE, "at": to_text(NOW + 5 * MINUTE)}], "pauses": [PAUSED]},
+    ),
     ("leads_are_created_once", unknown_then_made_twice()),
     ("answers_are_recorded", unknown()),
     ("answers_are_recorded", unknown(**REFUSED)),
@@ -286,6 +319,16 @@ def reworded(changes: dict[str, Any]) -> dict[str, Any]:
 def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None:
     assert violations(balanced(**reworded(changes)), [check]), check
     assert violations(balanced(**reworded({"table": balanced().table}))) == []
+
+
+def test_shares_that_chance_explains_are_no_violation() -> None:
+    firsts = ["leadleader"] * 40 + ["lender-b"] * 24
+    assert violations(balanced(**weighted(*firsts)), ["weights_decide_on_the_first_partner"]) == []
+
+
+def test_a_worker_that_began_before_the_pause_may_send_its_lead() -> None:
+    calls = [{**CREATE, "at": to_text(NOW + MINUTE / 2)}]
+    assert violations(balanced(calls=calls, pauses=[PAUSED]), ["paused_partners_get_no_leads"]) == []
 
 
 def test_an_incomplete_lead_that_is_kept_and_listed_is_no_violation() -> None:

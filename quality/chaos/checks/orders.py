@@ -11,7 +11,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.routing.weights import person_of
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
-REFUSED = frozenset({"rejected", "duplicate"})  # steps after which another partner may get the lead
+REFUSED = frozenset({"rejected", "duplicate", "skipped"})  # steps after which another partner may get the lead
 DEVIATIONS = 5  # standard deviations by which the share of a partner may differ from its weight
 
 
