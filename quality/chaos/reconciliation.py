@@ -73,7 +73,7 @@ class Posted:
 
 @dataclass
 class Pause:
-    """A pause of a partner: since when it is confirmed, and until when nobody tried to end it."""
+    """A pause of a partner: since when it is confirmed, and until when no one tried to end it."""
 
     partner: str
     since: datetime | None = None

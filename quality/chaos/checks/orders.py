@@ -1,4 +1,4 @@
-"""The order of a lead's partners: by weight, the next one only after a refusal, and nobody has the lead twice."""
+"""The order of a lead's partners: by weight, the next one only after a refusal, and one of them has the lead."""
 
 from __future__ import annotations
 
