@@ -12,7 +12,7 @@ from devstack.sandbox.remote import Remote
 from events.sign import signed
 from leadbridge import settings
 from leadbridge.domain import delivery as steps
-from leadbridge.domain.clock import utc_now
+from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.recipient import Contact
 from leadbridge.partners.registry import kind_names
@@ -159,6 +159,7 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     time.sleep(1.1)  # config/partners.local.toml waits for a second before the account is looked up
     stack.carry()
     partner.add_accounts(2)
+    partner.add_accounts(emails=["olha.marianenko@example.com"], start=to_text(utc_now()))  # of a lead for another
     for account in partner.accounts():
         partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
