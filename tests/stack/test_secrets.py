@@ -27,7 +27,9 @@ def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the
 
     found = eventually(letters, lambda all_: any(letter["lead_id"] == lead_id for letter in all_))
     letter = next(letter for letter in found if letter["lead_id"] == lead_id)
-    manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(renewed))
+    lenders = json.loads(manager.get_secret_value(SecretId="leadbridge/leadleader")["SecretString"])
+    lenders["leadleader"] = renewed
+    manager.put_secret_value(SecretId="leadbridge/leadleader", SecretString=json.dumps(lenders))
     assert letter == {
         "lead_id": lead_id,
         "partner": "leadleader",
