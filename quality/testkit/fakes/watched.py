@@ -18,6 +18,7 @@ from tools.config import read_toml
 OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
 SERVICES = {"Submission": "submit_lead", "Check": "check_status", "Message": "send_message", "Fetch": "fetch_lead"}
+PACKAGES = {"submit_lead": "submission"}  # what belongs to a service alone
 CALLS = {"PartnerLatency", "PartnerErrors"}
 QUERY = re.compile(r'SELECT \w+\((\w+)\) FROM SCHEMA\("([^"]+)", (\w+)\) GROUP BY \3')  # Metrics Insights
 SEARCH = re.compile(r"""SEARCH\('\{"([^"]+)",(\w+)\} MetricName="(\w+)"', '\w+', \d+\)""")
@@ -176,11 +177,13 @@ def synced_partners() -> frozenset[str]:
 
 @cache
 def outcomes_of(service: str) -> frozenset[Outcome]:
-    """The outcomes that a service names, in its module or in what it calls of the workers' core."""
+    """The outcomes that a service names: in its module, its package, or what it calls of the workers' core."""
     core = ast.parse((LAYER / "services" / "worker.py").read_text(encoding="utf-8"))
     methods = {node.name: node for node in ast.walk(core) if isinstance(node, ast.FunctionDef)}
     found: set[Outcome] = set()
-    left: list[ast.AST] = [ast.parse((LAYER / "services" / f"{service}.py").read_text(encoding="utf-8"))]
+    package = [*(LAYER / "services" / PACKAGES[service]).glob("*.py")] if service in PACKAGES else []
+    files = [LAYER / "services" / f"{service}.py", *package]
+    left: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     while left:
         for node in ast.walk(left.pop()):
             match node:
