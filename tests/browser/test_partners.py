@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Route, expect
 
+from leadbridge.api.routes.partners import PartnerView
 from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
@@ -63,6 +64,8 @@ def test_a_partner_is_paused_with_a_reason_and_resumed(open_console: Open, world
 
 
 def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: World) -> None:
+    assert PartnerView.__annotations__.keys() >= set().union(*STATES.values())
+
     def changed(route: Route) -> None:
         answer = route.fetch()
         route.fulfill(json={"partners": [one | STATES[one["name"]] for one in answer.json()["partners"]]})

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from leadbridge.api.routes.partners import PartnerView
+from leadbridge.api.routes.partners import CapView, PartnerView
 from leadbridge.api.routes.sources import RuleResultView
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.admission import WaitReason
@@ -155,6 +155,7 @@ def test_every_state_field_step_and_error_is_translated() -> None:
     assert {"explanation.incomplete", "advice.incomplete"} <= keys
     assert {f"waiting.{reason}" for reason in WaitReason} <= keys
     assert {f"partner.{state}" for state in get_args(get_type_hints(PartnerView)["state"])} <= keys
+    assert {f"cap.{window}" for window in get_args(get_type_hints(CapView)["window"])} <= keys
     assert {f"next_on.{outcome}" for outcome in NextOn} <= keys
     assert {f"dry_run.{result}" for result in get_args(get_type_hints(RuleResultView)["result"])} <= keys
     paths_of_fields = [path.partition(".") for path in field_paths()]
