@@ -212,15 +212,15 @@ def test_find_due_queues_what_waits_for_a_partner_only_after_it_is_resumed(
     assert waiting is not None
     states = PartnerStates(Table(aws.dynamodb(), TABLE))
     states.pause("leadleader", Pause("no budget", "ann", NOW))
+    states.open_circuit("matchtrade", NOW, HOUR, "unreachable")
     store.apply(wait_for_partner(waiting, NOW, Wait(WaitReason.PAUSED)))
     app = function("find_due")
     monkeypatch.setattr(app, "utc_now", lambda: NOW + 2 * HOUR)
     capsys.readouterr()
     assert app.handler({}, context) == {"queued": 0}
     measured = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "PartnersPaused" in line]
-    assert [(line["PartnersPaused"], line["OldestWaiting"], line["OldestDue"]) for line in measured] == [
-        ([1], [0.0], [0.0])
-    ]
+    names = ("PartnersPaused", "CircuitsOpen", "OldestWaiting", "OldestDue")
+    assert [[line[name] for name in names] for line in measured] == [[[1], [1], [0.0], [0.0]]]
     states.resume("leadleader", NOW + HOUR)
     assert app.handler({}, context) == {"queued": 1}
 
