@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.messages import MessageRepository
@@ -157,3 +160,13 @@ def test_the_timeline_shows_a_fallback_and_a_repeat_in_words(open_console: Open,
     expect(lines.nth(1)).to_contain_text("Lead Leader accepted the lead – deal 24")
     expect(lines.nth(3)).to_contain_text("Lead received from the form")
     expect(page.locator("[data-partner=leadleader]")).to_contain_text("paid out")
+
+
+def test_the_timeline_warns_of_an_offer_that_the_secret_does_not_have(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    warning = ErrorInfo(ErrorCode.OFFER_UNKNOWN, "no such offer", {"offer": "Bronze"})
+    world.store.apply(steps.start_attempt(world.delivery(one), utc_now(), timedelta(minutes=1), warning))
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    line = page.get_by_role("region", name="Timeline").locator("li").first
+    expect(line).to_contain_text("attempt 1 · The secret has no such offer, so the default offer is used.")
+    expect(line).to_contain_text("offer: Bronze")
