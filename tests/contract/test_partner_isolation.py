@@ -141,7 +141,9 @@ class World:
         """Be the worker of a queue."""
         url = self.stack.ref(queue)
         while True:
-            messages = aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", [])
+            messages: list[Any] = []
+            if self.stack.has_messages(queue):
+                messages = list(aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []))
             for message in messages:
                 record = {
                     "messageId": message["MessageId"],

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from moto.sqs.models import sqs_backends
-
 from leadbridge.runtime import aws
 from quality.chaos.in_process.harness import Time
-from quality.testkit.aws.moto_stack import ACCOUNT, REGION, MotoStack
+from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, workers
 
@@ -72,11 +70,9 @@ class Transit:
         self.records += [record for record in records if passes_stream_filter(record)]
         self.stats_records += [record for record in records if passes_stream_filter(record, "UpdateStats")]
         for queue, function in workers():
-            if not sqs_backends[ACCOUNT][REGION].queues[queue].messages:
-                continue  # much faster than receiving nothing
             url = self.stack.ref(queue)
-            while found := aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                for message in found:
+            while self.stack.has_messages(queue):
+                for message in aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                     visible_at = self.delays.pop(message["Body"], self.time.now)
                     self.messages.append(QueueMessage(queue, function, message["Body"], visible_at))
                     aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

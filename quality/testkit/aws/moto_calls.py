@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from threading import RLock
 from typing import Any
 from unittest.mock import patch
@@ -21,12 +22,14 @@ from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.model_instances import reset_model_data
 from moto.core.models import MockAWS, botocore_stubber
-from moto.sqs.models import SQSBackend
+from moto.sqs import models as sqs_models
+from moto.sqs.models import Message, SQSBackend
 
 SERVICES = ("dynamodb", "sqs", "events", "secretsmanager")
 
 for _module, _name in (
     (responses, "camelcase_to_underscores"),
+    (sqs_models, "camelcase_to_underscores"),
     (responses, "method_names_from_class"),
     (ext, "parse"),
 ):
@@ -34,6 +37,25 @@ for _module, _name in (
 backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in SERVICES)
 
 
+_numbers = count(1)
+
+
+def _next_id(headers: dict[str, Any] | None = None) -> str:
+    """Return another id, of a request or a receipt. moto draws each character."""
+    drawn = f"{next(_numbers):052d}"
+    if headers is not None:
+        headers["x-amzn-requestid"] = drawn
+    return drawn
+
+
+def _is_retained(backend: SQSBackend, queue: str, message: Message) -> bool:
+    """Whether a message has not expired. moto computes all attributes of the queue for it."""
+    period = backend.get_queue(queue).message_retention_period  # type: ignore[attr-defined]
+    now: float = vars(sqs_models)["unix_time"]()
+    return bool(period + message.sent_timestamp / 1000 > now)  # type: ignore[operator]
+
+
+vars(responses)["gen_amzn_requestid_long"] = vars(sqs_models)["generate_receipt_handle"] = _next_id
 _receive = SQSBackend.receive_message
 
 
@@ -76,6 +98,7 @@ def moto_calls() -> Iterator[None]:
     with (
         patch.object(BotocoreStubber, "process_request", alone),
         patch.object(SQSBackend, "receive_message", _receive_at_once),
+        patch.object(SQSBackend, "is_message_valid_based_on_retention_period", _is_retained),
         _Mock(),
     ):
         yield

@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
+from moto.sqs.models import sqs_backends
 
 from leadbridge import settings
 from leadbridge.runtime import aws
@@ -222,21 +223,26 @@ class MotoStack:
 
     def _work_off(self, queue: str, function: str) -> int:
         url, number = self.ref(queue), 0
-        while messages := aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []):
-            (message,) = messages
-            receipt = message["ReceiptHandle"]
-            record = {
-                "messageId": message["MessageId"],
-                "receiptHandle": receipt,
-                "body": message["Body"],
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "eventSource": "aws:sqs",
-            }
-            answer = self.invoke(function, {"Records": [record]})
-            if not answer["batchItemFailures"]:
-                aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
-            number += 1
+        while self.has_messages(queue):
+            for message in aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []):
+                receipt = message["ReceiptHandle"]
+                record = {
+                    "messageId": message["MessageId"],
+                    "receiptHandle": receipt,
+                    "body": message["Body"],
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "eventSource": "aws:sqs",
+                }
+                answer = self.invoke(function, {"Records": [record]})
+                if not answer["batchItemFailures"]:
+                    aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
+                number += 1
         return number
+
+    @staticmethod
+    def has_messages(queue: str) -> bool:
+        """Whether a queue has messages to receive. Much faster than receiving none."""
+        return bool(sqs_backends[ACCOUNT][REGION].queues[queue].messages)
 
     @staticmethod
     def _timeout(function: str) -> int:
