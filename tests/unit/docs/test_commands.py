@@ -39,6 +39,14 @@ RUN_ELSEWHERE = {
 }
 OF_THE_SYSTEM = {"echo", "head", "rm"}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+SAM_HELP = """
+import json, sys
+from click.testing import CliRunner
+from samcli.cli.main import cli
+said = {path: CliRunner().invoke(cli, [*path.split(), "--help"]) for path in json.loads(sys.argv[1])}
+assert not [path for path, one in said.items() if one.exit_code], said
+print(json.dumps({path: one.output for path, one in said.items()}))
+"""
 WITHOUT_MAKE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
 
@@ -108,7 +116,7 @@ def would_make(words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
 
 def leadbridge_takes(words: list[str], *, is_whole: bool) -> None:
     """The real parser takes it. What is mentioned only may lack arguments."""
-    command: Any = typer.main.get_command(app)
+    command = command_line()
     context = typer.Context(command)
     while words and hasattr(command, "get_command") and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
@@ -117,6 +125,12 @@ def leadbridge_takes(words: list[str], *, is_whole: bool) -> None:
         del words[0]
     if is_whole:
         command.make_context(command.name, words, parent=context.parent, resilient_parsing="--help" in words)
+
+
+@cache
+def command_line() -> Any:
+    """The command with all of its parts, which take longer to make than to use."""
+    return typer.main.get_command(app)
 
 
 def python_runs(words: Sequence[str]) -> None:
@@ -146,9 +160,22 @@ def aws_takes(words: Sequence[str], *, is_whole: bool) -> None:
 
 def sam_takes(words: Sequence[str]) -> None:
     """The SAM CLI has the command and the options."""
-    path = words[: 2 if words[:1] == ["local"] else 1]
-    known = help_of(str(TOOLS / "sam"), *path)
+    known = help_of_sam()[sam_path(words)]
     assert [word for word in words if word.startswith("-") and word not in re.findall(r"-[\w-]+", known)] == []
+
+
+def sam_path(words: Sequence[str]) -> str:
+    """The command, without its options."""
+    return " ".join(words[: 2 if words[:1] in (["local"], ("local",)) else 1])
+
+
+@cache
+def help_of_sam() -> dict[str, str]:
+    """What the SAM CLI says of each command in the documentation. It is started once, as a start takes seconds."""
+    paths = sorted({sam_path(one.words[1:]) for one in commands() if program_of(one.words[0]) == "sam"})
+    done = run([str(TOOLS / "python"), "-c", SAM_HELP, json.dumps(paths)], env=deployment.sam_env(DEVELOPER))
+    assert not done.returncode, done.stderr
+    return dict(json.loads(done.stdout))
 
 
 def uv_does(words: Sequence[str]) -> None:
