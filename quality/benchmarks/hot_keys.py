@@ -51,6 +51,7 @@ SHARD = re.compile(r"#\d+$")
 SHARED = {
     r"RATE#": "500 leads per minute and key (storage/quota.py), of 7 write units at most: 58 per second",
     r"SYNC#": "one run at a time writes its progress, after each page of the broker's list",
+    r"PARTNER#": "changes of a circuit, failures before it opens, attempts at partners with caps, which take few leads",
     r"SOURCES$": "one write per hour",
     r"CHECKS#": "one write per sweep, each minute",
     r"STATS#": "one write per day and source for each batch of the stream, spread over the shards if batches are large",
