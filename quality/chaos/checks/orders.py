@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import sqrt
+from typing import Any
 
 from devstack.partners import partner_profiles
+from leadbridge.domain.admission import TOTAL
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.routing.weights import person_of
+from leadbridge.settings import Partner
+from leadbridge.storage.links import CAP
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
 REFUSED = frozenset({"rejected", "duplicate", "skipped"})  # steps after which another partner may get the lead
@@ -44,10 +48,9 @@ def one_partner_of_an_order_has_the_lead(snapshot: Snapshot) -> Iterator[tuple[s
     """
     created: Counter[str] = Counter()
     for call in snapshot.calls:
-        profile = partner_profiles().get(call["partner"])
-        if profile is None or call["operation"] != "create" or call.get(profile.id_field) is None:
+        if not _created(call):
             continue
-        lead_ids = snapshot.leads_of(**profile.person_of(call))
+        lead_ids = snapshot.leads_of(**partner_profiles()[call["partner"]].person_of(call))
         if len(lead_ids) == 1:
             created[lead_ids[0]] += 1
     for lead_id, number in created.items():
@@ -96,6 +99,47 @@ def paused_partners_get_no_leads(snapshot: Snapshot) -> Iterator[tuple[str, str]
             at = from_text(call["at"]) if "at" in call else pause.since
             if call["partner"] == pause.partner and pause.since + snapshot.send_window < at < pause.until:
                 yield pause.partner, f"got a create call at {at}, and was paused from {pause.since} to {pause.until}"
+
+
+@check
+def caps_are_kept(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """No count exceeds its cap, or lacks a delivery that it counts. No partner's log has more leads than its total."""
+    counted = Counter(
+        (one.partner, window)
+        for record in snapshot.leads.values()
+        for one in record.deliveries.values()
+        for window in one.counted_in
+    )
+    counts = {
+        (values["pk"].partition("#")[2], values["sk"].removeprefix(CAP)): int(values["leads"])
+        for values in snapshot.table
+        if values["sk"].startswith(CAP)
+    }
+    created = Counter(call["partner"] for call in snapshot.calls if _created(call))
+    for (partner, window), number in sorted((counted | Counter(counts)).items()):
+        count, limit = counts.get((partner, window), 0), _limit(snapshot.partners.get(partner), window)
+        if number > count:
+            yield partner, f"{number} deliveries are counted in {window}, and the count is {count}"
+        if limit is not None and count > limit:
+            yield partner, f"the count of {window} is {count}, and the cap is {limit}"
+    for partner, number in created.items():
+        limit = _limit(snapshot.partners.get(partner), TOTAL)
+        if limit is not None and number > limit:
+            yield partner, f"has {number} leads, and the total cap is {limit}"
+
+
+def _limit(partner: Partner | None, window: str) -> int | None:
+    """The cap that counts in a window: all time, an hour such as 2026-03-01T12, or a day."""
+    if partner is None or partner.intake is None:
+        return None
+    if window == TOTAL:
+        return partner.intake.total
+    return partner.intake.per_hour if "T" in window else partner.intake.per_day
+
+
+def _created(call: Mapping[str, Any]) -> bool:
+    profile = partner_profiles().get(call["partner"])
+    return profile is not None and call["operation"] == "create" and call.get(profile.id_field) is not None
 
 
 def _first(record: LeadRecord) -> set[str]:

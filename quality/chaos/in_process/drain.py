@@ -22,7 +22,7 @@ from quality.testkit.wiring import queues
 
 EVERY_MINUTE = timedelta(minutes=1)
 MAX_ROUNDS = 1000
-MAX_TIME = timedelta(days=2)
+MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
 MAX_WAITS = 60  # for the same things
 MAX_ERASURES = 20  # without faults
 WITHOUT_BUS = 0.25  # the share of runs in which the event bus stays off until everything has ended
@@ -113,7 +113,11 @@ class Drain:
             return False
         self.waits = self.waits + 1 if moving == self.waited_for else 0
         self.waited_for = moving
-        waits = [values["due_at"] for values in snapshot.table if values.get("state") in {"received", "pending"}]
+        waits = [
+            values.get("waiting_until", values["due_at"])
+            for values in snapshot.table
+            if values.get("state") in {"received", "pending"}
+        ]
         soonest = from_text(min(waits)) if waits and moving.total() <= len(waits) else self.run.time.now
         self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE))
         return True

@@ -20,6 +20,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge import settings
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Source
+from leadbridge.settings.intake import Intake
 from leadbridge.settings.routing import RoutingRule
 from quality.chaos.checks import violations
 from quality.chaos.counters import Result
@@ -35,6 +36,14 @@ RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
 WEIGHTED = 0.4  # the share of these orders that weights decide on
+LIMITED = 0.3  # the share of partners that take few leads
+INTAKES: tuple[dict[str, Any], ...] = (
+    {"per_hour": 2},
+    {"per_hour": 1, "per_day": 3},
+    {"per_day": 2},
+    {"total": 3},
+    {"hours": ["mon-sun 08:00-14:30"]},
+)
 KEEP = 0.75  # the share of runs in which a source keeps what no partner can take
 
 
@@ -65,7 +74,7 @@ def run(seed: int, leads: int) -> Result:
 
 
 def _configure(random: chance.Random) -> frozenset[str]:
-    """Let one source merge a person's repeats, some try their partners in an order, and some keep invalid leads.
+    """Let one source merge a person's repeats, some try partners in an order, and some partners take few leads.
 
     Returns the sources that also try a broker, and of which some people lack what a lender requires.
     """
@@ -81,6 +90,13 @@ def _configure(random: chance.Random) -> frozenset[str]:
     for name in SOURCES:
         on_invalid = "keep" if name == META or random.random() < KEEP else "refuse"
         sources[name] = sources[name].model_copy(update={"on_invalid": on_invalid})
+    partners = settings.settings().partners
+    for name in partner_profiles():
+        if random.random() < LIMITED:
+            intake = dict(random.choice(INTAKES))
+            then = "when_closed" if "hours" in intake else "when_capped"
+            intake[then] = random.choice(["next", "next", "wait", "hold"])
+            partners[name] = partners[name].model_copy(update={"intake": Intake.model_validate(intake)})
     return frozenset(name for name in ordered - {"web-trading"} if _takes_lender_less(sources[name]))
 
 
@@ -88,7 +104,7 @@ def _rule(random: chance.Random, order: tuple[str, ...]) -> RoutingRule:
     """A rule that tries these partners in this order, or by weight."""
     weights = [random.choice([1, 2, 5]) for _ in order] if random.random() < WEIGHTED else [None] * len(order)
     to = [{"partner": partner, "weight": weight} for partner, weight in zip(order, weights, strict=True)]
-    next_on = ["rejected", "missing_fields", *random.choice([[], [], ["duplicate"]])]
+    next_on = ["rejected", "missing_fields", *random.choice([[], ["capped"], ["duplicate", "capped", "closed"]])]
     return RoutingRule.model_validate({"to": to, "next_on": next_on})
 
 
