@@ -17,7 +17,9 @@ from leadbridge.domain.repeats import Repeat, apply_repeat
 from leadbridge.domain.statistics.contribution import CountedLead
 from leadbridge.domain.timeline import Entry
 from leadbridge.settings import Settings, self_check
+from leadbridge.settings.intake import Intake
 from leadbridge.storage import items
+from leadbridge.storage.links import cap_key
 from leadbridge.storage.statistics.counted import counted_item
 from leadbridge.storage.statistics.records import lead_change
 from quality.chaos.checks import CHECKS, violations
@@ -203,6 +205,19 @@ def weighted(*firsts: str, is_one_person: bool = False) -> dict[str, Any]:
     return {"table": table, "routes": {"web": Route((tuple(shares),), weights=(shares,))}}
 
 
+HOUR = "2026-03-01T12"
+
+
+def capped(count: int, *counted_in: str, **caps: int) -> dict[str, Any]:
+    """A lender that takes two leads an hour, or as the caps say; and an hour's counter, and the delivery's windows."""
+    intake = Intake.model_validate(caps or {"per_hour": 2})
+    delivery = replace(closed()[-1].after, counted_in=counted_in)
+    table = [one for one in journey(*closed()) if not one["sk"].startswith("DELIVERY#")]
+    counter = {**cap_key("leadleader", HOUR), "leads": count}
+    partners = {"leadleader": PARTNERS["leadleader"].model_copy(update={"intake": intake})}
+    return {"table": [*table, items.delivery_item(delivery), counter], "partners": partners}
+
+
 AT_LENDER_B = {**CREATE, "partner": "lender-b", "number": 1, "deal_id": 3}
 PAUSED = Pause("leadleader", NOW, NOW + 10 * MINUTE)
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
@@ -250,6 +265,9 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
         "paused_partners_get_no_leads",
         {"calls": [{**CREATE, "at": to_text(NOW + 5 * MINUTE)}], "pauses": [PAUSED]},
     ),
+    ("caps_are_kept", capped(3)),
+    ("caps_are_kept", capped(0, HOUR)),
+    ("caps_are_kept", {**capped(0, total=1), "calls": [CREATE, {**CREATE, "deal_id": 25}]}),
     ("leads_are_created_once", unknown_then_made_twice()),
     ("answers_are_recorded", unknown()),
     ("answers_are_recorded", unknown(**REFUSED)),
@@ -324,6 +342,10 @@ def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None
 def test_shares_that_chance_explains_are_no_violation() -> None:
     firsts = ["leadleader"] * 40 + ["lender-b"] * 24
     assert violations(balanced(**weighted(*firsts)), ["weights_decide_on_the_first_partner"]) == []
+
+
+def test_a_full_cap_is_no_violation() -> None:
+    assert violations(balanced(**capped(2, HOUR)), ["caps_are_kept"]) == []
 
 
 def test_a_worker_that_began_before_the_pause_may_send_its_lead() -> None:
