@@ -10,12 +10,14 @@ import pytest
 
 from leadbridge.api.resources import Resources
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import status_notification
 from leadbridge.domain.recipient import Contact
+from leadbridge.domain.routing.intake import Refusal, end_refused
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
@@ -86,6 +88,10 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return delivery(store)
     if state is State.FAILED:
         return store.apply(steps.fail(delivery(store), NOW, some_error("spent")))
+    if state is State.SKIPPED:
+        skipped = end_refused(delivery(store), NOW, Refusal(WaitReason.CLOSED, None, "next"), lambda _: "matchtrade")
+        assert skipped is not None
+        return store.apply(skipped)
     begun = store.apply(steps.start_attempt(delivery(store), NOW, MINUTE))
     ends: dict[State, Callable[[], Change]] = {
         State.SUBMITTED: lambda: steps.confirm(begun, NOW, 24, is_followed=True),
@@ -115,7 +121,9 @@ def test_only_deliveries_that_no_worker_continues_are_retried(
     ask: Ask, store: LeadRepository, state: State, confirm: bool
 ) -> None:
     before = bring(store, state)
-    may = state in {State.FAILED, State.REJECTED, State.DUPLICATE} or (state is State.UNKNOWN and confirm)
+    may = state in {State.FAILED, State.REJECTED, State.DUPLICATE, State.SKIPPED} or (
+        state is State.UNKNOWN and confirm
+    )
     status, said = ask("retry", {"confirm": True} if confirm else None)
     if may:
         assert (status, said["state"]) == (202, "received")
