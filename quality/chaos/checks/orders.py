@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from math import sqrt
 from typing import Any
 
@@ -16,6 +17,7 @@ from leadbridge.storage.links import CAP
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
 REFUSED = frozenset({"rejected", "duplicate", "skipped"})  # steps after which another partner may get the lead
+MILLISECOND = timedelta(milliseconds=1)
 DEVIATIONS = 5  # standard deviations by which the share of a partner may differ from its weight
 
 
@@ -97,7 +99,8 @@ def paused_partners_get_no_leads(snapshot: Snapshot) -> Iterator[tuple[str, str]
             continue
         for call in snapshot.calls:
             at = from_text(call["at"]) if "at" in call else pause.since
-            if call["partner"] == pause.partner and pause.since + snapshot.send_window < at < pause.until:
+            ended = pause.until - MILLISECOND  # the partner's log cuts its times to milliseconds
+            if call["partner"] == pause.partner and pause.since + snapshot.send_window < at < ended:
                 yield pause.partner, f"got a create call at {at}, and was paused from {pause.since} to {pause.until}"
 
 
