@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -17,7 +17,7 @@ from leadbridge.domain.fetch import complete as complete_fetch
 from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import Hashes
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import SubmissionInProgress
+from leadbridge.domain.operator_steps import SubmissionInProgress, resolve_found, withdraw_resolution
 from leadbridge.domain.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
@@ -31,7 +31,11 @@ from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-PATH = ("submitting", "retry", "submitting", "submitted", "in_progress", "approved", "in_progress", "issued")
+PATHS = (
+    ("submitting", "retry", "submitting", "submitted", "in_progress", "approved", "in_progress", "issued"),
+    ("submitting", "unknown", "found", "withdrawn", "found", "issued"),
+)
+PAUSES = tuple(timedelta(seconds=number) for number in (1, 20, 200, 2000))  # between the steps of a path
 PROBLEM = FieldError("person.phone", FieldCode.NOT_A_PHONE)
 
 
@@ -40,27 +44,38 @@ def advertised(number: int, campaign: str = "spring") -> Lead:
     return lead(number).model_copy(update={"utm": {"utm_campaign": campaign}})
 
 
-def move(store: LeadRepository, one: Lead, *path: str) -> None:
+def move(store: LeadRepository, one: Lead, *path: str, at: datetime = NOW) -> None:
     """Take a lead's delivery along a path of states; names of outcomes are statuses with this meaning."""
     for step in path:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
-        store.apply(change_to(found, step))
+        store.apply(change_to(found, step, at))
 
 
-def change_to(found: Delivery, step: str) -> Any:
+def change_to(found: Delivery, step: str, at: datetime) -> Any:
     """The change of a delivery that a step of a path makes."""
     match step:
         case "submitting":
-            return steps.start_attempt(found, NOW, MINUTE)
+            return steps.start_attempt(found, at, MINUTE)
         case "submitted":
-            return steps.confirm(found, NOW, crc32(found.lead_id.encode()), is_followed=True)
+            return steps.confirm(found, at, deal_of(found), is_followed=True)
         case "retry":
-            return steps.schedule_retry(found, NOW, some_error("away"), MINUTE)
+            return steps.schedule_retry(found, at, some_error("away"), MINUTE)
         case "failed":
-            return steps.fail(found, NOW, some_error("spent"))
+            return steps.fail(found, at, some_error("spent"))
+        case "unknown":
+            return steps.mark_unknown(found, at, some_error("lost"))
+        case "found":
+            return resolve_found(found, at, "olena", deal_of(found), is_followed=True)
+        case "withdrawn":
+            return withdraw_resolution(found, at, "olena", can_be_looked_up=False)
         case outcome:
-            return change_status(found, NOW, outcome, meaning=outcome, final=outcome == "issued", is_followed=True)
+            return change_status(found, at, outcome, meaning=outcome, final=outcome == "issued", is_followed=True)
+
+
+def deal_of(found: Delivery) -> int:
+    """The number of a delivery's deal."""
+    return crc32(found.lead_id.encode())
 
 
 def apply_fetch(store: LeadRepository, one: Lead, table: Table) -> Iterator[None]:
@@ -100,8 +115,10 @@ def life(number: int, random: Random, *, days_ago: int) -> Iterator[None]:
         kind = "completed"
         yield
     if kind != "incomplete":
-        for step in PATH[: random.randint(0, len(PATH))]:
-            move(store, one, step)
+        path, at = random.choice(PATHS), one.received_at
+        for step in path[: random.randint(0, len(path))]:
+            at += random.choice(PAUSES)
+            move(store, one, step, at=at)
             yield
     if random.random() < 0.2:
         with suppress(SubmissionInProgress):

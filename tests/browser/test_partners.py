@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Route, expect
 
 from leadbridge.api.routes.partners import PartnerView
+from leadbridge.api.routes.stats import SubmissionTimeView
 from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
@@ -39,6 +40,7 @@ def test_a_partner_is_paused_with_a_reason_and_resumed(open_console: Open, world
     card, dialog = page.get_by_role("region", name="Lead Leader"), page.get_by_role("dialog")
     expect(card).to_contain_text("Gets leads")
     expect(card).to_contain_text("75% (3 of 4)")
+    expect(card).to_contain_text("Half within 5 seconds")
     expect(card.get_by_role("link", name="1", exact=True)).to_have_attribute(
         "href", "#/leads?status=received&partner=leadleader"
     )
@@ -70,9 +72,17 @@ def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: W
         answer = route.fetch()
         route.fulfill(json={"partners": [one | STATES[one["name"]] for one in answer.json()["partners"]]})
 
+    def slowed(route: Route) -> None:
+        times = {"leadleader": [(5, 1), (None, 2)], "matchtrade": [(5, 1), (30, 1), (None, 2)]}
+        found = [
+            SubmissionTimeView(partner=p, within_seconds=s, count=n) for p, every in times.items() for s, n in every
+        ]
+        route.fulfill(json=route.fetch().json() | {"submission_times": found})
+
     for scheme, width in (("light", 1920), ("dark", 320)):
         page = open_console(operator=None, color_scheme=scheme, viewport={"width": width, "height": 800})
         page.route("**/v1/partners", changed)
+        page.route("**/v1/stats?*", slowed)
         page.get_by_label("Operator token").fill("token-of-olena")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Overview")).to_be_focused()
@@ -82,6 +92,8 @@ def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: W
         expect(silent).to_contain_text("Does not respond")
         expect(silent).to_contain_text("The connection broke before the reply arrived.")
         expect(silent.locator("time").last).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
+        expect(silent).to_contain_text("More than half take over a day")
+        expect(capped).to_contain_text("Half within 30 seconds")
         expect(capped).to_contain_text("Cap reached")
         expect(capped).to_contain_text("50 of 50")
         expect(capped.locator("time").first).to_have_attribute("datetime", "2031-11-03T09:14:05.000Z")

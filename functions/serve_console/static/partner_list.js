@@ -23,12 +23,13 @@ export async function show(main, { signal }) {
   let seen = null;
   const load = async () => {
     const now = Date.now();
-    const [partners, { counts }] = await Promise.all([
+    const [partners, { counts, submission_times: times }] = await Promise.all([
       refreshPartners(signal),
       api.stats(dayOf(new Date(now - (DAYS - 1) * DAY)), dayOf(new Date(now)), null, signal),
     ]);
-    const next = JSON.stringify([partners, counts]);
-    if (next !== seen) refill(cards, partners.map((partner) => card(partner, counts.filter((one) => one.partner === partner.name), done)));
+    const next = JSON.stringify([partners, counts, times]);
+    const of = (partner, figures) => figures.filter((one) => one.partner === partner.name);
+    if (next !== seen) refill(cards, partners.map((partner) => card(partner, of(partner, counts), of(partner, times), done)));
     seen = next;
   };
   const done = async (result, text) => {
@@ -47,7 +48,7 @@ export async function show(main, { signal }) {
   poll(INTERVALS.overview, signal, load);
 }
 
-function card(partner, counts, done) {
+function card(partner, counts, times, done) {
   const { name, label, state, pause, circuit, checks } = partner;
   const count = (...states) => counts.filter((one) => states.includes(one.state)).reduce((sum, one) => sum + one.count, 0);
   const [waiting, accepted, refused] = [count("received"), count(...ACCEPTED), count(...REFUSED)];
@@ -66,6 +67,7 @@ function card(partner, counts, done) {
       [t("partners.opens_at"), partner.opens_at && time(partner.opens_at)],
       [t("partners.waiting"), waiting > 0 ? link({ status: "received" }, formatNumber(waiting)) : formatNumber(0)],
       [t("partners.accepted"), accepted + refused > 0 && t("partners.share", { share: formatPercent(accepted / (accepted + refused)), accepted: formatNumber(accepted), all: formatNumber(accepted + refused) })],
+      [t("partners.time"), usualTime(times)],
       ...(partner.caps ?? []).map(({ window, count: used, limit }) => [capName(window), t("partners.cap", { used: formatNumber(used), limit: formatNumber(limit) })]),
       [t("partners.checks_late"), checks?.oldest_due_seconds > LATE && t("partners.hours", { n: Math.round(checks.oldest_due_seconds / 3600) })],
       [t("partners.kind"), el("code", {}, partner.kind)],
@@ -77,6 +79,13 @@ function card(partner, counts, done) {
         : el("button", { type: "button", "data-key": id, onclick: () => stop(partner, done) }, t("pause.open"))),
     el("p", { class: "links" }, link({}, t("nav.leads")), " · ", el("a", { href: `#/?${new URLSearchParams({ partner: name })}` }, t("overview.statistics"))),
   );
+}
+
+// The shortest time within which at least half of the leads were sent.
+function usualTime(times) {
+  let left = times.reduce((sum, one) => sum + one.count, 0) / 2;
+  const median = times.find(({ count }) => (left -= count) <= 0);
+  return median && t(`partners.within.${median.within_seconds ?? "longer"}`);
 }
 
 function capName(window) {

@@ -1,8 +1,10 @@
 """What a lead contributes to the statistics, and merging its changes."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from leadbridge.domain.statistics.contribution import (
     difference,
     is_counted_source,
     limit_campaign,
+    time_limit,
 )
 from leadbridge.settings import self_check
 
@@ -32,12 +35,24 @@ def change(**facts: DeliveryFacts) -> LeadChange:
 
 
 def test_a_lead_counts_itself_its_campaign_and_its_deliveries() -> None:
-    one = CountedLead(LEAD, {"a": DeliveryFacts(3, "submitted", "approved"), "b": DeliveryFacts(1, "received")})
-    assert one.counts() == {
-        CELL: Counter(
-            {"l": 1, "n|spring|2026": 1, "d|a|submitted|approved": 1, "d|b|received|": 1, "o|approved|spring|2026": 1}
-        )
-    }
+    one = CountedLead(LEAD, {"a": DeliveryFacts(3, "submitted", "approved", "30"), "b": DeliveryFacts(1, "received")})
+    deliveries = {"d|a|submitted|approved": 1, "t|a|30": 1, "d|b|received|": 1}
+    assert one.counts() == {CELL: Counter({"l": 1, "n|spring|2026": 1, "o|approved|spring|2026": 1} | deliveries)}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "within"),
+    [(-1, "5"), (5, "5"), (5.001, "30"), (30, "30"), (3600, "3600"), (86400, "86400"), (86401, "longer")],
+)
+def test_a_submission_counts_for_the_shortest_time(seconds: float, within: str) -> None:
+    begin = datetime(2026, 3, 1, tzinfo=UTC)
+    assert time_limit(begin, begin + timedelta(seconds=seconds)) == within
+
+
+def test_a_withdrawn_submission_takes_no_time() -> None:
+    before = CountedLead(LEAD, {"a": DeliveryFacts(3, "submitted", within="30")})
+    after = before.merged(change(a=DeliveryFacts(4, "unknown")))
+    assert difference(before, after) == {CELL: Counter({"d|a|submitted|": -1, "t|a|30": -1, "d|a|unknown|": 1})}
 
 
 def test_an_incomplete_lead_counts_its_problems_until_it_is_completed() -> None:
@@ -76,7 +91,7 @@ changes = st.lists(
             DAY,
             SOURCE,
             LeadFacts(lead, DAY, SOURCE, f"campaign {lead}") if lead else None,
-            {partner: DeliveryFacts(version, f"state {version}")} if partner else {},
+            {partner: DeliveryFacts(version, f"state {version}", within=str(version % 3 or ""))} if partner else {},
         ),
         st.integers(0, 4),
         st.sampled_from(["", "a", "b"]),

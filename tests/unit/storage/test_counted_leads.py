@@ -72,6 +72,7 @@ def test_a_lead_is_counted_once_along_its_way(store: LeadRepository) -> None:
     records = take_records()
     count(records)
     expected = {"l": 1, "n|spring": 1, "d|leadleader|submitted|approved": 1, "o|approved|spring": 1}
+    expected |= {"t|leadleader|5": 1}
     assert counts_of(TABLE) == {CELL: Counter(expected)}
     before = every_item(TABLE)
     count(records)

@@ -43,6 +43,7 @@ def come(
     fails: bool = False,
     outcome: str = "",
     campaign: str = "",
+    took: timedelta = timedelta(),
 ) -> None:
     one = lead(number, source=source, received_at=NOW - days_ago * DAY)
     store.accept(one.model_copy(update={"utm": {"utm_campaign": campaign}}), phone_hash=None)
@@ -52,7 +53,7 @@ def come(
         store.apply(steps.fail(found, NOW, some_error("spent")))
     if outcome:
         found = store.apply(steps.start_attempt(found, NOW, MINUTE))
-        found = store.apply(steps.confirm(found, NOW, number, is_followed=True))
+        found = store.apply(steps.confirm(found, one.received_at + took, number, is_followed=True))
         store.apply(change_status(found, NOW, "a status", meaning=outcome, final=False, is_followed=True))
 
 
@@ -86,6 +87,19 @@ def test_deliveries_are_counted_by_outcome(book: DailyStats, store: LeadReposito
         ("2026-02-26", "web", "leadleader", "issued", 1),
         ("2026-03-01", "tilda", "leadleader", "approved", 1),
         ("2026-03-01", "web", "leadleader", None, 2),
+    ]
+
+
+def test_submitted_leads_are_counted_by_the_time_since_their_reception(book: DailyStats, store: LeadRepository) -> None:
+    come(store, 1)
+    for number, took in enumerate((2 * DAY, 20 * MINUTE, 10 * MINUTE, timedelta()), start=2):
+        come(store, number, days_ago=number, outcome="approved", took=took)
+    count_all(TABLE, NOW)
+    shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY))
+    assert [tuple(one.values()) for one in shown["submission_times"]] == [
+        ("leadleader", 5, 1),
+        ("leadleader", 3600, 2),
+        ("leadleader", None, 1),
     ]
 
 

@@ -15,6 +15,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.domain.statistics.contribution import LONGER, TIME_LIMITS
 from leadbridge.storage.statistics.daily_stats import StatsCounts
 
 MAX_DAYS = 366
@@ -72,6 +73,17 @@ class OutcomesOfDayView(LeadsOfDayView):
     outcome: str | None
 
 
+class SubmissionTimeView(TypedDict):
+    """The number of a partner's leads that were submitted within a time from their reception.
+
+    Each lead counts for the shortest time; `within_seconds` is null for more than the longest one.
+    """
+
+    partner: str
+    within_seconds: int | None
+    count: Count
+
+
 class CampaignView(TypedDict):
     """A source's campaign (`utm_campaign`) on all days: its leads, and the number of deliveries by outcome.
 
@@ -95,6 +107,7 @@ StatsView = TypedDict(
         "counts": list[DeliveriesOfDayView],
         "incomplete": list[LeadsOfDayView],
         "problems": list[ProblemCountView],
+        "submission_times": list[SubmissionTimeView],
         "outcomes": NotRequired[list[OutcomesOfDayView]],
         "campaigns": NotRequired[list[CampaignView]],
     },
@@ -105,7 +118,8 @@ StatsView = TypedDict(
 def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
     """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem.
 
-    The counts are up to a minute late, and those of a lead stay after an erasure.
+    `submission_times` counts submitted leads by partner and the time since their reception, waits included. The counts
+    are up to a minute late, and those of a lead stay after an erasure.
     """
     last = query.last or utc_now().date()
     first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
@@ -149,6 +163,7 @@ def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = N
             for (source, problem), number in sorted(problems.items())
             for field, _, code in (problem.rpartition(" "),)
         ],
+        "submission_times": submission_time_views(figures),
     }
     if by == "outcome":
         view["outcomes"] = [
@@ -158,6 +173,18 @@ def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = N
     if by == "campaign":
         view["campaigns"] = campaign_views(figures)
     return view
+
+
+def submission_time_views(figures: StatsCounts) -> list[SubmissionTimeView]:
+    """Return the submitted leads of each partner by the time that this took, shortest first."""
+    partners = sorted({partner for partner, _ in figures.submission_times})
+    limits = {**{str(seconds): seconds for seconds in TIME_LIMITS}, LONGER: None}
+    return [
+        {"partner": partner, "within_seconds": seconds, "count": figures.submission_times[partner, within]}
+        for partner in partners
+        for within, seconds in limits.items()
+        if figures.submission_times[partner, within]
+    ]
 
 
 def campaign_views(figures: StatsCounts) -> list[CampaignView]:

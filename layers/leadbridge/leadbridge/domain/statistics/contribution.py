@@ -1,8 +1,9 @@
 """What one lead contributes to the statistics, and how its changes are merged.
 
 A lead counts on the day on which it was received and for its source: itself, its campaign, its problems while it is
-incomplete, and each delivery by partner, state and outcome. The facts of each item have the item's version, and the
-facts with the highest version win. So the order of the changes does not matter, and repeated ones change nothing.
+incomplete, and each delivery by partner, state and outcome. A submitted delivery also counts by the time since the
+lead's reception. The facts of each item have the item's version, and the facts with the highest version win. So the
+order of the changes does not matter, and repeated ones change nothing.
 
 The test lead of a deployment's check contributes nothing.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 type Cell = tuple[str, str]  # the day of receipt, such as 2026-11-02, and the source
 type Counts = dict[Cell, Counter[str]]
@@ -24,7 +26,10 @@ SELF_CHECK = "self-check"  # the source of the test lead, as in settings/self_ch
 
 # The names of the counts of a cell. The campaign is the last part of a name, because it may contain the separator.
 LEADS, INCOMPLETE = "l", "i"
-PROBLEM, DELIVERY, CAMPAIGN, CAMPAIGN_OUTCOME = "p", "d", "n", "o"
+PROBLEM, DELIVERY, CAMPAIGN, CAMPAIGN_OUTCOME, SUBMISSION = "p", "d", "n", "o", "t"
+
+TIME_LIMITS = (5, 30, 300, 3600, 86400)  # seconds from a lead's reception to its submission
+LONGER = "longer"  # than the last of `TIME_LIMITS`
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,15 @@ class LeadFacts:
 
 @dataclass(frozen=True)
 class DeliveryFacts:
-    """What is counted of a delivery. `outcome` is the meaning of the partner's status; empty without one."""
+    """What is counted of a delivery. `outcome` is the meaning of the partner's status; empty without one.
+
+    `within` is the result of `time_limit`; empty unless the partner has the lead.
+    """
 
     version: int
     state: str
     outcome: str = ""
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,8 @@ class CountedLead:
                 found.update(name_of(PROBLEM, problem) for problem in lead.problems)
         for partner, delivery in self.deliveries.items():
             found[name_of(DELIVERY, partner, delivery.state, delivery.outcome)] += 1
+            if delivery.within:
+                found[name_of(SUBMISSION, partner, delivery.within)] += 1
             if lead.campaign and delivery.outcome:
                 found[name_of(CAMPAIGN_OUTCOME, delivery.outcome, lead.campaign)] += 1
         return {(lead.day, lead.source): found}
@@ -165,6 +176,12 @@ def added(parts: Iterable[tuple[Counts, int]]) -> Counts:
 def name_of(kind: str, *parts: str) -> str:
     """Return the name of a count."""
     return SEPARATOR.join((kind, *parts))
+
+
+def time_limit(received_at: datetime, submitted_at: datetime) -> str:
+    """Return the least of `TIME_LIMITS` within which a lead was submitted, or `LONGER`."""
+    took = submitted_at - received_at
+    return next((str(limit) for limit in TIME_LIMITS if took <= timedelta(seconds=limit)), LONGER)
 
 
 def clean_campaign(name: str) -> str:

@@ -194,7 +194,9 @@ def counted_item(lead_id: str, counted: CountedLead) -> Item:
         "campaign": lead.campaign or None,
         "problems": list(lead.problems) or None,
         "is_counted": None if lead.is_counted else False,
-        "deliveries": {name: [one.version, one.state, one.outcome] for name, one in counted.deliveries.items()},
+        "deliveries": {
+            name: [one.version, one.state, one.outcome, one.within] for name, one in counted.deliveries.items()
+        },
         "expires_at": counted.expires_at or None,
     }
     return {name: value for name, value in item.items() if value is not None}
@@ -211,8 +213,8 @@ def counted_of(values: Item) -> CountedLead:
         values.get("is_counted", True),
     )
     deliveries = {
-        name: DeliveryFacts(int(version), state, outcome)
-        for name, (version, state, outcome) in values["deliveries"].items()
+        name: DeliveryFacts(int(version), state, outcome, within)
+        for name, (version, state, outcome, within) in values["deliveries"].items()
     }
     return CountedLead(lead, deliveries, int(values["version"]), int(values.get("expires_at", 0)))
 

@@ -14,6 +14,7 @@ from leadbridge.domain.statistics.contribution import (
     LEADS,
     PROBLEM,
     SEPARATOR,
+    SUBMISSION,
     Counts,
 )
 from leadbridge.storage.statistics.counters import read_counts
@@ -27,6 +28,7 @@ class StatsCounts:
     `incomplete` counts incomplete leads by (day, source), `problems` their problems by (day, source, field and code).
     `outcomes` counts deliveries by (day, source, partner, outcome); the outcome is empty while there is none.
     `campaigns` counts leads by (source, campaign), `campaign_outcomes` deliveries by (source, campaign, outcome).
+    `submission_times` counts submitted deliveries by (partner, the result of `time_limit`).
     """
 
     leads: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -36,6 +38,7 @@ class StatsCounts:
     outcomes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     campaigns: Counter[tuple[str, str]] = field(default_factory=Counter)
     campaign_outcomes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    submission_times: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, counts: Counts) -> StatsCounts:
@@ -66,6 +69,9 @@ class StatsCounts:
             case _ if kind == CAMPAIGN_OUTCOME:
                 outcome, _, campaign = rest.partition(SEPARATOR)
                 self.campaign_outcomes[source, campaign, outcome] += number
+            case _ if kind == SUBMISSION:
+                partner, within = rest.split(SEPARATOR)
+                self.submission_times[partner, within] += number
 
 
 class DailyStats:

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from leadbridge.domain.clock import from_text
 from leadbridge.domain.statistics.contribution import (
     DeliveryFacts,
     LeadChange,
     LeadFacts,
     clean_campaign,
     is_counted_source,
+    time_limit,
 )
 from leadbridge.storage.attributes import deserialize
 from leadbridge.storage.items import Item, lead_id_of
@@ -34,6 +36,7 @@ LEAD_ATTRIBUTES = (
 )
 DELIVERY_ATTRIBUTES = (
     *("pk", "sk", "received_at", "source", "partner", "state", "status_meaning", "version", "expires_at"),
+    "submitted_at",
 )
 
 
@@ -50,7 +53,10 @@ def lead_facts(values: Mapping[str, Any]) -> LeadFacts:
 
 def delivery_facts(values: Mapping[str, Any]) -> DeliveryFacts:
     """Return the facts of a delivery's decoded item."""
-    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("status_meaning", "")))
+    within = ""
+    if "submitted_at" in values:
+        within = time_limit(from_text(values["received_at"]), from_text(values["submitted_at"]))
+    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("status_meaning", "")), within)
 
 
 def change_of(record: Mapping[str, Any]) -> tuple[str, LeadChange] | None:
