@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from leadbridge import settings
@@ -21,6 +21,7 @@ from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.wiring import queues
 
 EVERY_MINUTE = timedelta(minutes=1)
+SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
 MAX_ROUNDS = 1000
 MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
 MAX_WAITS = 60  # for the same things
@@ -113,14 +114,17 @@ class Drain:
             return False
         self.waits = self.waits + 1 if moving == self.waited_for else 0
         self.waited_for = moving
-        waits = [
-            values.get("waiting_until", values["due_at"])
-            for values in snapshot.table
-            if values.get("state") in {"received", "pending"}
-        ]
-        soonest = from_text(min(waits)) if waits and moving.total() <= len(waits) else self.run.time.now
+        waits = [self._ends_at(values) for values in snapshot.table if values.get("state") in {"received", "pending"}]
+        soonest = min(waits) if waits and moving.total() <= len(waits) else self.run.time.now
         self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE))
         return True
+
+    def _ends_at(self, values: dict[str, Any]) -> datetime:
+        """When a wait ends. After a wait that has ended the cap is full again, so the next window is tried."""
+        if "waiting_until" not in values:
+            return from_text(values["due_at"])
+        until = from_text(values["waiting_until"])
+        return until if until > self.run.time.now else self.run.time.now + SHORTEST_WINDOW
 
     def _moving(self) -> Snapshot:
         """The part of the snapshot that shows what moves."""
