@@ -69,6 +69,7 @@ class World:
     sandbox: Sandbox
     stack: ExitStack
     hasty: bool = False
+    partner: str = "graph"
 
     def client(self) -> Graph:
         return Graph(Transport("graph", short() if self.hasty else short(PATIENT, PATIENT)), self.vault)

@@ -134,6 +134,7 @@ KEPT = {
     "checker": "partners in the configuration",
     "submitter": "partners in the configuration",
     "sync": "partners in the configuration",
+    "accounts": "partners in the configuration",
     "origin": "sources in the configuration",
     "_week": "hours in the configuration",
     "last_open": "the last moments that a sweep asked for: eight at most",
