@@ -227,7 +227,30 @@ def test_after_midnight_only_as_many_leads_are_queued_as_the_partner_takes(
     assert world.submit(leads[4]) is Outcome.WAITING
     assert world.delivery(leads[4]).waiting_until == MIDNIGHT + DAY
     world.settings = settings_with_intake({"per_day": 3})
-    assert world.sweep(monkeypatch)[0] == [leads[5].lead_id], "a higher cap has an effect within a minute"
+    assert world.sweep(monkeypatch)[0] == [leads[4].lead_id], "a higher cap has an effect within a minute"
+
+
+def test_a_lead_that_is_queued_and_finds_the_cap_full_keeps_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.settings = settings_with_intake({"per_day": 1})
+    leads = []
+    for number in range(3):
+        world.time.now += MINUTE
+        leads.append(world.receive(number))
+        world.submit(leads[-1])
+    _, first, second = leads
+    world.time.now = MIDNIGHT + MINUTE
+    assert world.sweep(monkeypatch)[0] == [first.lead_id]
+    world.store.defer(world.delivery(first), world.time() + 6 * HOUR)  # what the check does that queues it
+    assert world.submit(world.receive(4)) is Outcome.SUBMITTED, "a new lead is faster"
+    for _ in range(2):
+        assert world.submit(first) is Outcome.WAITING
+    world.time.now = MIDNIGHT + DAY + MINUTE
+    assert world.sweep(monkeypatch) == ([first.lead_id], 60.0)
+    world.submit(first)
+    world.settings = settings_with_intake({"per_day": 2})
+    assert world.sweep(monkeypatch)[0] == [second.lead_id]
 
 
 def test_a_wait_is_no_part_of_the_retry_window(world: World) -> None:

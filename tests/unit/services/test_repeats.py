@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from leadbridge.domain import operator_steps
+from leadbridge.domain.admission import Pause
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.fields.hashes import keyed_hash
@@ -23,9 +24,12 @@ from leadbridge.settings import Settings
 from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.queries.backlog import BacklogMonitor
+from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.fixtures import TABLE, Time
+from quality.testkit.intake import BROKER, settings_with_intake
 from quality.testkit.people import lead
 
 AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
@@ -259,6 +263,73 @@ def test_a_wait_is_short_at_first_and_grows_to_an_hour(world: World) -> None:
     assert waits[0] == timedelta(seconds=5)
     assert waits[-1] == timedelta(hours=1)
     assert sorted(waits) == waits
+
+
+FRIDAY_EVENING = datetime(2026, 3, 6, 17, tzinfo=UTC)  # 19:00 in Kyiv
+MONDAY_MORNING = datetime(2026, 3, 9, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("reason", ["closed", "capped", "paused"])
+def test_a_repeat_waits_outside_of_the_queue_while_the_first_lead_waits_for_the_partner(
+    world: World, reason: str
+) -> None:
+    intakes: dict[str, Any] = {"closed": {"hours": ["mon-fri 09:00-18:00"]}, "capped": {"per_day": 1}, "paused": None}
+    world.settings, world.time.now = settings_with_intake(intakes[reason]), FRIDAY_EVENING
+    world.on_repeat("mark")
+    table = Table(aws.dynamodb(), TABLE)
+    if reason == "capped":
+        world.visit(world.comes(3, tax="3", phone="3"))
+    elif reason == "paused":
+        PartnerStates(table).pause(PARTNER, Pause("they asked us to", "olena", FRIDAY_EVENING))
+    first, second = world.comes(1), world.comes(2)
+    assert world.visit(first) is Outcome.WAITING
+    for _ in range(3):
+        again = world.submitter().process(second.lead_id, PARTNER, AMPLE)
+        assert (again.outcome, again.retry_after) == (Outcome.WAITING, None), "it leaves the queue"
+        world.time.pass_(hours=1)
+    waiting = world.delivery(second)
+    assert (waiting.waiting_reason, waiting.version) == (reason, 2)
+    assert BacklogMonitor(table).oldest_waiting() is None, "no alarm in the night"
+
+    world.time.now = MONDAY_MORNING
+    PartnerStates(table).resume(PARTNER, MONDAY_MORNING)
+    again = world.submitter().process(second.lead_id, PARTNER, AMPLE)
+    assert (again.outcome, again.retry_after) == (Outcome.WAITING, timedelta(seconds=5)), "the first lead is next"
+    assert (world.delivery(second).waiting_reason, world.delivery(second).waits_for) == (None, first.lead_id)
+    world.time.pass_(seconds=5)
+    assert [world.visit(first), world.visit(second)] == [Outcome.SUBMITTED, Outcome.DUPLICATE]
+    assert (world.delivery(second).repeat_of, world.delivery(second).waiting_reason) == (first.lead_id, None)
+    assert world.partner.created.count(second.lead_id) == 0
+
+
+def test_a_repeat_that_waits_for_the_first_lead_leaves_the_queue_when_the_partner_closes(world: World) -> None:
+    world.settings = settings_with_intake({"hours": ["mon-fri 09:00-18:00"]})
+    world.on_repeat("mark")
+    world.time.now = FRIDAY_EVENING - timedelta(hours=1, minutes=1)
+    unsettled(world)
+    second = world.comes(2)
+    assert world.submitter().process(second.lead_id, PARTNER, AMPLE).retry_after is not None
+    world.time.now = FRIDAY_EVENING
+    for _ in range(2):
+        assert world.submitter().process(second.lead_id, PARTNER, AMPLE).retry_after is None
+    assert world.delivery(second).waiting_until == MONDAY_MORNING
+    world.time.now = MONDAY_MORNING
+    assert world.submitter().process(second.lead_id, PARTNER, AMPLE).retry_after is not None
+    assert world.delivery(second).waiting_reason is None
+
+
+def test_a_repeat_whose_lead_would_be_passed_on_waits_only_for_the_first_lead(world: World) -> None:
+    """If the partner gets the first lead in the end, no other partner may get the second."""
+    world.settings = settings_with_intake({"hours": ["mon-fri 09:00-18:00"], "when_closed": "next"})
+    world.on_repeat("mark")
+    world.time.now = FRIDAY_EVENING - timedelta(hours=1, minutes=1)
+    unsettled(world)
+    world.time.now = FRIDAY_EVENING
+    chain: dict[str, Any] = {"fallbacks": {PARTNER: BROKER}, "next_on": {PARTNER: ("closed",)}}
+    second = lead(2, received_at=FRIDAY_EVENING).model_copy(update=chain)
+    world.store.accept(second, phone_hash=keyed_hash("k", "1"), tax_hash=keyed_hash("k", "3068208400"))
+    assert world.submitter().process(second.lead_id, PARTNER, AMPLE).retry_after == timedelta(seconds=5)
+    assert world.delivery(second).waiting_reason is None
 
 
 def test_a_repeat_that_is_held_goes_to_an_operator_even_if_the_first_lead_is_unsettled(world: World) -> None:

@@ -109,6 +109,15 @@ def is_same_wait(delivery: Delivery, wait: Wait) -> bool:
     return (delivery.waiting_reason, until) == (wait.reason, wait.until)
 
 
+def waiting_due_at(delivery: Delivery, reason: WaitReason, now: datetime) -> datetime:
+    """Return the due time of a delivery that waits: its place among those that wait for the same partner.
+
+    It keeps its place if it is queued and waits again. Behind an open circuit it goes to the end: the next probe is
+    another delivery, because this one may be what fails.
+    """
+    return now if reason is WaitReason.CIRCUIT_OPEN else delivery.waits_since or now
+
+
 def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:
     """Wait until the partner gets leads again. The delivery is due at once: the sweep skips it until then."""
     data: dict[str, Any] = {"reason": wait.reason.value, **wait.data}
@@ -125,7 +134,7 @@ def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:
         waiting_until=wait.until,
         waits_since=delivery.waits_since or now,
         next_attempt_at=now,
-        due_at=now,
+        due_at=waiting_due_at(delivery, wait.reason, now),
     )
 
 

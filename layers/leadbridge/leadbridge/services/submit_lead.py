@@ -16,9 +16,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.match import Accounts, Origin, match_account
-from leadbridge.domain.admission import Wait, WaitReason, end_wait, find_wait, is_same_wait, wait_for_partner
+from leadbridge.domain.admission import (
+    Wait,
+    WaitReason,
+    end_wait,
+    find_wait,
+    is_same_wait,
+    wait_for_partner,
+    waiting_due_at,
+)
 from leadbridge.domain.clock import Clock
-from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
@@ -83,7 +91,7 @@ class Submitter(SubmissionRecorder):
         if lead is None or lead.erased_at is not None:
             return Result(Outcome.NOT_FOUND)
         if delivery.attempts == delivery.attempts_before_retry:  # the first attempt, or the first after a retry
-            ended = self._end_without_attempt(delivery)
+            ended = self._end_without_attempt(delivery, lead, state)
             if ended is not None:
                 return ended
         if (wait := find_wait(state, now)) is not None:
@@ -116,22 +124,28 @@ class Submitter(SubmissionRecorder):
             return self._wait()
         return self._attempt(delivery, lead, budget)
 
-    def _end_without_attempt(self, delivery: Delivery) -> Result | None:
+    def _end_without_attempt(self, delivery: Delivery, lead: Lead, state: PartnerState) -> Result | None:
         """End the delivery of a deployment's test lead, or handle a repeat; None for all other deliveries."""
         if delivery.source == self_check.SOURCE:
             ended = ErrorInfo(ErrorCode.SELF_CHECK, self_check.ENDED)
             change = steps.fail(delivery, self.clock(), ended)
             return self._write(change, Result(Outcome.NO_ACTION))
-        return None if self.repeats is None else self._handle_repeat(delivery, self.repeats)
+        return None if self.repeats is None else self._handle_repeat(delivery, lead, state, self.repeats)
 
-    def _handle_repeat(self, delivery: Delivery, repeats: RepeatRules) -> Result | None:
+    def _handle_repeat(
+        self, delivery: Delivery, lead: Lead, state: PartnerState, repeats: RepeatRules
+    ) -> Result | None:
         """Apply the source's rule if the person has an earlier lead; None if not."""
         earlier = repeats.first(delivery)
         if earlier is None:
             return None
         then = repeats.then(delivery.source)
         if then is Repeat.MARK and earlier.is_unsettled:
-            return self._wait_for(delivery, earlier)
+            now = self.clock()
+            wait = self._find_wait(delivery, lead, state, now)
+            return (
+                self._wait_for(delivery, now, earlier) if wait is None else self._wait_for_partner(delivery, now, wait)
+            )
         change = apply_repeat(delivery, self.clock(), earlier.lead_id, then)
         match then:
             case Repeat.SEND:
@@ -142,21 +156,31 @@ class Submitter(SubmissionRecorder):
                 self.dead_letter(delivery, describe_hold(earlier.lead_id))
                 return self._write(change, Result(Outcome.FAILED))
 
-    def _wait_for(self, delivery: Delivery, earlier: PreviousLead) -> Result:
+    def _find_wait(self, delivery: Delivery, lead: Lead, state: PartnerState, now: datetime) -> Wait | None:
+        """Return why the delivery would wait for its partner now; None if it would not."""
+        if (wait := find_wait(state, now)) is not None or delivery.is_uncertain:
+            return wait
+        refusal = self._find_refusal(delivery, state.counts, now)
+        if refusal is None or self._end_refused(delivery, lead, refusal, now) is not None:
+            return None
+        return refusal.wait
+
+    def _wait_for(self, delivery: Delivery, now: datetime, earlier: PreviousLead) -> Result:
         """Wait until the earlier lead's delivery ends. If the partner does not get that lead, this one is sent.
 
         If the earlier delivery is unknown, it waits for an operator. Then this one leaves the queue, and the sweep
-        queues it again when it is due.
+        queues it again when it is due. Both may have waited for the partner: that time does not make this wait longer.
         """
-        now = self.clock()
-        wait = min(max((now - delivery.received_at) / 4, MIN_REPEAT_WAIT), MAX_REPEAT_WAIT)
+        since = now if delivery.waits_for_partner else delivery.waiting_since
+        wait = min(max((now - since) / 4, MIN_REPEAT_WAIT), MAX_REPEAT_WAIT)
         needs_operator = earlier.state is State.UNKNOWN
         due_after = wait if needs_operator else wait + OVERDUE
         result = Result(Outcome.WAITING, retry_after=None if needs_operator else wait)
-        if delivery.waits_for == earlier.lead_id:
+        if delivery.waits_for == earlier.lead_id and not delivery.waits_for_partner:
             self.ledger.defer(delivery, now + due_after)
             return result
-        return self._write(wait_for_earlier_lead(delivery, now, earlier.lead_id, wait, due_after=due_after), result)
+        ready = end_wait(delivery, now)
+        return self._write(wait_for_earlier_lead(ready, now, earlier.lead_id, wait, due_after=due_after), result)
 
     def _wait_for_partner(self, delivery: Delivery, now: datetime, wait: Wait) -> Result:
         """Wait until the partner gets leads again. The delivery leaves the queue, and the sweep queues it again."""
@@ -164,7 +188,7 @@ class Submitter(SubmissionRecorder):
         if not is_same_wait(delivery, wait):
             return self._write(wait_for_partner(delivery, now, wait), result)
         if delivery.due_at is None or delivery.due_at > now:  # the sweep queued it just before the partner was paused
-            self.ledger.defer(delivery, now)
+            self.ledger.defer(delivery, waiting_due_at(delivery, wait.reason, now))
         return result
 
     def _windows(self, now: datetime) -> tuple[Window, ...]:
@@ -185,18 +209,22 @@ class Submitter(SubmissionRecorder):
 
     def _refuse(self, delivery: Delivery, lead: Lead, refusal: Refusal, now: datetime) -> Result:
         """Pass a lead that the partner does not take now to the next one, hold it for an operator, or let it wait."""
+        change = self._end_refused(delivery, lead, refusal, now)
+        if change is None:
+            return self._wait_for_partner(delivery, now, refusal.wait)
+        if change.after.state is State.FAILED:
+            self.dead_letter(delivery, refusal.error)
+        return self._write(change, Result(REFUSED[change.after.state]))
+
+    def _end_refused(self, delivery: Delivery, lead: Lead, refusal: Refusal, now: datetime) -> Change | None:
+        """Return the change that ends a delivery which the partner does not take now; None if it waits."""
         from leadbridge.domain.routing.intake import end_refused
 
         def find_next(outcome: NextOn) -> str | None:
             following = self.find_fallback(lead, delivery.partner, outcome)
             return None if following in lead.partners else following  # it has or had the lead already
 
-        change = end_refused(delivery, now, refusal, find_next)
-        if change is None:
-            return self._wait_for_partner(delivery, now, refusal.wait)
-        if change.after.state is State.FAILED:
-            self.dead_letter(delivery, refusal.error)
-        return self._write(change, Result(REFUSED[change.after.state]))
+        return end_refused(delivery, now, refusal, find_next)
 
     def _look_up(self, accounts: Accounts, delivery: Delivery, lead: Lead, budget: Budget) -> Result | None:
         """Look the account up to settle an uncertain delivery; None if the partner definitely has no account."""
