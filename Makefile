@@ -136,8 +136,8 @@ down: $(READY) ## Stop the local AWS
 	@$(PYTHON) -m devstack down
 
 .PHONY: lead
-lead: $(READY) ## Post a sample lead to the local stack (SAMPLE=good; samples: events/receive_lead)
-	@$(PYTHON) -m devstack.commands.send $(SAMPLE)
+lead: $(READY) ## Post a sample lead to the local stack (SAMPLE=good; samples: events/receive_lead), or a file in its place (BODY=lead.json)
+	@$(PYTHON) -m devstack.commands.send "$(SAMPLE)" "$(BODY)"
 
 .PHONY: webhook-url
 webhook-url: $(READY) ## Print the address that a form posts to, with its token (SOURCE=plain-credit)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,17 +17,17 @@ from leadbridge.forms.base import Request
 
 
 def request_of(
-    case: str, secrets: dict[str, Any], replaced: tuple[str, str] = ("", "")
+    case: str, secrets: dict[str, Any], replaced: tuple[str, str] = ("", ""), body: str | None = None
 ) -> tuple[str, dict[str, str], bytes]:
     """The address behind the API's own, the headers and the body of a sample, proven now.
 
     Where the id of the delivery is a header, it is a new one, so that the lead is new too. `replaced` are a text of the
-    body and the text to replace it.
+    body and the text to replace it. `body` is posted instead of the sample's.
     """
     event = sample_event(case)
     if "webhook-id" in event["headers"]:
         event["headers"]["webhook-id"] = f"msg_{uuid4().hex}"
-    event["body"] = event["body"].replace(*replaced)
+    event["body"] = (event["body"] if body is None else body).replace(*replaced)
     event = signed(event, secrets[event["pathParameters"]["source"]]["secrets"][0], int(time.time()))
     own = ("content-type", "user-agent", "referer", "signature", "timestamp", "webhook-id")
     headers = {name: value for name, value in event["headers"].items() if name.lower().endswith(own)}
@@ -35,13 +36,21 @@ def request_of(
 
 
 def main() -> int:
-    """Post the sample that the argument names (`good`) and print the answer. Exit with one line if there is none."""
+    """Post the sample that the first argument names and print the answer. Exit with one line if there is none.
+
+    The second argument is a file to post instead of the sample's body.
+    """
     stack = Stack.developers()
-    case = sys.argv[1] if len(sys.argv) > 1 else "good"
+    case, file, *_ = [*sys.argv[1:], "", ""]
+    case = case or "good"
     if case not in (names := sample_names()):
         raise SystemExit(unknown("SAMPLE", case, names))
     secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
-    address, headers, body = request_of(case, secrets)
+    try:
+        content = Path(file).read_text(encoding="utf-8") if file else None
+    except (OSError, UnicodeDecodeError) as reason:
+        raise SystemExit(f"BODY={file} cannot be read: {reason}.") from None
+    address, headers, body = request_of(case, secrets, body=content)
     answer = ask("POST", f"{stack.api_url}{address}", headers=headers, body=body)
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))
     return 0 if answer.status < 300 else 1

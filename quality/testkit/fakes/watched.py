@@ -20,7 +20,8 @@ FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
 SERVICES = {"Submission": "submit_lead", "Check": "check_status", "Message": "send_message", "Fetch": "fetch_lead"}
 PACKAGES = {"submit_lead": "submission"}  # what belongs to a service alone
 CALLS = {"PartnerLatency", "PartnerErrors"}
-QUERY = re.compile(r'SELECT \w+\((\w+)\) FROM SCHEMA\("([^"]+)", (\w+)\) GROUP BY \3')  # Metrics Insights
+# Metrics Insights. An alarm of several series needs both clauses.
+QUERY = re.compile(r'SELECT (?P<of>\w+)\((\w+)\) FROM SCHEMA\("([^"]+)", (\w+)\) GROUP BY \4 ORDER BY (?P=of)\(\) DESC')
 SEARCH = re.compile(r"""SEARCH\('\{"([^"]+)",(\w+)\} MetricName="(\w+)"', '\w+', \d+\)""")
 
 type Ways = set[tuple[str, ...]]
@@ -91,7 +92,7 @@ def watched_by(alarm: dict[str, Any]) -> list[Metric]:
     properties = alarm["Properties"]
     queries = [query for query in map(query_of, properties.get("Metrics", ())) if query is not None]
     if queries:
-        return [metric for query in queries for metric in of_every_partner(query[2], query[1], query[3])]
+        return [metric for query in queries for metric in of_every_partner(query[3], query[2], query[4])]
     found = [one["MetricStat"]["Metric"] for one in properties.get("Metrics", ()) if "MetricStat" in one]
     return [
         Metric(

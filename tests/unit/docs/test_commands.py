@@ -134,8 +134,11 @@ def command_line() -> Any:
 
 
 def python_runs(words: Sequence[str]) -> None:
-    """The module can be run, and takes these options."""
+    """The module can be run, and takes these options; or the text is Python."""
     if not words:
+        return
+    if words[0] == "-c":
+        ast.parse(words[1])
         return
     assert words[0] == "-m", "a module of ours"
     module, options = words[1], said_in(words[2:])
