@@ -45,11 +45,11 @@ def main() -> int:
     case = case or "good"
     if case not in (names := sample_names()):
         raise SystemExit(unknown("SAMPLE", case, names))
-    secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
     try:
         content = Path(file).read_text(encoding="utf-8") if file else None
     except (OSError, UnicodeDecodeError) as reason:
         raise SystemExit(f"BODY={file} cannot be read: {reason}.") from None
+    secrets = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
     address, headers, body = request_of(case, secrets, body=content)
     answer = ask("POST", f"{stack.api_url}{address}", headers=headers, body=body)
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))

@@ -51,6 +51,10 @@ def test_an_unknown_sample_has_its_neighbours_named(monkeypatch: pytest.MonkeyPa
     assert "Use one of: " in said(send, monkeypatch, "42")
 
 
+def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(send, monkeypatch, "trading", "missing.json").startswith("BODY=missing.json cannot be read: ")
+
+
 def test_an_unknown_source_has_its_neighbours_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Did you mean: plain-credit." in said(webhook_url, monkeypatch, "plain-credits")
     assert "make reload" in said(webhook_url, monkeypatch)
