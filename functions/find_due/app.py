@@ -107,9 +107,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     states, intakes = partner_states(now)
     count("PartnersPaused", sum(state.pause is not None for state in states.values()))
     count("CircuitsOpen", sum(not state.circuit.is_closed for state in states.values()))
-    resumed, late_after_wait = fill_waiting(
-        variables.queue_url, states, find_due, now, variables.max_queued_checks, intakes
-    )
+    kinds = {name: partner.kind for name, partner in settings().partners.items()}
+    resumed, late_after_wait = fill_waiting(variables.queue_url, states, kinds, find_due, now, intakes)
     queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)
     for queue in (

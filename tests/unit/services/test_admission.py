@@ -81,7 +81,7 @@ class World:
         assert found is not None
         return found
 
-    def sweep(self, monkeypatch: pytest.MonkeyPatch, *, max_queued: int = 10) -> tuple[list[str], float]:
+    def sweep(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], float]:
         """The leads that a run queues, and how late it says that they are."""
         sent: list[str] = []
 
@@ -89,9 +89,9 @@ class World:
             sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
 
         monkeypatch.setattr(find_due, "send_all", send_all)
-        monkeypatch.setattr(find_due, "queue_length", lambda *_, **__: 0)
         found, now = self.states.load(self.settings.partners), self.time()
-        number, late = find_due.fill_waiting("queue", found, partial(due_items, self.table), now, max_queued)
+        kinds = {name: partner.kind for name, partner in self.settings.partners.items()}
+        number, late = find_due.fill_waiting("queue", found, kinds, partial(due_items, self.table), now)
         assert bool(number) == bool(sent)
         return sent, late
 
@@ -204,9 +204,17 @@ def test_the_state_of_a_partner_is_stored(world: World) -> None:
 
 
 def test_a_large_backlog_is_queued_in_parts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(find_due, "BATCH", 2)
+    monkeypatch.setattr(find_due, "MAX_RELEASED", 4)
     world.states.pause(PARTNER, PAUSE)
-    for number in range(1, 6):
-        world.submit(world.receive(number))
+    leads = [world.receive(number) for number in range(1, 6)]
+    for one in leads:
+        world.submit(one)
     world.states.resume(PARTNER, world.time())
-    assert len(world.sweep(monkeypatch, max_queued=2)[0]) == 4
+    world.time.now += timedelta(seconds=60)
+    first, late = world.sweep(monkeypatch)
+    assert (len(first), late) == (4, 60.0)
+    for one in (one for one in leads if one.lead_id in first):
+        world.submit(one)
+    world.time.now += timedelta(seconds=60)
+    rest, late = world.sweep(monkeypatch)
+    assert (sorted([*first, *rest]), late) == (sorted(one.lead_id for one in leads), 120.0), "the rest waits visibly"

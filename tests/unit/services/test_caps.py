@@ -125,12 +125,12 @@ class World:
             sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
 
         monkeypatch.setattr(find_due, "send_all", send_all)
-        monkeypatch.setattr(find_due, "queue_length", lambda *_, **__: 0)
         now, partners = self.time(), self.settings.partners
         windows = window_keys(partners, now)
         states = PartnerStates(self.table).load(partners, windows)
         intakes = {name: intake_status(partners[name], states[name].counts, now) for name in windows}
-        _, late = find_due.fill_waiting("queue", states, partial(due_items, self.table), now, 100, intakes)
+        kinds = {name: partner.kind for name, partner in partners.items()}
+        _, late = find_due.fill_waiting("queue", states, kinds, partial(due_items, self.table), now, intakes)
         return sent, late
 
 

@@ -115,9 +115,9 @@ class World:
             sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
 
         monkeypatch.setattr(find_due, "send_all", send_all)
-        monkeypatch.setattr(find_due, "queue_length", lambda *_, **__: 0)
         states = PartnerStates(self.table).load(self.settings.partners)
-        _, late = find_due.fill_waiting("queue", states, partial(due_items, self.table), self.time(), 10)
+        kinds = {name: partner.kind for name, partner in self.settings.partners.items()}
+        _, late = find_due.fill_waiting("queue", states, kinds, partial(due_items, self.table), self.time())
         return sent, late
 
 

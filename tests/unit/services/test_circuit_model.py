@@ -251,8 +251,8 @@ class CircuitModel(RuleBasedStateMachine):
             sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
 
         states, find = {PARTNER: self.state}, partial(due_items, self.table)
-        with patch.object(find_due, "send_all", send_all), patch.object(find_due, "queue_length", lambda *_, **__: 0):
-            find_due.fill_waiting("queue", states, find, self.time.now, 10)
+        with patch.object(find_due, "send_all", send_all):
+            find_due.fill_waiting("queue", states, {PARTNER: SETTINGS.kind}, find, self.time.now)
         for one in (one for one in self.leads if one.lead_id in sent):
             if (delivery := self.delivery(one)).is_waiting:
                 self.store.defer(delivery, self.time.now + timedelta(minutes=15))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from leadbridge.services.checks.sweep import CheckSweep
     from leadbridge.storage.queries.due_items import DueItem
 
+# Leads that waited, which one run queues for the partners of a kind. Two workers submit about 130 in a minute
+# (docs/capacity.md): the other half is for new leads, and one of another partner is behind half a minute of work.
+MAX_RELEASED = 60
 PROBE_CANDIDATES = 3  # one may be gone: erased, or sent in the meantime
 
 type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
@@ -100,9 +103,9 @@ def fill_checks(
 def fill_waiting(
     queue_url: str,
     states: Mapping[str, PartnerState],
+    kinds: Mapping[str, str],
     find_due: FindDue,
     now: datetime,
-    max_queued: int,
     intakes: Mapping[str, IntakeStatus] | None = None,
 ) -> tuple[int, float]:
     """Queue the deliveries that waited for their partner, once it gets leads again.
@@ -110,35 +113,37 @@ def fill_waiting(
     Returns the number of messages sent, and for how many seconds the partner has got leads while a delivery waits. A
     partner without a stored state has no such deliveries, and those of a paused one or behind an open circuit are not
     read: they cost nothing, however many and however long. A half-open circuit needs a probe: a few are queued, and one
-    of them becomes it. Each partner's share of the queue is at least one message.
+    of them becomes it.
+
+    The partners of a kind share `MAX_RELEASED`, because they share a queue and its workers; each gets at least one. A
+    partner that needs less leaves the rest to the others. `kinds` has the kind of each partner.
 
     `intakes` are those of the partners with caps and hours: a closed or full one is passed over in the same way, and of
     one with room for a few leads only as many are queued. Raises Contended.
     """
     intakes = intakes or {}
-    admitting = {
-        name: state
-        for name, state in states.items()
-        if find_wait(state, now) is None and (name not in intakes or intakes[name].refusal is None)
-    }
-    if not admitting:
-        return 0, 0.0
-    room = max(0, max_queued - queue_length(queue_url, with_in_flight=True))
-    share, queued, late = max(1, room // len(admitting)), 0, 0.0
-    for partner, state in admitting.items():
-        is_closed, intake = state.circuit.is_closed, intakes.get(partner)
-        limit = share * BATCH if is_closed else PROBE_CANDIDATES
+    found: dict[str, list[DueItem]] = {}
+    late = 0.0
+    for partner, state in states.items():
+        intake = intakes.get(partner)
+        if find_wait(state, now) is not None or (intake is not None and intake.refusal is not None):
+            continue
+        limit = MAX_RELEASED if state.circuit.is_closed else PROBE_CANDIDATES
         if intake is not None and intake.room is not None:
             limit = min(limit, intake.room)
-        due = iter(find_due(waiting_partition(partner), now, limit))
-        if (longest := next(due, None)) is None:
-            continue
-        if is_closed:
+        found[partner] = due = list(find_due(waiting_partition(partner), now, limit))
+        if due and state.circuit.is_closed:
             moments = (state.admits_since, None if intake is None else intake.since)
             opened = [moment for moment in moments if moment is not None]
-            since = max(from_text(longest.due_at), *opened) if opened else now
+            since = max(from_text(due[0].due_at), *opened) if opened else now
             late = max(late, (now - since).total_seconds())
-        queued += _send_due(queue_url, partner, (item.owner for item in chain([longest], due)))
+    queued, room, left = 0, defaultdict[str, int](lambda: MAX_RELEASED), Counter(kinds[partner] for partner in found)
+    for partner, due in sorted(found.items(), key=lambda item: len(item[1])):
+        kind = kinds[partner]
+        released = due[: max(1, room[kind] // left[kind])]
+        room[kind] -= len(released)
+        left[kind] -= 1
+        queued += _send_due(queue_url, partner, (item.owner for item in released))
     return queued, late
 
 
