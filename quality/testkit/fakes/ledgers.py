@@ -92,6 +92,7 @@ class Ledger:
     def correct(self, correction: Correction) -> None:
         """Write a correction; raises Conflict if the lead or a delivery is not as the correction supposes."""
         lead, read = self.lead(correction.after.lead_id), [before for before, _ in correction.waiting]
+        read += [change.before for change in correction.moved]
         if lead is None or lead.erased_at is not None or lead.revision != correction.before.revision:
             raise Conflict("corrected")
         for delivery in (*read, *correction.others):
@@ -99,7 +100,8 @@ class Ledger:
             if kept is None or kept.version != delivery.version:
                 raise Conflict("corrected")
         self._put(items.lead_item(correction.after, phone_hash=None))
-        for after in (*(after for _, after in correction.waiting), *correction.opened):
+        moved = [change.after for change in correction.moved]
+        for after in (*(after for _, after in correction.waiting), *moved, *correction.opened):
             self.put(after)
         self.timeline.append(correction.entry)
 

@@ -18,7 +18,8 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.leads import MAX_HISTORY, LeadRepository
+from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.links import MAX_HISTORY
 from leadbridge.storage.table import Query, Table
 from quality.benchmarks.capacity import size
 from quality.testkit.fixtures import TABLE

@@ -115,7 +115,7 @@ class World:
         self.arrivals.apply(fetch_again(fetch, self.now, some_error(error), MINUTE))
 
 
-LEAD = lead()
+LEAD = lead().model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
 NAMED = Lead(lead_id=lead(3, source="meta-credit").lead_id, source="meta-credit", received_at=NOW, partners=())
 
 

@@ -136,6 +136,15 @@ class Delivery:
         return self.state is State.RECEIVED and self.waiting_reason is not None
 
     @property
+    def can_be_moved(self) -> bool:
+        """Whether it waits for the partner, and the partner certainly does not have it.
+
+        What an operator retried may have been unknown before, and what was restored may have been sent.
+        """
+        may_exist = self.is_uncertain or self.retried_at is not None or self.restored_at is not None
+        return self.waits_for_partner and not may_exist
+
+    @property
     def attempt_number(self) -> int:
         """The number of the attempt that runs, or of the next one, since an operator retried it."""
         counted = self.attempts if self.state is State.SUBMITTING else self.attempts + 1

@@ -71,7 +71,7 @@ class Corrector:
         return correction
 
     def add_partner(self, lead_id: str, partner: str, operator: str, *, is_confirmed: bool = False) -> Delivery:
-        """Give a lead to a further partner. Returns the new delivery.
+        """Give a lead to a further partner, or move it if it waits. Returns the new delivery.
 
         `is_confirmed`: two partners may have the lead. A delivery that changes meanwhile stops the write, so that
         none can reach its partner without this confirmation. Raises UnknownLead, UnknownPartner, InvalidLead with the

@@ -13,7 +13,7 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.fields.hashes import Hashes
 from leadbridge.storage import items
 from leadbridge.storage.items import Item
-from leadbridge.storage.links import routing_writes
+from leadbridge.storage.links import delivery_writes, routing_writes
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
@@ -38,6 +38,8 @@ class CorrectionRepository:
             put(items.entry_item(lead.lead_id, correction.entry, f"corrected#{lead.revision:06d}")),
         ]
         writes += [put(items.delivery_item(after), version=before.version) for before, after in correction.waiting]
+        for change in correction.moved:
+            writes += delivery_writes(change)[1]
         writes += [_unchanged(delivery) for delivery in correction.others]
         writes += [put(items.delivery_item(opened), "attribute_not_exists(pk)") for opened in correction.opened]
         if lead.problems:

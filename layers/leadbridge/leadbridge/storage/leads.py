@@ -29,6 +29,7 @@ from leadbridge.storage.links import (
     cap_counts,
     cap_key,
     cap_writes,
+    delivery_writes,
     link_write,
     opening_writes,
     routing_writes,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 MAX_TWINS = 20  # leads of one e-mail that are read
 MAX_ITEMS = 100_000  # of one lead that are read
-MAX_HISTORY = 8  # timeline entries in a delivery's item; then they become items of their own
 
 
 @dataclass(frozen=True)
@@ -171,17 +171,13 @@ class LeadRepository:
         a transaction.
 
         The partner's id is linked to the lead, and an outdated link is released. A delivery that the change opens may
-        be open already because of an earlier rejection: then it stays as it is, and the change is written without it.
+        be open already because of an earlier rejection, or an operator has chosen the lead's partner meanwhile: then
+        the change is written without it.
         Raises Conflict if the delivery has changed since it was read, AlreadyLinked if another lead has the id,
         CapReached if a window of `counts` is full, Contended after `retry_for` seconds.
         """
-        before, moved = change.before, change.before.history
-        if len(moved) < MAX_HISTORY:
-            after, moved = replace(change.after, history=(*moved, change.entry)), ()
-        else:
-            after = replace(change.after, history=(change.entry,))
-        writes = [put(items.delivery_item(after), version=before.version)]
-        writes += [put(items.history_item(after.lead_id, entry)) for entry in moved]
+        before = change.before
+        after, writes = delivery_writes(change)
         writes += [put(message_item(message)) for message in change.messages]
         writes += chain.from_iterable(message_writes(skipped) for skipped in change.skipped)
         writes += attention_writes(before, after)

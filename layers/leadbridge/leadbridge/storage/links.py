@@ -7,6 +7,7 @@ PARTNER#{partner}    CAP#{window}    `leads`: how many deliveries a cap counts i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.writes import DAY, LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
+MAX_HISTORY = 8  # timeline entries in a delivery's item; then they become items of their own
 CAP = "CAP#"
 CAP_TTL = 3 * DAY  # seconds for which the count of a window outlives the last delivery that it counted
 
@@ -75,6 +77,17 @@ def attention_writes(before: Delivery, after: Delivery) -> list[Write]:
     return [delete(items.attention_key(after.lead_id, after.partner))]
 
 
+def delivery_writes(change: Change) -> tuple[Delivery, list[Write]]:
+    """Return a delivery with the timeline entry of its change, and the writes of both."""
+    before, moved = change.before, change.before.history
+    if len(moved) < MAX_HISTORY:
+        after, moved = replace(change.after, history=(*moved, change.entry)), ()
+    else:
+        after = replace(change.after, history=(change.entry,))
+    writes = [put(items.delivery_item(after), version=before.version)]
+    return after, writes + [put(items.history_item(after.lead_id, entry)) for entry in moved]
+
+
 def routing_writes(lead: Lead, at: datetime, tiebreaker: str) -> list[Write]:
     """Return the timeline entry about a lead's partners. An incomplete lead is marked; its entry has the problems."""
     if lead.problems:
@@ -89,7 +102,10 @@ def routing_writes(lead: Lead, at: datetime, tiebreaker: str) -> list[Write]:
 
 
 def opening_writes(delivery: Delivery, change: Change) -> list[Write]:
-    """Return the writes for a further delivery of a stored lead, with its entry in the timeline."""
+    """Return the writes for a further delivery of a stored lead, with its entry in the timeline.
+
+    They fail if an operator has chosen a partner of the lead meanwhile: it has no next partner then.
+    """
     from leadbridge.domain.routing.fallback import NextOn
 
     previous, outcome = change.after.partner, NextOn(change.opened_on or NextOn.REJECTED)
@@ -101,7 +117,7 @@ def opening_writes(delivery: Delivery, change: Change) -> list[Write]:
         update(
             items.lead_key(delivery.lead_id),
             "SET partners = list_append(partners, :partner), expires_at = :expires_at",
-            "attribute_exists(pk)",
+            "attribute_exists(pk) AND attribute_exists(fallbacks)",
             values={":partner": [delivery.partner], ":expires_at": expires_at() + LEAD_OUTLIVES},
         ),
     ]

@@ -31,7 +31,10 @@ RESERVE = 5.0  # seconds for writing the result within the gateway's time limit
 
 
 class OpenRequest(Body):
-    """The partner that gets the lead. `confirm`: although another partner has it or may get it."""
+    """The partner that gets the lead. `confirm`: although another partner has it or may get it.
+
+    A lead that only waits for its partner is moved.
+    """
 
     partner: Annotated[str, Field(min_length=1, max_length=64)]
     confirm: StrictBool = False
@@ -64,7 +67,12 @@ class QueuedView(TypedDict):
 
 @route("POST", "/leads/{lead_id}/deliveries", status=201, problems=(409,))
 def open_delivery(request: ApiRequest, body: OpenRequest) -> DeliveryView:
-    """Give a lead to a further partner; with `confirm`, also one that another partner has or may get."""
+    """Give a lead to a further partner; with `confirm`, also one that another partner has or may get.
+
+    A lead that only waits for its partner (`waiting_reason`) is moved: that delivery ends as `skipped` with the code
+    `moved`. This needs no `confirm`, unless the partner may have it. No rule passes the lead on to another partner
+    afterwards.
+    """
     from leadbridge.services.correct_lead import UnknownPartner
 
     lead_id, corrector = request.path["lead_id"], request.resources.corrector

@@ -15,7 +15,8 @@ from leadbridge.domain.acceptance.build import (
     find_value_warnings,
     read_values,
 )
-from leadbridge.domain.delivery import Delivery, State, new_delivery
+from leadbridge.domain.delivery import Change, Delivery, State, end, new_delivery
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.reading import ReadingRules
 from leadbridge.domain.lead import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 POSSIBLY_DELIVERED = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED, State.UNKNOWN})
 SECTIONS: dict[str, type[Person] | type[Loan] | type[Trading]] = {"person": Person, "loan": Loan, "trading": Trading}
 MAX_NAME_LENGTH = 64  # characters of an unknown name in an error
+MOVED = ErrorInfo(ErrorCode.MOVED, "an operator gave the lead to another partner")
 NAME_PARTS = ("first_name", "middle_name", "last_name")
 
 
@@ -47,13 +49,15 @@ class Correction:
     """A pending correction: the lead before and after, its timeline entry, and its deliveries.
 
     `waiting` are the deliveries that wait for an attempt, before and after: their new version stops a worker that has
-    read the old fields. `others` are the remaining deliveries; they must not change meanwhile. `opened` are new.
+    read the old fields. `moved` are those that end, because another partner gets the lead. `others` are the remaining
+    deliveries; they must not change meanwhile. `opened` are new.
     """
 
     before: Lead
     after: Lead
     entry: Entry
     waiting: tuple[tuple[Delivery, Delivery], ...] = ()
+    moved: tuple[Change, ...] = ()
     others: tuple[Delivery, ...] = ()
     opened: tuple[Delivery, ...] = ()
 
@@ -100,7 +104,7 @@ def correct_lead(
     others = [one for one in deliveries if one.state is not State.RECEIVED]
     data = {"fields": list(changed), "operator": operator}
     entry = Entry(now, "corrected", None, f"{', '.join(changed) or 'routed again'}, by {operator}", data)
-    return Correction(lead, after, entry, tuple(waiting), tuple(others), opened)
+    return Correction(lead, after, entry, tuple(waiting), others=tuple(others), opened=opened)
 
 
 def open_delivery(
@@ -115,7 +119,10 @@ def open_delivery(
 ) -> Correction:
     """Return the change of a lead that an operator gives to a further partner.
 
-    An incomplete lead that this partner can take becomes complete. What could not be read of it remains as a warning.
+    If the lead only waits for its partners, and none of them can have it, these deliveries end: it is moved. From then
+    on only operators choose its partners: it has no next partner any more. An incomplete lead that this partner can
+    take becomes complete. What could not be read of it remains as a warning.
+
     `is_confirmed`: the operator accepts that two partners may have the lead. Raises WrongState, InvalidLead with the
     fields that the partner requires.
     """
@@ -123,23 +130,32 @@ def open_delivery(
         raise WrongState(f"The lead has a delivery to {name} already. Retry that one.")
     if errors := find_field_errors(lead, partner):
         raise InvalidLead(tuple(errors))
-    holders = [one.partner for one in deliveries if one.state in POSSIBLY_DELIVERED]
-    if holders and not is_confirmed:
-        raise WrongState(f"{', '.join(holders)} has or may get the lead. Confirm to send it to {name} too.")
+    holders = [one for one in deliveries if one.state in POSSIBLY_DELIVERED]
+    is_moved = all(one.can_be_moved for one in holders)
+    if not is_moved and not is_confirmed:
+        raise WrongState(
+            f"{', '.join(one.partner for one in holders)} has or may get the lead. Confirm to send it to {name} too."
+        )
     if lead.restored_at is not None and not is_confirmed:
         raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
     left_out = [one for one in lead.problems if one.code is not FieldCode.REQUIRED]
     new = [one for one in (*left_out, *find_value_warnings(lead, [partner])) if one not in lead.warnings]
     changes = {
         "partners": (*lead.partners, name),
+        "fallbacks": {},
+        "next_on": {},
         "problems": (),
         "warnings": (*lead.warnings, *new),
         "revision": lead.revision + 1,
         "restored_at": None,
     }
     entry = Entry.by_operator(now, "partner_added", operator, name)
+    data = {"next_partner": name, "operator": operator}
+    moved = [end(one, "skip", now, MOVED, data) for one in holders] if is_moved else []
+    others = [one for one in deliveries if not is_moved or one not in holders]
     opened = new_delivery(lead.lead_id, name, lead.source, lead.received_at, now)
-    return Correction(lead, lead.model_copy(update=changes), entry, others=tuple(deliveries), opened=(opened,))
+    after = lead.model_copy(update=changes)
+    return Correction(lead, after, entry, moved=tuple(moved), others=tuple(others), opened=(opened,))
 
 
 def _read(values: Mapping[str, Mapping[str, Any]], rules: ReadingRules) -> ReadValues:

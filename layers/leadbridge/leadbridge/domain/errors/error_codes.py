@@ -65,6 +65,7 @@ class ErrorCode(CodeWithMeaning):
     SAME_PERSON = "same_person", "The same person came before with another lead."
     CAPPED = "capped", "The partner takes no more leads at this time: a cap is used up."
     CLOSED = "closed", "The partner takes no leads at this time."
+    MOVED = "moved", "An operator gave the lead to another partner before it was sent."
     MISSING_FIELDS = "missing_fields", "The partner does not take the lead because of the fields that `fields` names."
     ALREADY_LINKED = "already_linked", "The partner's id is linked to another lead."
     ID_UNKNOWN = "id_unknown", "The partner's id of this delivery is not known."
