@@ -11,6 +11,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
@@ -144,6 +145,20 @@ def test_the_leads_that_a_partner_did_not_take_are_given_to_another_one(terminal
     [refused] = rest["refused"]
     assert (refused["lead_id"], "person.email" in refused["reason"]) == (lead(6).lead_id, True)
     assert terminal.run(*many, "--since", "5h", "--yes").json["sent"] == [], "older leads are left alone"
+
+
+def test_the_leads_that_wait_for_a_partner_are_moved_to_another_one(terminal: Terminal) -> None:
+    waiting = lead(2, received_at=utc_now())
+    terminal.store.accept(waiting, phone_hash=None)
+    found = terminal.store.delivery(waiting.lead_id, "leadleader")
+    assert found is not None
+    terminal.store.apply(wait_for_partner(found, utc_now(), Wait(WaitReason.PAUSED)))
+    many = ("leads", "send", "--status", "received", "--partner", "leadleader", "--to", "matchtrade", "--json", "--yes")
+    moved = terminal.run(*many, "--since", "2020-01-01").json
+    assert moved["sent"] == [waiting.lead_id]
+    assert [one["lead_id"] for one in moved["refused"]] == [ID], "this one may be sent at any moment"
+    left = terminal.store.delivery(waiting.lead_id, "leadleader")
+    assert (left and left.state, left and left.last_error_code) == (State.SKIPPED, "moved")
 
 
 @pytest.mark.parametrize(
