@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Collection, Mapping
 
 from leadbridge.domain.fields.unicode_text import clean, collapse
@@ -46,7 +47,7 @@ _PLAIN_FIELDS = frozenset(name.replace("_", "").replace("-", "") for name in TRA
 # Parts of such names: `et_pb_contact_token`, `recaptchaToken`, `X-CSRF-Token`, `_mc4wp_honeypot`, `form-nonce`.
 _ENDS = ("token", "timestamp")
 _NONCES = ("_nonce", "-nonce", "formnonce")  # not the end of any word: French has `annonce`
-_PARTS = ("csrf", "xsrf", "captcha", "turnstile", "honeypot")
+_PARTS = re.compile("[cx]srf|captcha|turnstile|honeypot")
 
 
 def canonical_content(content: Mapping[str, str], source: Source) -> dict[str, str]:
@@ -69,9 +70,7 @@ def _is_transport(name: str, named: Collection[str], honeypot: str | None) -> bo
     plain = last.replace("_", "").replace("-", "")
     if plain in _PLAIN_FIELDS:
         return True
-    return " " not in last and (
-        plain.endswith(_ENDS) or last.endswith(_NONCES) or any(part in plain for part in _PARTS)
-    )
+    return " " not in last and (plain.endswith(_ENDS) or last.endswith(_NONCES) or _PARTS.search(plain) is not None)
 
 
 def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
