@@ -17,7 +17,7 @@ from leadbridge.services import receive_lead
 from leadbridge.services.dead_letters.queues import DeadLetters
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome, Result
-from leadbridge.storage import claims, corrections, items, leads, writes
+from leadbridge.storage import claims, corrections, items, links, writes
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.statistics import counted
@@ -39,12 +39,12 @@ def noticed(check: str, *first: int) -> bool:
 def test_workers_that_ignore_concurrent_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     put = writes.put
 
-    def reckless(item: Any, condition: str | None = None, *, version: int | None = None) -> Any:
-        return put(item, condition)
+    def reckless(item: Any, condition: str | None = None, *, version: int | None = None, **others: Any) -> Any:
+        return put(item, condition, **others)
 
     monkeypatch.setattr("quality.chaos.in_process.chaos.STEPS", 8)  # the first of two workers is frozen early
-    monkeypatch.setattr(leads, "put", reckless)
-    assert noticed("timelines_have_no_gaps", 1000)
+    monkeypatch.setattr(links, "put", reckless)
+    assert noticed("timelines_have_no_gaps", 1012)
 
 
 def lose_answers(chaos: Chaos) -> None:
