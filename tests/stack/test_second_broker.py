@@ -106,7 +106,7 @@ class Reader:
                 assert done.code == 0, f"{words}: {done.err}"
                 return done
             case _:
-                pytest.fail(f"nobody has said how to type {words}")
+                pytest.fail(f"the test does not know how to run {words}")
         return None
 
     def _post(self, sample: str, file: str) -> None:
@@ -199,4 +199,4 @@ def until_the_new_broker_is_first(reader: Reader) -> dict[str, Any]:
         reader.write("lead.json", lead)
         if f"Goes to: {SECOND}\n" in run("route", "--source", "web-trading", "lead.json").out:
             return lead
-    pytest.fail("the new broker is the first choice of nobody")
+    pytest.fail("no sample person goes to the new broker first")
