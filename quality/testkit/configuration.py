@@ -29,7 +29,7 @@ phone_country = "UA"
 timeouts = { connect = "3s", read = "20s" }
 retry = { first_delay = "15s", longest_delay = "1h", give_up_after = "24h" }
 cadence = [{ until = "1h", every = "2m" }, { until = "1d", every = "15m" }, { every = "20%", at_most = "30d" }]
-statuses = { "Видано" = { meaning = "issued", final = true } }
+statuses = { "Видано" = { outcome = "issued", final = true } }
 """,
     (CONFIG / "messages.toml").read_text(encoding="utf-8").partition("[notifications.")[0]
     + """

@@ -18,7 +18,7 @@ from leadbridge.domain.fetch import new_fetch
 from leadbridge.domain.fields.hashes import Hashes
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import SubmissionInProgress, resolve_found, withdraw_resolution
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
 from leadbridge.storage.corrections import CorrectionRepository
@@ -45,7 +45,7 @@ def advertised(number: int, campaign: str = "spring") -> Lead:
 
 
 def move(store: LeadRepository, one: Lead, *path: str, at: datetime = NOW) -> None:
-    """Take a lead's delivery along a path of states; names of outcomes are statuses with this meaning."""
+    """Take a lead's delivery along a path of states; names of outcomes are statuses with this outcome."""
     for step in path:
         found = store.delivery(one.lead_id, "leadleader")
         assert found is not None
@@ -70,7 +70,7 @@ def change_to(found: Delivery, step: str, at: datetime) -> Any:
         case "withdrawn":
             return withdraw_resolution(found, at, "olena", can_be_looked_up=False)
         case outcome:
-            return change_status(found, at, outcome, meaning=outcome, final=outcome == "issued", is_followed=True)
+            return change_status(found, at, outcome, outcome=outcome, final=outcome == "issued", is_followed=True)
 
 
 def deal_of(found: Delivery) -> int:

@@ -254,7 +254,7 @@ def test_an_unknown_status_is_stored_as_it_is(submitted: Flow) -> None:
     submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
     assert submitted.look().outcome is Outcome.CHANGED
     delivery = submitted.delivery
-    assert (delivery.partner_status, delivery.status_meaning) == ("Чекаємо на довідку", None)
+    assert (delivery.partner_status, delivery.outcome) == ("Чекаємо на довідку", None)
 
 
 @pytest.mark.parametrize(

@@ -288,7 +288,7 @@ def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sand
         assert function.invoke(sample("CheckStatus", case)) == {"batchItemFailures": []}
 
     after = delivery(cloud)
-    assert (after.state, after.partner_status, after.status_meaning) == (State.SUBMITTED, "Погоджено", "approved")
+    assert (after.state, after.partner_status, after.outcome) == (State.SUBMITTED, "Погоджено", "approved")
     assert (after.due_at, after.followed_since is not None) == (None, True)
 
 

@@ -36,7 +36,7 @@ def test_a_lead_becomes_a_deal_and_its_status_is_followed_to_the_end(
     deal_id = lead["deliveries"]["leadleader"]["deal_id"]
     assert steps[:3] == [("received", None), ("submitting", "attempt 1"), ("submitted", f"deal {deal_id}")]
     assert steps[-1] == ("status_changed", "Видано")
-    assert lead["deliveries"]["leadleader"]["status_meaning"] == "issued"
+    assert lead["deliveries"]["leadleader"]["outcome"] == "issued"
     [create] = creates(partner, asked)
     assert (create["summa"], create["termin"], create["deal_id"]) == ("12345.67", 12, deal_id)
     assert create["clientInfo"]["PIB"] == asked["person"]["full_name"]

@@ -165,7 +165,7 @@ function card(lead, partner, delivery, done) {
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
-      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), hasText(`meaning.${delivery.status_meaning}`) && ` (${t(`meaning.${delivery.status_meaning}`)})`]],
+      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), hasText(`outcome.${delivery.outcome}`) && ` (${t(`outcome.${delivery.outcome}`)})`]],
       [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && isolate(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],

@@ -97,7 +97,7 @@ function drawCharts(figures, partner, signal) {
 }
 
 function outcomeName(outcome) {
-  return hasText(`meaning.${outcome}`) ? t(`meaning.${outcome}`) : isolate(outcome);
+  return hasText(`outcome.${outcome}`) ? t(`outcome.${outcome}`) : isolate(outcome);
 }
 
 function campaignName(campaign) {

@@ -45,7 +45,7 @@ const FACTS = [
   ["passed_over", (partners) => phrase("detail.passed_over", { value: partnerNames(partners) })],
   ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
   ["template_id", labelled("template")],
-  ["status", (status, { meaning }) => [isolate(status), hasText(`meaning.${meaning}`) && ` (${t(`meaning.${meaning}`)})`]],
+  ["status", (status, { outcome }) => [isolate(status), hasText(`outcome.${outcome}`) && ` (${t(`outcome.${outcome}`)})`]],
   ["type", isolate],
   ["offer_name", isolate],
   ["price", (price, { currency }) => isolate([price, currency].filter(Boolean).join(" "))],

@@ -17,7 +17,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.submit_lead import Submitter
@@ -149,9 +149,9 @@ class World:
                 created = deal if before.partner == "leadleader" else f"3f6e0a52-account-{deal}"
                 after = self.store.apply(steps.confirm(begun, later, created, is_followed=True))
                 final = state is State.CLOSED
-                status, meaning = ("Видано", "issued") if final else ("В обробці", "in_progress")
+                status, outcome = ("Видано", "issued") if final else ("В обробці", "in_progress")
                 self.store.apply(
-                    change_status(after, later + LEASE, status, meaning=meaning, final=final, is_followed=True)
+                    change_status(after, later + LEASE, status, outcome=outcome, final=final, is_followed=True)
                 )
 
     def submit(self, one: Lead, partner: str = "leadleader") -> Lender:

@@ -11,7 +11,7 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import mark_sent, start_sending, status_notification
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
@@ -88,7 +88,7 @@ def closed() -> list[Change]:
     for minutes, status, final in ((2, "В обробці", False), (3, "Видано", True)):
         at = NOW + minutes * MINUTE
         before = changes[-1].after
-        changes.append(change_status(before, at, status, meaning=None, final=final, is_followed=True))
+        changes.append(change_status(before, at, status, outcome=None, final=final, is_followed=True))
     return changes
 
 

@@ -17,7 +17,7 @@ from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.shards import sharded
-from leadbridge.domain.status_change import count_check
+from leadbridge.domain.statuses.status_change import count_check
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, CapReached, Conflict
 from leadbridge.storage import items

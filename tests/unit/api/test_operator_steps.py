@@ -18,7 +18,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import status_notification
 from leadbridge.domain.recipient import Contact
 from leadbridge.domain.routing.intake import Refusal, end_refused
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
@@ -104,7 +104,7 @@ def bring(store: LeadRepository, state: State) -> Delivery:
         return begun
     after = store.apply(ends[state]())
     if state is State.CLOSED:
-        change = change_status(after, NOW, "Видано", meaning=None, final=True, is_followed=False)
+        change = change_status(after, NOW, "Видано", outcome=None, final=True, is_followed=False)
         after = store.apply(change)
     return after
 

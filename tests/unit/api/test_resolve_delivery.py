@@ -22,7 +22,7 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.status_change import record_status
+from leadbridge.domain.statuses.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
@@ -141,7 +141,7 @@ def console(
 def test_an_id_is_stored_with_the_status_that_the_partner_returned(console: Console) -> None:
     said = console.resolve({"deal_id": 24})
     assert (said["http"], said["state"], said["deal_id"]) == (200, "submitted", 24)
-    assert (said["partner_status"], said["status_meaning"]) == ("В обробці", "in_progress")
+    assert (said["partner_status"], said["outcome"]) == ("В обробці", "in_progress")
     assert said["settled_at"] is not None
     assert console.timeline()[-2:] == [("resolved", "deal 24, by olena"), ("status_changed", "В обробці")]
     assert console.messages == [], "a first status is not told"
@@ -222,7 +222,7 @@ def test_a_wrong_settlement_is_withdrawn_with_all_that_it_led_to(console: Consol
     outbox.apply(messages.mark_sent(outbox.apply(messages.start_sending(sent, NOW, MINUTE)), NOW))
     said = console.resolve({"outcome": "unknown"})
     assert (said["http"], said["state"]) == (200, "unknown")
-    assert [said[name] for name in ("deal_id", "partner_status", "status_meaning", "submitted_at")] == [None] * 4
+    assert [said[name] for name in ("deal_id", "partner_status", "outcome", "submitted_at")] == [None] * 4
     assert (said["settled_at"], console.delivery().due_at) == (None, None)
     assert [one.state for one in console.messages] == [MessageState.SENT, MessageState.SKIPPED]
     withdrawn = dict(console.timeline())["resolution_withdrawn"]

@@ -17,12 +17,12 @@ CYRILLIC = re.compile(r"[А-Яа-яІіЇїЄєҐґ]")
 
 
 @pytest.mark.parametrize("partner", sorted(CONFIG["partners"]))
-def test_every_status_is_explained_with_what_it_means_to_us(partner: str) -> None:
+def test_every_status_is_explained_with_its_outcome(partner: str) -> None:
     statuses = CONFIG["partners"][partner]["statuses"]
     assert statuses
     for status, ours in statuses.items():
         (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| `{status}` |")]
-        assert row.endswith(f"| `{ours['meaning']}` |")
+        assert row.endswith(f"| `{ours['outcome']}` |")
 
 
 def test_every_status_that_people_get_is_explained() -> None:

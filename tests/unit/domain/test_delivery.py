@@ -12,7 +12,7 @@ from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.delivery import Change, Delivery, State, most_urgent_state, new_delivery
 from leadbridge.domain.repeats import wait_for_earlier_lead
-from leadbridge.domain.status_change import change_status, record_account
+from leadbridge.domain.statuses.status_change import change_status, record_account
 from leadbridge.domain.transitions import ImpossibleTransition
 from quality.testkit.fakes.errors import some_error
 
@@ -29,8 +29,8 @@ STEPS: dict[str, Callable[[Delivery, datetime], Change]] = {
     "refused": lambda d, now: steps.reject(d, now, some_error("no")),
     "gave_up": lambda d, now: steps.fail(d, now, some_error("spent")),
     "lost": lambda d, now: steps.mark_unknown(d, now, some_error("lost")),
-    "status": lambda d, now: change_status(d, now, "s", meaning=None, final=False, is_followed=True),
-    "closed": lambda d, now: change_status(d, now, "f", meaning=None, final=True, is_followed=True),
+    "status": lambda d, now: change_status(d, now, "s", outcome=None, final=False, is_followed=True),
+    "closed": lambda d, now: change_status(d, now, "f", outcome=None, final=True, is_followed=True),
     "account_found": lambda d, now: record_account(d, now, "a"),
 }
 RESTING = {State.CLOSED, State.REJECTED, State.DUPLICATE, State.SKIPPED, State.UNKNOWN, State.FAILED}

@@ -21,7 +21,6 @@ from leadbridge.domain import (
     message_operator_steps,
     operator_steps,
     repeats,
-    status_change,
 )
 from leadbridge.domain.admission import Wait, WaitReason
 from leadbridge.domain.delivery import Change, Delivery, State
@@ -30,6 +29,7 @@ from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.repeats import Repeat
 from leadbridge.domain.routing import intake
+from leadbridge.domain.statuses import status_change
 from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
 from quality.testkit.fakes.errors import some_error
@@ -84,8 +84,8 @@ OF_REPEATS: dict[str, Sequence[Step]] = {
 }
 OF_STATUSES: dict[str, Sequence[Step]] = {
     "change_status": [
-        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=False, is_followed=True),
-        lambda one: status_change.change_status(one, NOW, "s", meaning=None, final=True, is_followed=False),
+        lambda one: status_change.change_status(one, NOW, "s", outcome=None, final=False, is_followed=True),
+        lambda one: status_change.change_status(one, NOW, "s", outcome=None, final=True, is_followed=False),
     ],
     "record_account": [lambda one: status_change.record_account(one, NOW, "a")],
 }

@@ -13,7 +13,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.delivery import Change, Delivery
 from leadbridge.domain.errors.secret_errors import SecretMissing
-from leadbridge.domain.status_change import change_status, record_status
+from leadbridge.domain.statuses.status_change import change_status, record_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.settings import Settings
@@ -47,7 +47,7 @@ def test_every_status_after_the_first_is_reported_once(world: World) -> None:
 def test_a_status_that_another_worker_sent_is_not_sent_again(world: World) -> None:
     ours = world.lead()
     delivery = world.submitted(ours, "a")
-    change = change_status(delivery, world.time.now, "CONTACTED", meaning=None, final=False, is_followed=False)
+    change = change_status(delivery, world.time.now, "CONTACTED", outcome=None, final=False, is_followed=False)
     world.ledger.apply(change)
     world.broker.add("a", leadStatus="CONTACTED")
     taken = take(world, "a")

@@ -103,7 +103,7 @@ def test_a_changed_status_is_noted_once(world: World) -> None:
     world.time.pass_(minutes=20)
     assert world.look() is Outcome.UNCHANGED
     assert world.delivery == after
-    assert (world.delivery.partner_status, world.delivery.status_meaning) == ("В обробці", "in_progress")
+    assert (world.delivery.partner_status, world.delivery.outcome) == ("В обробці", "in_progress")
     assert world.timeline[-1] == ("status_changed", "В обробці")
     assert [what for what, _ in world.timeline].count("status_changed") == 1
 
@@ -119,7 +119,7 @@ def test_a_final_status_closes_the_deal_and_it_is_never_due_again(world: World) 
 def test_an_unknown_status_is_stored_and_leaves_the_deal_open(world: World) -> None:
     world.says("Передано в архів банку")
     assert world.look() is Outcome.CHANGED
-    assert (world.delivery.state, world.delivery.partner_status, world.delivery.status_meaning) == (
+    assert (world.delivery.state, world.delivery.partner_status, world.delivery.outcome) == (
         State.SUBMITTED,
         "Передано в архів банку",
         None,

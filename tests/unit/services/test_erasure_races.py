@@ -38,7 +38,7 @@ from leadbridge.domain.message import fail as message_failed
 from leadbridge.domain.message import operator_message, status_notification
 from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
 from leadbridge.domain.recipient import Contact, Recipient
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount as Row
 from leadbridge.runtime import aws
@@ -346,7 +346,7 @@ def named_and_failed(world: World) -> None:
 def with_a_deal(world: World) -> None:
     known_person(world)
     deal = world.submitted()
-    change = change_status(deal, NOW, "В обробці", meaning=None, final=False, is_followed=True)
+    change = change_status(deal, NOW, "В обробці", outcome=None, final=False, is_followed=True)
     world.store.apply(change)
 
 

@@ -10,7 +10,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.services.reconcile_accounts import MAX_UUID_BYTES
 from leadbridge.settings import Settings
 from quality.testkit.fakes.account_repository import PARTNER
@@ -57,7 +57,7 @@ def test_an_account_that_is_tied_by_its_email_gives_its_delivery_its_uuid_though
     status = "CONTACTED" if asked else None
     if status is not None:
         world.ledger.apply(
-            change_status(delivery, world.time.now, status, meaning=None, final=False, is_followed=False)
+            change_status(delivery, world.time.now, status, outcome=None, final=False, is_followed=False)
         )
     world.broker.add("a", email="ours-1@example.com", leadStatus=status)
     taken = take(world, "a")

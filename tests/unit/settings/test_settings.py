@@ -179,7 +179,11 @@ def test_the_example_of_this_file_is_valid() -> None:
         (lambda _, lender: lender.update(hours=["mon 9:60-18:00"]), "opening hours look like"),
         (lambda _, lender: lender.update(hours=["mon-tue-wed 9:00-18:00"]), "'mon-tue-wed' is no day"),
         (lambda _, lender: lender["statuses"].update({"Нова": "new"}), "partners.lender.statuses.Нова"),
-        (lambda _, lender: lender["statuses"].update({"Нова": {}}), "partners.lender.statuses.Нова.meaning"),
+        (lambda _, lender: lender["statuses"].update({"Нова": {}}), "partners.lender.statuses.Нова.outcome"),
+        (
+            lambda _, lender: lender["statuses"].update({"Нова": {"outcome": "paid"}}),
+            "Input should be 'new', 'in_progress', 'approved', 'issued', 'active', 'declined' or 'cancelled'",
+        ),
         (lambda _, lender: lender["statuses"]["Видано"].update(final="maybe"), "partners.lender.statuses.Видано.final"),
     ],
 )

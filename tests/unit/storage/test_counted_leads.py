@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from leadbridge.domain.delivery import new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.statistics.contribution import MAX_CAMPAIGNS, OTHER_CAMPAIGNS, LeadChange
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
@@ -87,7 +87,7 @@ def test_a_record_that_changes_nothing_counted_writes_nothing(store: LeadReposit
     found = store.delivery(one.lead_id, "leadleader")
     assert found is not None
     store.defer(found, NOW + DAY)
-    store.apply(change_status(found, NOW, "other", meaning="approved", final=False, is_followed=True))
+    store.apply(change_status(found, NOW, "other", outcome="approved", final=False, is_followed=True))
     assert changes_in(take_records()) == {}
 
 

@@ -12,7 +12,7 @@ import pytest
 from leadbridge.api.routes.stats import stats_view
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.fetch import new_fetch
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -54,7 +54,7 @@ def come(
     if outcome:
         found = store.apply(steps.start_attempt(found, NOW, MINUTE))
         found = store.apply(steps.confirm(found, one.received_at + took, number, is_followed=True))
-        store.apply(change_status(found, NOW, "a status", meaning=outcome, final=False, is_followed=True))
+        store.apply(change_status(found, NOW, "a status", outcome=outcome, final=False, is_followed=True))
 
 
 def some(store: LeadRepository) -> None:

@@ -16,7 +16,7 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import status_notification
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.partners.matchtrade.rows import BrokerAccount
 from leadbridge.runtime import aws
@@ -174,7 +174,7 @@ def test_a_refused_erasure_leaves_the_living_followed(store: LeadRepository, shi
         def transact(self, *args: Any, **more: Any) -> Any:
             found = store.delivery(TRADER.lead_id, PARTNER)
             assert found is not None
-            store.apply(change_status(found, NOW, "CONTACTED", meaning=None, final=False, is_followed=False))
+            store.apply(change_status(found, NOW, "CONTACTED", outcome=None, final=False, is_followed=False))
             return super().transact(*args, **more)
 
     with pytest.raises(Conflict):

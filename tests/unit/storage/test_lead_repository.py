@@ -9,7 +9,7 @@ import pytest
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import Change, Delivery
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
@@ -111,8 +111,8 @@ def test_a_delivery_comes_back_as_it_was_written(store: LeadRepository) -> None:
         lambda d: steps.schedule_retry(d, NOW, some_error("out of reach"), HOUR),
         lambda d: steps.start_attempt(d, NOW + HOUR, HOUR),
         lambda d: steps.confirm(d, NOW + HOUR, 24, is_followed=True),
-        lambda d: change_status(d, NOW, "В обробці", meaning="in_progress", final=False, is_followed=True),
-        lambda d: change_status(d, NOW, "Видано", meaning="issued", final=True, is_followed=True),
+        lambda d: change_status(d, NOW, "В обробці", outcome="in_progress", final=False, is_followed=True),
+        lambda d: change_status(d, NOW, "Видано", outcome="issued", final=True, is_followed=True),
     )
     for step in journey:
         delivery = store.apply(step(delivery))
@@ -183,5 +183,5 @@ def test_deliveries_that_need_a_person_are_listed_until_they_do_not(store: LeadR
     assert listed() == [lead(2).lead_id]
     found = store.delivery(lead(2).lead_id, "leadleader")
     assert found is not None
-    store.apply(change_status(found, NOW, "Погоджено", meaning=None, final=False, is_followed=True))
+    store.apply(change_status(found, NOW, "Погоджено", outcome=None, final=False, is_followed=True))
     assert listed() == []

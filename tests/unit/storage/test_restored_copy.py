@@ -18,7 +18,7 @@ from leadbridge.domain.message import MessageState, operator_message, status_not
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.operator_steps import WrongState, retry_by_operator
 from leadbridge.domain.recipient import Contact
-from leadbridge.domain.status_change import record_status
+from leadbridge.domain.statuses.status_change import record_status
 from leadbridge.domain.transitions import ImpossibleTransition
 from leadbridge.runtime import aws
 from leadbridge.services.dead_letters.queues import DeadLetter

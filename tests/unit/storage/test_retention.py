@@ -19,7 +19,7 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, MessageState, postpone, skip, status_notification
 from leadbridge.domain.recipient import Contact
 from leadbridge.domain.routing.fallback import NextOn, open_next
-from leadbridge.domain.status_change import change_status
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.timeline import Entry
 from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
@@ -127,7 +127,7 @@ def world(store: LeadRepository, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def a_status_changes(world: World) -> None:
-    change = change_status(world.delivery(), world.now, "Погоджено", meaning=None, final=False, is_followed=True)
+    change = change_status(world.delivery(), world.now, "Погоджено", outcome=None, final=False, is_followed=True)
     told = status_notification(LEAD.lead_id, PARTNER, change.after.version, "Погоджено", world.now)
     world.store.apply(replace(change, messages=(told,)))
 

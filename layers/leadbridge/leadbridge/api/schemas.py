@@ -23,6 +23,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, field_paths
 from leadbridge.domain.message import Message, MessageState
+from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.leads import Journey
 
@@ -42,6 +43,7 @@ ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
 Data = Annotated[Mapping[str, Any], Field(description="The facts in the text, by name.")]
 # A stored code may be from another version, so it is a text.
 StoredErrorCode = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(ErrorCode))]
+StoredOutcome = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(DeliveryOutcome))]
 StoredWaitReason = Annotated[str, GetPydanticSchema(lambda _source, handler: handler(WaitReason))]
 
 
@@ -56,6 +58,7 @@ class LastErrorView(TypedDict):
 class DeliveryView(LastErrorView):
     """A lead at one partner. Unknown values are null.
 
+    `outcome`: what its `partner_status` means; null if the configuration does not list the status.
     `waiting_reason`: why it waits because the partner gets no leads, `waiting_until` until when, if that is known.
     `settled_at`: when an operator settled it; null if the partner confirmed it. `attention`: why an operator is needed:
     the partner rejects the status checks, or returned the same id for another lead.
@@ -66,7 +69,7 @@ class DeliveryView(LastErrorView):
     account_uuid: str | None
     repeat_of: str | None
     partner_status: str | None
-    status_meaning: str | None
+    outcome: StoredOutcome | None
     attempts: Count
     next_attempt_at: Time | None
     waiting_reason: StoredWaitReason | None
@@ -249,7 +252,7 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         "account_uuid": delivery.account_uuid,
         "repeat_of": delivery.repeat_of,
         "partner_status": delivery.partner_status,
-        "status_meaning": delivery.status_meaning,
+        "outcome": delivery.outcome,
         "attempts": delivery.attempts,
         **_last_error(delivery),
         "next_attempt_at": _time(delivery.next_attempt_at),

@@ -49,8 +49,9 @@ class Delivery:
     None for never. `is_uncertain`: a reply was lost, so the partner may have the lead already. The partner's id is a
     `deal_id` or an `account_uuid`. `repeat_of` is an earlier lead of the same person; `waits_for` is such a lead whose
     delivery has not ended yet. `retried_at` is when an operator retried it, after `attempts_before_retry` attempts.
-    `is_erased`: its person was erased. `status_at` is when the partner was called for `partner_status`. `last_error` is
-    always our own text, `last_error_code` an ErrorCode.
+    `is_erased`: its person was erased. `status_at` is when the partner was called for `partner_status`;
+    `outcome` is the DeliveryOutcome of this status, None if the configuration does not list it. `last_error` is always
+    our own text, `last_error_code` an ErrorCode.
 
     `settled_at` is when an operator settled the delivery; None if the partner confirmed it. `void_version` is the
     version that withdrew a wrong settlement: statuses up to this version belong to another lead. `followed_since` is
@@ -88,7 +89,7 @@ class Delivery:
     waits_for: str | None = None
     partner_status: str | None = None
     status_at: datetime | None = None
-    status_meaning: str | None = None
+    outcome: str | None = None
     last_error: str | None = None
     last_error_code: str | None = None
     last_error_data: Mapping[str, Any] | None = None

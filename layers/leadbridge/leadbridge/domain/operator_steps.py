@@ -21,7 +21,7 @@ RESOLUTION_RESET: dict[str, Any] = {
     "deal_id": None,
     "account_uuid": None,
     "partner_status": None,
-    "status_meaning": None,
+    "outcome": None,
     "status_at": None,
     "submitted_at": None,
     **last_error(None),
@@ -36,7 +36,7 @@ RESOLUTION_RESET: dict[str, Any] = {
 KEPT_AFTER_ERASURE = frozenset(
     {
         *("lead_id", "partner", "source", "received_at", "state", "version", "attempts"),
-        *("submitted_at", "partner_status", "status_meaning"),
+        *("submitted_at", "partner_status", "outcome"),
     }
 )
 

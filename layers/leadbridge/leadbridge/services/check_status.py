@@ -21,7 +21,7 @@ from leadbridge.domain.delivery import MAX_REFUSED_CHECKS, Change, Delivery, Sta
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.status_change import record_status
+from leadbridge.domain.statuses.status_change import record_status
 from leadbridge.domain.transitions import OVERDUE, AlreadyLinked
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.checks.batch import CheckBatch

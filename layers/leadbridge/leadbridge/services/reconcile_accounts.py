@@ -21,7 +21,7 @@ from leadbridge.domain.accounts.match import Origin, match_account
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.secret_errors import SecretMissing
-from leadbridge.domain.status_change import record_account, record_status
+from leadbridge.domain.statuses.status_change import record_account, record_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.settings import Partner as PartnerSettings

@@ -27,7 +27,7 @@ from leadbridge.domain.operator_steps import (
     resolve_not_found,
     withdraw_resolution,
 )
-from leadbridge.domain.status_change import record_status
+from leadbridge.domain.statuses.status_change import record_status
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget

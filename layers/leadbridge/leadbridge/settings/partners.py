@@ -56,10 +56,14 @@ class CadenceStep(Section):
         return age + (wait if self.at_most is None else min(wait, self.at_most.total_seconds()))
 
 
-class StatusMeaning(Section):
-    """What one of the partner's statuses means to us."""
+# The values of `DeliveryOutcome`, which settings cannot import.
+OutcomeName = Literal["new", "in_progress", "approved", "issued", "active", "declined", "cancelled"]
 
-    meaning: str
+
+class StatusMapping(Section):
+    """The outcome that one of the partner's statuses stands for. After a `final` one the delivery is closed."""
+
+    outcome: OutcomeName
     final: bool = False
 
 
@@ -128,7 +132,7 @@ class Partner(Section):
     cadence: tuple[CadenceStep, ...] = ()
     hours: Hours = ()
     checks_at_once: Annotated[int, Field(ge=1, le=64)] = 16
-    statuses: dict[str, StatusMeaning] = {}
+    statuses: dict[str, StatusMapping] = {}
     refresh_grant: bool = False
     account: AccountFields = Field(default_factory=AccountFields)
     sync: SyncPlan | None = None

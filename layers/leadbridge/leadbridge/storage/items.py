@@ -64,7 +64,7 @@ _TIMES = (
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
-    *("partner_status", "status_meaning", "last_error", "last_error_code", "waiting_reason"),
+    *("partner_status", "outcome", "last_error", "last_error_code", "waiting_reason"),
 )
 
 

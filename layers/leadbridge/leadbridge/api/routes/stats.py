@@ -12,7 +12,7 @@ from leadbridge.api.params import Day, QueryParams, invalid_query
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import MAX_BYTES, payload_bytes
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count
+from leadbridge.api.schemas import Count, StoredOutcome
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.statistics.contribution import LONGER, TIME_LIMITS
@@ -67,10 +67,10 @@ class DeliveriesOfDayView(LeadsOfDayView):
 
 
 class OutcomesOfDayView(LeadsOfDayView):
-    """The number of deliveries of a day's leads with an outcome: the meaning of the partner's status, null if none."""
+    """The number of deliveries of a day's leads with an outcome; null if there is none."""
 
     partner: str
-    outcome: str | None
+    outcome: StoredOutcome | None
 
 
 class SubmissionTimeView(TypedDict):

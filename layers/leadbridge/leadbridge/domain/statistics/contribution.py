@@ -49,7 +49,7 @@ class LeadFacts:
 
 @dataclass(frozen=True)
 class DeliveryFacts:
-    """What is counted of a delivery. `outcome` is the meaning of the partner's status; empty without one.
+    """What is counted of a delivery. `outcome` is a DeliveryOutcome; empty without one.
 
     `within` is the result of `time_limit`; empty unless the partner has the lead.
     """

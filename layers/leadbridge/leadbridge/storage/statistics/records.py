@@ -1,7 +1,7 @@
 """From items, or records of the table's stream, to what they change in the statistics.
 
 A record whose old and new item contribute the same is ignored, whatever else it changes. So a status that keeps its
-meaning, a moved due time or a longer lifetime costs nothing.
+outcome, a moved due time or a longer lifetime costs nothing.
 
 The mark of an incomplete lead is not read: the lead's own item has the same problems. An erased lead's item is
 ignored, and its counts stay. A deleted item is ignored, because only expired items are deleted, and the test lead of a
@@ -35,7 +35,7 @@ LEAD_ATTRIBUTES = (
     *("revision", "awaits_fetch", "erased_at", "expires_at"),
 )
 DELIVERY_ATTRIBUTES = (
-    *("pk", "sk", "received_at", "source", "partner", "state", "status_meaning", "version", "expires_at"),
+    *("pk", "sk", "received_at", "source", "partner", "state", "outcome", "version", "expires_at"),
     "submitted_at",
 )
 
@@ -56,7 +56,7 @@ def delivery_facts(values: Mapping[str, Any]) -> DeliveryFacts:
     within = ""
     if "submitted_at" in values:
         within = time_limit(from_text(values["received_at"]), from_text(values["submitted_at"]))
-    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("status_meaning", "")), within)
+    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("outcome", "")), within)
 
 
 def change_of(record: Mapping[str, Any]) -> tuple[str, LeadChange] | None:

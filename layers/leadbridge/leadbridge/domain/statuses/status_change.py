@@ -34,7 +34,7 @@ def record_status(
         delivery,
         now,
         status,
-        meaning=known.meaning if known else None,
+        outcome=known.outcome if known else None,
         final=known is not None and known.final,
         is_followed=settings.is_followed,
         learned_at=learned_at,
@@ -53,14 +53,15 @@ def change_status(
     now: datetime,
     status: str,
     *,
-    meaning: str | None,
+    outcome: str | None,
     final: bool,
     is_followed: bool,
     learned_at: datetime | None = None,
 ) -> Change:
     """Store a status that differs from the last one. It may reopen a closed delivery.
 
-    `learned_at` is when the partner was called; None for now. `is_followed`: the partner is asked for further ones.
+    `outcome` is a DeliveryOutcome; None if the status is not configured. `learned_at` is when the partner was called;
+    None for now. `is_followed`: the partner is asked for further ones.
     """
     return step(
         delivery,
@@ -68,9 +69,9 @@ def change_status(
         now,
         "status_changed",
         status,
-        {"status": status} if meaning is None else {"status": status, "meaning": meaning},
+        {"status": status} if outcome is None else {"status": status, "outcome": outcome},
         partner_status=status,
-        status_meaning=meaning,
+        outcome=outcome,
         status_at=learned_at or now,
         restored_at=None,
         **last_error(None),
