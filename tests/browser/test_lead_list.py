@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from leadbridge.domain.delivery import State
 from leadbridge.domain.shards import SHARDS
@@ -82,6 +82,23 @@ def test_the_list_by_state_source_partner_and_phone(open_console: Open, world: W
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("alert")).to_contain_text("This search is not valid")
     assert "phone" not in page.url, "nobody's phone stays in the browser's history"
+
+
+def test_a_late_answer_does_not_replace_a_later_search(open_console: Open, world: World) -> None:
+    world.add(1)
+    world.add(2)
+    page = open_console()
+    held: list[Route] = []
+    page.route(re.compile(r"/leads\?.*limit=25"), lambda route: route.fallback() if held else held.append(route))
+    page.get_by_role("link", name="Leads", exact=True).click()
+    page.get_by_role("searchbox", name="Phone").fill("+380500000002")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("1 lead", exact=True)).to_be_visible()
+    with page.expect_response(lambda response: response.request == held[0].request) as late:
+        held[0].fallback()
+    late.value.finished()
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+    expect(page.locator("#rows a")).to_have_count(1)
 
 
 def test_the_way_back_finds_the_list_as_it_was(open_console: Open, world: World) -> None:

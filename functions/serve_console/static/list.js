@@ -42,6 +42,7 @@ class List {
   constructor(kept, signal) {
     this.kept = kept;
     this.signal = signal;
+    this.loads = 0;
     this.above = el("div", { role: "status", "aria-live": "polite", class: "above" });
     this.rows = el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads"), onclick: (event) => (kept.opened = event.target.closest("a")?.hash ?? null) });
     this.below = el("div", { class: "below" });
@@ -51,15 +52,18 @@ class List {
     return { ...this.kept.filters, phone: this.kept.phone, limit: PAGE };
   }
 
+  // An answer that arrives after a later load began belongs to an earlier search: it is dropped.
   async load() {
+    const load = ++this.loads;
     fill(this.below, el("p", { class: "muted" }, t("loading")));
     this.kept.fresh = [];
     try {
       const { leads, cursor } = await api.leads(this.query(), this.signal);
+      if (load !== this.loads) return;
       Object.assign(this.kept, { leads, cursor, isNew: false });
       this.draw();
     } catch (error) {
-      if (this.signal.aborted) return;
+      if (this.signal.aborted || load !== this.loads) return;
       fill(this.rows);
       this.announce();
       fill(this.below, el("p", { class: "problem", role: "alert" }, errorMessage(error)));
@@ -89,8 +93,10 @@ class List {
 
   async more(button) {
     button.disabled = true;
+    const { loads } = this;
     try {
       const page = await api.leads({ ...this.query(), cursor: this.kept.cursor }, this.signal);
+      if (loads !== this.loads) return; // a search replaced the list
       const known = new Set(this.kept.leads.map((lead) => lead.lead_id));
       const added = page.leads.filter((lead) => !known.has(lead.lead_id)).map((lead) => [lead, row(lead)]);
       this.kept.leads.push(...added.map(([lead]) => lead));
@@ -107,10 +113,10 @@ class List {
 
   // Load the first page again. New leads wait above the list; changed leads are updated in place.
   async refresh() {
-    const requested = JSON.stringify(this.query());
+    const { loads } = this;
     const page = await api.leads(this.query(), this.signal);
+    if (loads !== this.loads || this.kept.isNew) return; // the list is being replaced
     const { leads } = this.kept;
-    if (requested !== JSON.stringify(this.query()) || this.kept.isNew) return;
     const places = new Map(leads.map((lead, place) => [lead.lead_id, place]));
     this.kept.fresh = page.leads.filter((lead) => !places.has(lead.lead_id) && isNewer(lead, leads[0]));
     for (const lead of page.leads) {
