@@ -11,9 +11,10 @@ from leadbridge import settings
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from quality.chaos.final_probe import probes
+from quality.chaos.final_probe import CHECK, probes
 from quality.chaos.in_process.chaos import PACE, Chaos
 from quality.chaos.in_process.harness import INVOCATION
+from quality.chaos.partner_statuses import is_followed
 from quality.chaos.reading import Stores, all_partner_records, read
 from quality.chaos.reconciliation import Snapshot
 from quality.chaos.settling import unsettled
@@ -114,10 +115,30 @@ class Drain:
             return False
         self.waits = self.waits + 1 if moving == self.waited_for else 0
         self.waited_for = moving
+        self._check_old_deals(snapshot)
         waits = [self._ends_at(values) for values in snapshot.table if values.get("state") in {"received", "pending"}]
         soonest = min(waits) if waits and moving.total() <= len(waits) else self.run.time.now
         self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE))
         return True
+
+    def _check_old_deals(self, snapshot: Snapshot) -> None:
+        """Have an operator check the changed statuses of deals whose next check is further away than `MAX_TIME`.
+
+        A deal that the run has aged by months is checked at twice its age.
+        """
+        for record in snapshot.leads.values():
+            for delivery in record.deliveries.values():
+                made = snapshot.partner_record_of(delivery)
+                if not is_followed(delivery) or made is None or made.status in {None, delivery.partner_status}:
+                    continue
+                schedule = settings.settings().partners[delivery.partner].check_schedule
+                if schedule is None or delivery.followed_since is None:
+                    continue
+                next_check = schedule.next_check(delivery.followed_since, self.run.time.now)
+                if next_check is None or next_check - self.run.time.now > MAX_TIME:
+                    self.run.counters.add("old deals that an operator checked")
+                    place = {"lead_id": delivery.lead_id, "partner": delivery.partner}
+                    self.run.operator.call("POST", CHECK, place=place)
 
     def _ends_at(self, values: dict[str, Any]) -> datetime:
         """When a wait ends. After a wait that has ended the cap is full again, so the next window is tried."""
