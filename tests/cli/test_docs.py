@@ -117,8 +117,9 @@ def test_every_command_answers_in_json_and_tells_where_it_failed() -> None:
     def options(of: Any) -> set[str]:
         return {name for each in of.params for name in each.opts}
 
-    for path in _commands(typer.main.get_command(app)):
-        command: Any = typer.main.get_command(app)
+    all_commands = typer.main.get_command(app)
+    for path in _commands(all_commands):
+        command: Any = all_commands
         for name in path:
             command = command.commands[name]
         if path[:2] != ("partners", "leeloo"):

@@ -2,19 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from devstack.partners import further
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
+from quality.testkit.aws.recorded_flows import AllFlows, record
 from quality.testkit.clients.leadleader import PARTNER, Vault, World
 
 
+@pytest.fixture(scope="session")
+def all_flows(tmp_path_factory: pytest.TempPathFactory) -> AllFlows:
+    """All that a stack does, done once, with nothing wrong at AWS."""
+    with Sandbox(tmp_path_factory.mktemp("all-flows"), pace=3600, further=further()) as sandbox:
+        return record(sandbox)
+
+
+@pytest.fixture(scope="session")
+def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sandboxes' keys, made once."""
+    return tmp_path_factory.mktemp("sandbox")
+
+
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def sandbox(keys_dir: Path) -> Iterator[Sandbox]:
     """One sandbox for all tests of a module; deals stay where they are until a test moves them."""
-    with Sandbox(tmp_path_factory.mktemp("sandbox"), pace=3600, further=further()) as running:
+    with Sandbox(keys_dir, pace=3600, further=further()) as running:
         yield running
 
 

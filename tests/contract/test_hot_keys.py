@@ -15,7 +15,7 @@ from quality.benchmarks.hot_keys import (
     unknown,
     usual_life,
 )
-from quality.testkit.aws.all_flows import live
+from quality.testkit.aws.recorded_flows import AllFlows
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,6 @@ def test_the_fullest_shard_has_little_more_than_its_share(shards: int) -> None:
     assert hottest_share(shards) < 1.05 / shards
 
 
-def test_every_other_key_of_the_table_is_of_one_lead_or_person_or_bounded() -> None:
+def test_every_other_key_of_the_table_is_of_one_lead_or_person_or_bounded(all_flows: AllFlows) -> None:
     """A new shared key must be sharded, or listed with what bounds its rate."""
-    assert unknown(count_writes(live)) == []
+    assert unknown(all_flows.key_units) == []

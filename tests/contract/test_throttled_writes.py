@@ -17,11 +17,11 @@ from botocore.client import BaseClient
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from leadbridge.runtime import aws, aws_errors
-from leadbridge.storage.items import decode
-from quality.testkit.aws import all_flows as everything
+from leadbridge.runtime import aws_errors
+from quality.testkit.aws.all_flows import live
 from quality.testkit.aws.aws_answers import aws_error, canceled
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.recorded_flows import AllFlows, outcomes
 
 FAILURES = 2  # of each call before it succeeds
 PLAIN = (
@@ -60,37 +60,17 @@ def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
         yield failed
 
 
-def outcome(sandbox: Sandbox, *, throttle: bool) -> dict[str, list[str]]:
-    """Let everything happen that a stack does; return how deliveries, messages and fetches ended, by kind."""
-    partner = Remote(sandbox.url)
-    partner.reset()
-    with moto_stack() as stack:
-        if throttle:
-            with throttled(stack) as failed:
-                everything.live(stack, partner, sandbox.secrets())
-            assert set(failed) >= {
-                "TransactWriteItems",
-                "SendMessage",
-                "PutItem",
-                "UpdateItem",
-                "BatchWriteItem",
-                *READS,
-            }
-        else:
-            everything.live(stack, partner, sandbox.secrets())
-        found: dict[str, list[str]] = {}
-        for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
-            values = decode(item)
-            if "state" in values:
-                found.setdefault(values["sk"].partition("#")[0], []).append(values["state"])
-    return {kind: sorted(states) for kind, states in found.items()}
-
-
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws_errors, "FIRST_PAUSE", 0.001)
 
 
-def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(sandbox: Sandbox) -> None:
-    undisturbed = outcome(sandbox, throttle=False)
-    assert outcome(sandbox, throttle=True) == undisturbed
+def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(
+    sandbox: Sandbox, all_flows: AllFlows
+) -> None:
+    partner = Remote(sandbox.url)
+    partner.reset()
+    with moto_stack() as stack, throttled(stack) as failed:
+        live(stack, partner, sandbox.secrets())
+        assert set(failed) >= {"TransactWriteItems", "SendMessage", "PutItem", "UpdateItem", "BatchWriteItem", *READS}
+        assert outcomes() == all_flows.outcomes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random as chance
 import sys
@@ -9,8 +10,10 @@ import time as wall
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, TextIO
 from unittest.mock import patch
 
@@ -52,8 +55,7 @@ def run(seed: int, leads: int) -> Result:
     chance.seed(seed)
     time = Time()
     with ExitStack() as held:
-        directory = Path(held.enter_context(TemporaryDirectory()))
-        sandbox = held.enter_context(Sandbox(directory / "sandbox", pace=PACE, clock=time.seconds, further=further()))
+        sandbox = held.enter_context(Sandbox(_keys_dir(), pace=PACE, clock=time.seconds, further=further()))
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack())
@@ -112,6 +114,14 @@ def _takes_lender_less(source: Source) -> bool:
     """Whether a partner of a source takes people without the fields that only lenders require."""
     partners = settings.settings().partners
     return any("person.tax_number" not in partners[name].requires for name in source.partners[0].partners)
+
+
+@cache
+def _keys_dir() -> Path:
+    """The folder of the sandbox's keys, which all runs of a process share: to generate keys takes long."""
+    folder = Path(mkdtemp(prefix="leadbridge-chaos-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
+import typer.testing
 from typer.testing import CliRunner
 
 from leadbridge.domain import delivery as steps
@@ -19,6 +21,9 @@ from leadbridge_cli.__main__ import app
 from quality.testkit.cli.gateway import Gateway
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
+
+# Each run builds the whole tree of commands otherwise, which takes longer than most commands.
+vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
 
 TOKEN = "token-of-olena-0123456789"
 LEAD = lead()
