@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pkgutil import iter_modules
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ValidationError
 
+from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import LeadFields
 from leadbridge.domain.routing.rules import FORM_PREFIX, TIME
@@ -59,12 +60,12 @@ def adapters() -> list[str]:
 def fields_of_a_lead() -> list[str]:
     """The dotted names of a lead's fields, but for the UTM tags, which have any names."""
     sections = {name: field.annotation for name, field in LeadFields.model_fields.items()}
-    return [
-        f"{section}.{name}"
+    names: dict[str, Iterable[str]] = {
+        section: kind.model_fields
         for section, kind in sections.items()
         if isinstance(kind, type) and issubclass(kind, BaseModel)
-        for name in kind.model_fields
-    ]
+    }
+    return [f"{section}.{name}" for section, known in {**names, "ids": IDS}.items() for name in known]
 
 
 def _in_shape(tables: Tables) -> Iterator[Wrong]:

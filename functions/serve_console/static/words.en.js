@@ -273,6 +273,7 @@ export default {
   "field_error.few_words": "The name has fewer than three words.",
   "field_error.mixed_alphabets": "Latin letters among Cyrillic ones.",
   "field_error.other_currency": "The amount is in another currency than the hryvnia.",
+  "field_error.personal_data": "The value looked like a phone, an e-mail or a tax number and was left out.",
   "field_error.unescaped": "Character codes were replaced by the characters.",
   "field_error.first_of_several": "There were several values; the first one is used.",
   "field_error.extra_text": "Additional text was left out.",

@@ -273,6 +273,7 @@ export default {
   "field_error.few_words": "В имени меньше трёх слов.",
   "field_error.mixed_alphabets": "Латинские буквы среди кириллицы.",
   "field_error.other_currency": "Указана другая валюта, не гривна.",
+  "field_error.personal_data": "Значение похоже на телефон, почту или налоговый номер, поэтому отброшено.",
   "field_error.unescaped": "Специальные коды символов заменены на сами символы.",
   "field_error.first_of_several": "Получено несколько значений; взято первое.",
   "field_error.extra_text": "Лишний текст отброшен.",

@@ -273,6 +273,7 @@ export default {
   "field_error.few_words": "В імені менше трьох слів.",
   "field_error.mixed_alphabets": "Латинські літери серед кирилиці.",
   "field_error.other_currency": "Указано іншу валюту, не гривню.",
+  "field_error.personal_data": "Значення схоже на телефон, пошту або податковий номер, тому його відкинуто.",
   "field_error.unescaped": "Спеціальні коди символів замінено на самі символи.",
   "field_error.first_of_several": "Надійшло кілька значень; узято перше.",
   "field_error.extra_text": "Зайвий текст відкинуто.",

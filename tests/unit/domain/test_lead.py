@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from leadbridge.api.schemas import lead_view
 from leadbridge.domain.acceptance.build import build_lead
+from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.lead import InvalidLead, Lead, Person, lead_id_of
 from leadbridge.settings import Partner, Settings
@@ -31,7 +32,7 @@ TRADING = ("offer", "site", "description", "click_id")
 
 
 def sections(values: Callable[[], st.SearchStrategy[Any]] = json_values) -> st.SearchStrategy[dict[str, Any]]:
-    """The four sections with anything in them, or anything in their place."""
+    """The sections with anything in them, or anything in their place."""
 
     def section(*names: str) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries({}, optional={name: values() for name in (*names, "else")}) | values()
@@ -43,6 +44,7 @@ def sections(values: Callable[[], st.SearchStrategy[Any]] = json_values) -> st.S
             "loan": section(*LOAN),
             "trading": section(*TRADING),
             "utm": st.dictionaries(any_text(300), values(), max_size=40) | values(),
+            "ids": section(*IDS),
             "else": values(),
         },
     )
@@ -71,6 +73,7 @@ def acceptable() -> st.SearchStrategy[dict[str, Any]]:
             "loan": st.fixed_dictionaries({}, optional=loan),
             "trading": st.fixed_dictionaries({}, optional=dict.fromkeys(TRADING, text)),
             "utm": st.dictionaries(text, text, max_size=5),
+            "ids": st.dictionaries(st.sampled_from(IDS), text, max_size=5),
         }
     )
 
@@ -99,7 +102,7 @@ def test_rubbish_makes_an_invalid_lead_and_nothing_else(partner: Partner, values
 
 @given(values=sections())
 def test_an_invalid_lead_names_no_field_but_a_leads_own(values: dict[str, Any]) -> None:
-    known = {"person", "loan", "trading", "utm"}
+    known = {"person", "loan", "trading", "utm", "ids"}
     known |= {f"person.{name}" for name in PERSON} | {f"loan.{name}" for name in LOAN}
     known |= {f"trading.{name}" for name in TRADING}
     named: set[str] = set()
@@ -156,7 +159,7 @@ def test_a_field_that_two_partners_want_is_named_once() -> None:
     assert wrong_fields(asked(phone=None), LENDER, STRICT) == ["person.phone"]
 
 
-@pytest.mark.parametrize("section", ["person", "loan", "trading", "utm"])
+@pytest.mark.parametrize("section", ["person", "loan", "trading", "utm", "ids"])
 @pytest.mark.parametrize("value", ["text", 1, [1], True, Decimal(1)], ids=str)
 def test_a_section_that_is_no_object_is_omitted_with_a_warning(section: str, value: object) -> None:
     lead = build({**asked(), section: value}, ANYBODY, refuses=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from leadbridge.domain.acceptance.ids import VISIT_IDS
+
 MASK = "•••"  # of constant length, so that the length is hidden too
 IDENTIFYING_FIELDS = frozenset(
     {"ip", "user_agent", "page_url"}
@@ -19,6 +21,11 @@ def masked_person(person: dict[str, Any]) -> dict[str, Any]:
 def masked_consent(consent: dict[str, Any]) -> dict[str, Any]:
     """Remove the fields that identify a device or a visit."""
     return {name: value for name, value in consent.items() if name not in IDENTIFYING_FIELDS}
+
+
+def masked_ids(ids: Mapping[str, str]) -> dict[str, str]:
+    """Mask the ids that identify a visit. Those of campaigns and placements stay."""
+    return {name: MASK if name in VISIT_IDS else value for name, value in ids.items()}
 
 
 def masked_answers(answers: Mapping[str, str]) -> dict[str, str]:

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, Field, GetPydanticSchema
 
-from leadbridge.api.masking import masked_answers, masked_consent, masked_person
+from leadbridge.api.masking import masked_answers, masked_consent, masked_ids, masked_person
 from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.response_size import bounded_journey
 from leadbridge.domain.acceptance.consent import Consent
+from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.clock import to_text
@@ -39,6 +40,7 @@ Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 PersonFields = Annotated[dict[str, Any], _fields_of(Person)]
 LoanFields = Annotated[dict[str, Any], _fields_of(Loan)]
 TradingFields = Annotated[dict[str, Any], _fields_of(Trading)]
+IdFields = Annotated[dict[str, str], Field(json_schema_extra={"propertyNames": {"enum": list(IDS)}})]
 ConsentFields = Annotated[dict[str, Any], _fields_of(Consent)]
 Data = Annotated[Mapping[str, Any], Field(description="The facts in the text, by name.")]
 # A stored code may be from another version, so it is a text.
@@ -100,6 +102,7 @@ class LeadView(TypedDict):
     loan: LoanFields
     trading: TradingFields
     utm: dict[str, str]
+    ids: IdFields
     consent: NotRequired[ConsentFields]
     warnings: list[FieldErrorView]
     problems: list[FieldErrorView]
@@ -179,6 +182,7 @@ def lead_view(journey: Journey, *, masked: bool = False) -> LeadView:
         "loan": sections["loan"],
         "trading": sections["trading"],
         "utm": dict(lead.utm),
+        "ids": masked_ids(lead.ids) if masked else dict(lead.ids),
         "warnings": [field_error_view(one) for one in lead.warnings],
         "problems": [field_error_view(one) for one in lead.problems],
         "masked": masked,

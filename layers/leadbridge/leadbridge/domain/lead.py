@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from leadbridge.domain import fields
 from leadbridge.domain.acceptance.consent import Consent, consent_of
+from leadbridge.domain.acceptance.ids import read_ids
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import SECTION, parsed_by
 
@@ -96,7 +97,13 @@ class LeadFields(_Section):
     loan: Annotated[Loan, SECTION] = Field(default_factory=Loan)
     trading: Annotated[Trading, SECTION] = Field(default_factory=Trading)
     utm: Annotated[dict[str, str], BeforeValidator(_utm)] = {}
+    ids: Annotated[dict[str, str], BeforeValidator(read_ids), Field(validate_default=True)] = {}
     consent: Annotated[Consent, BeforeValidator(consent_of)] = Field(default_factory=Consent)
+
+    @property
+    def click_id(self) -> str | None:
+        """The click id in the broker's terms: that of `trading`, else that of `ids`."""
+        return self.trading.click_id or self.ids.get("click_id")
 
     def value(self, path: str) -> object:
         """Return the value at a dotted path such as `person.phone`; None if there is none."""
@@ -173,9 +180,10 @@ def field_paths() -> tuple[str, ...]:
 
 
 def changed_fields(before: LeadFields, after: LeadFields) -> tuple[str, ...]:
-    """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`."""
+    """Return the fields of a lead that differ, as dotted paths; all tags count as one, `utm`, and all ids as `ids`."""
     changed = [path for path in (*field_paths(), "consent.text") if before.value(path) != after.value(path)]
-    return (*changed, *(["utm"] if before.utm != after.utm else []))
+    maps = [name for name in ("utm", "ids") if getattr(before, name) != getattr(after, name)]
+    return (*changed, *maps)
 
 
 def find_missing_fields(lead: LeadFields, partner: Partner | None) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ def lead_item(
         {
             **lead_key(lead.lead_id),
             **lead.model_dump(include={"person", "loan", "trading", "utm"}, exclude_none=True),
+            "ids": dict(lead.ids) or None,
             "consent": lead.consent.model_dump(exclude_none=True) or None,
             "lead_id": lead.lead_id,
             "source": lead.source,
@@ -190,6 +191,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         ),
         trading=Trading.model_construct(**values.get("trading", {})),
         utm=dict(values.get("utm", {})),
+        ids=dict(values.get("ids", {})),
         consent=Consent.model_construct(**values.get("consent", {})),
     )
 

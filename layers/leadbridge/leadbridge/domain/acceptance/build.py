@@ -95,9 +95,9 @@ def build_lead(
 ) -> Lead:
     """Build a lead for the partners that `choose` returns, or for all.
 
-    `values` contains the sections `person`, `loan`, `trading`, `utm` and `consent` of the post. `answers` are the raw
-    answers; they are stored if the lead has problems, or if a value was left out or changed. `unmapped` are the names
-    of the form's fields if none of them is configured.
+    `values` contains the sections `person`, `loan`, `trading`, `utm`, `ids` and `consent` of the post. `answers` are
+    the raw answers; they are stored if the lead has problems, or if a value was left out or changed. `unmapped` are the
+    names of the form's fields if none of them is configured.
 
     With `refuses`, raises InvalidLead instead of returning an incomplete lead.
     """
@@ -130,6 +130,7 @@ def build_lead(
         loan=asked.loan,
         trading=asked.trading,
         utm=asked.utm,
+        ids=asked.ids,
         consent=asked.consent,
     )
 

@@ -179,7 +179,7 @@ def _merged(lead: Lead, values: Mapping[str, Mapping[str, Any]], read: LeadField
         before, new = getattr(lead, section), getattr(read, section)
         sections[section] = before.model_copy(update={name: getattr(new, name) for name in values.get(section, {})})
     sections["person"] = _with_one_name(lead.person, sections["person"])
-    return LeadFields.model_construct(**sections, utm=lead.utm, consent=lead.consent)
+    return LeadFields.model_construct(**sections, utm=lead.utm, ids=lead.ids, consent=lead.consent)
 
 
 def _with_one_name(before: Person, after: Person) -> Person:

@@ -46,6 +46,9 @@ class FieldCode(CodeWithMeaning):
     MIXED_ALPHABETS = "mixed_alphabets", "Latin letters among Cyrillic ones"
     OTHER_CURRENCY = "other_currency", "has the sign of another currency than the hryvnia"
 
+    # A value that was left out
+    PERSONAL_DATA = "personal_data", "looked like a phone, an e-mail or a tax number, and was left out"
+
     # A value that was changed
     UNESCAPED = "unescaped", "contained escaped characters, which were decoded"
     FIRST_OF_SEVERAL = "first_of_several", "contained several values; the first one is used"

@@ -67,7 +67,8 @@ class AccountForm:
 
     def _source(self, lead: Lead) -> str:
         if self.lead_source is None:
-            return lead_source(lead.trading, longest=self.max_value_length)
+            trading = lead.trading.model_copy(update={"click_id": lead.click_id})
+            return lead_source(trading, longest=self.max_value_length)
         return self._shortened(self.lead_source)
 
     def _shortened(self, text: str) -> str:

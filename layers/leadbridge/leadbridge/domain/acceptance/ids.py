@@ -1,0 +1,86 @@
+"""The ids of a lead at trackers and advertising networks.
+
+An id is sent to other systems in postbacks, so it never is or contains a person's phone, e-mail or tax number. A value
+that cannot be used is left out with a warning; a lead is never refused because of one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationInfo
+
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
+from leadbridge.domain.fields import truncate_text
+
+if TYPE_CHECKING:
+    from leadbridge.domain.lead import Person
+
+CLICK_IDS = ("click_id", "gclid", "gbraid", "wbraid", "fbclid", "fbc", "fbp", "ttclid", "msclkid")
+SUB_IDS = tuple(f"sub{number}" for number in range(1, 11))
+NETWORK_IDS = ("leadgen_id", "campaign_id", "adgroup_id", "creative_id")  # numbers of an advertising network
+IDS = (*CLICK_IDS, *SUB_IDS, *NETWORK_IDS)
+VISIT_IDS = frozenset({*CLICK_IDS, "leadgen_id"})  # each identifies one visit or one person at another system
+MAX_ID_LENGTH = 512  # characters; a shortened id would be another one, so a longer one is left out
+MAX_IDS_BYTES = 4_096  # of all ids of a lead
+OWN_PHONE_DIGITS = 9  # last digits by which a phone is found in an id
+
+_PLACEHOLDER = re.compile(r"\{.*\}|null|undefined", re.IGNORECASE | re.DOTALL)  # a macro that was not replaced
+_EMAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@.]")
+_SEPARATORS = str.maketrans("", "", " ()-.")
+_PHONE = re.compile(r"(?:\+|00|%2b)[0-9]{9,15}", re.IGNORECASE)
+_NATIONAL_PHONE = re.compile(r"(?:38)?0[0-9]{9}")
+
+
+def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
+    """Parse the section `ids`. Unknown names are ignored. Without a click id it is that of the section `trading`.
+
+    Raises InvalidValue if the section is no object.
+    """
+    if value is not None and not isinstance(value, dict):
+        raise InvalidValue(FieldCode.NOT_AN_OBJECT, "must be an object of texts")
+    trading = info.data.get("trading")
+    click_id = None if trading is None else trading.click_id
+    if not value and click_id is None:
+        return {}
+    given: dict[Any, Any] = dict(value or {})
+    if click_id is not None and not given.get("click_id"):
+        given["click_id"] = click_id
+    own = _own_values(info.data.get("person"))
+    found: dict[str, str] = {}
+    room = MAX_IDS_BYTES
+    for name in filter(given.get, IDS):
+        text = truncate_text(given[name], MAX_ID_LENGTH + 1)
+        if text is None or _PLACEHOLDER.fullmatch(text):
+            continue
+        room -= len(text.encode())
+        if len(text) > MAX_ID_LENGTH or room < 0:
+            _warn(info, name, FieldCode.TOO_LONG, "was left out: the id, or all ids together, are too long")
+        elif _is_personal(name, text, own):
+            _warn(info, name, FieldCode.PERSONAL_DATA)
+        else:
+            found[name] = text
+    return found
+
+
+def _own_values(person: Person | None) -> tuple[str, ...]:
+    """Return the digits by which an id is known to contain this person's phone or tax number."""
+    if person is None:
+        return ()
+    return tuple(filter(None, ((person.phone or "")[-OWN_PHONE_DIGITS:], person.tax_number)))
+
+
+def _is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
+    compact = text.translate(_SEPARATORS)
+    return (
+        _EMAIL.search(text.replace("%40", "@")) is not None
+        or _PHONE.search(compact) is not None
+        or any(value in compact for value in own)
+        or (name not in NETWORK_IDS and _NATIONAL_PHONE.fullmatch(compact) is not None)
+    )
+
+
+def _warn(info: ValidationInfo, name: str, code: FieldCode, message: str = "") -> None:
+    if info.context is not None:
+        info.context.warnings.append(FieldError(f"ids.{name}", code, message))
