@@ -33,7 +33,8 @@ def export_to(output: Output, file: Path, pages: Iterable[Page], *, overwrite: b
     ):
         writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         fields = [name for names in sections().values() for name in names]
-        writer.writerow([*LEAD_FIELDS, *fields, "utm", "partner", *DELIVERY_FIELDS])
+        ids = [f"ids.{name}" for name in id_names()]
+        writer.writerow([*LEAD_FIELDS, *fields, "utm", *ids, "partner", *DELIVERY_FIELDS])
         for page in pages:
             for lead in page.leads if reveal else masked(page.leads):
                 writer.writerows([*map(for_spreadsheet, row)] for row in rows_of(lead))
@@ -49,8 +50,9 @@ def rows_of(lead: dict[str, Any]) -> Iterator[list[object]]:
     utm = "&".join(f"{name}={value}" for name, value in (lead.get("utm") or {}).items())
     lead_values = [lead.get(name) for name in LEAD_FIELDS]
     lead_values += [section.get(name) for section, names in read for name in names]
+    lead_values += [utm, *((lead.get("ids") or {}).get(name) for name in id_names())]
     for partner, delivery in (lead.get("deliveries") or {"": {}}).items():
-        yield [*lead_values, utm, partner, *(delivery.get(name) for name in DELIVERY_FIELDS)]
+        yield [*lead_values, partner, *(delivery.get(name) for name in DELIVERY_FIELDS)]
 
 
 @cache
@@ -63,6 +65,13 @@ def sections() -> dict[str, tuple[str, ...]]:
         section, _, name = path.partition(".")
         found[section] = (*found.get(section, ()), name)
     return found
+
+
+def id_names() -> tuple[str, ...]:
+    """Return the names of a lead's ids, as the domain lists them."""
+    from leadbridge.domain.acceptance.ids import IDS
+
+    return IDS
 
 
 @contextmanager

@@ -17,7 +17,6 @@ WORDS: dict[str, tuple[str, ...]] = {
     field: tuple(part.replace("_", " ") for part in parts.split())
     for field, parts in (
         ("consent.text", "згод соглас consent agree gdpr acceptance privacy обробк обработк zgoda"),
-        ("trading.click_id", "click_id clickid _gclid_"),
         (
             "person.tax_number",
             "іпн_ ипн_ рнокпп _інн_ _инн_ _tax_ _ipn_ _inn_ rnokpp податков налогов ідентифікаційн идентификацион",
@@ -66,7 +65,11 @@ class Suggestion:
 
 def suggest(answers: Mapping[str, str]) -> Suggestion:
     """Guess the table of a form from one post of it. Of several fields for one lead field the first is taken."""
+    from leadbridge.domain.fields.unicode_text import fold
+    from leadbridge.forms.tracking import id_named
+
     names = [name for name in list(answers)[:MAX_FIELDS] if len(name) <= MAX_NAME and not TRANSPORT.fullmatch(name)]
+    names = [name for name in names if id_named(fold(name)) is None]  # ids need no line
     labels, descriptions = _labels(names, answers)
     names = [name for name in names if name not in descriptions]
     targets = {

@@ -13,7 +13,7 @@ from leadbridge_cli.options import command
 from leadbridge_cli.output import Output, Renderable, line, problem_table
 
 MAX_BYTES = 256 * 1024
-SECTIONS = ("person", "loan", "trading", "utm", "consent", "form", "received_at")
+SECTIONS = ("person", "loan", "trading", "utm", "ids", "consent", "form", "received_at")
 
 
 def add_to(app: typer.Typer) -> None:

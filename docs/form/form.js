@@ -98,10 +98,10 @@ function busy(yes) {
   form.setAttribute("aria-busy", String(yes));
 }
 
-// Add the campaign's utm tags to the lead.
+// Add the campaign's utm tags and the ids of the click to the lead. Other sites' browsers do not send the page's query.
 function addCampaignTags() {
   for (const [name, value] of new URLSearchParams(location.search)) {
-    if (/^utm_[a-z_]{1,40}$/.test(name)) {
+    if (/^(utm_[a-z_]{1,40}|click_?id|sub_?id|(gcl|fbcl|ttcl|msclk)id|[gw]braid|sub(_id_)?[0-9]{1,2})$/.test(name)) {
       form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
     }
   }

@@ -42,13 +42,14 @@ def send(page: Page) -> None:
 
 
 def test_a_lead_is_sent_and_thanked_for(visitor: Page, form_page: FormPage) -> None:
-    visitor.goto(f"{form_page.address}/?utm_source=newsletter&next=//evil.example")
+    visitor.goto(f"{form_page.address}/?utm_source=newsletter&gclid=Cj0KCQ&sub_id_2=b&next=//evil.example")
     fill_in(visitor)
     send(visitor)
     visitor.wait_for_url(f"{form_page.address}/thanks.html")
     assert form_page.gateway.seen == [("POST", 202)]
     (lead,) = form_page.gateway.endpoint.store.leads.values()
     assert (lead.person.phone, lead.utm) == ("+380500000077", {"utm_source": "newsletter"})
+    assert lead.ids == {"gclid": "Cj0KCQ", "sub2": "b"}
     assert lead.consent.text == "Я погоджуюся на обробку моїх персональних даних для розгляду заявки на кредит."
     assert lead.consent.page_url == f"{form_page.address}/"
 

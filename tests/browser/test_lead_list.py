@@ -147,13 +147,16 @@ def exported(open_console: Open, tmp_path: Path) -> tuple[bytes, list[dict[str, 
 
 def test_the_list_is_exported_whole_and_masked(open_console: Open, world: World, tmp_path: Path) -> None:
     for number in range(130):
-        world.add(number, age=timedelta(minutes=number))
+        world.add(
+            number, age=timedelta(minutes=number), ids={"gclid": "secret", "sub1": f"a{number}"} if number == 1 else {}
+        )
     raw, rows = exported(open_console, tmp_path)
     assert raw.startswith(b"\xef\xbb\xbf")
     assert len({row["lead_id"] for row in rows}) == 130
     assert rows[1]["phone"] == "'+38050•••01"
     assert rows[1]["full_name"] == "Зразковий Андрій Петрович"
     assert (rows[1]["status"], rows[1]["amount"]) == ("received", "6000.00")
+    assert [(row["ids.sub1"], row["ids.gclid"]) for row in rows[:2]] == [("", ""), ("a1", "•••")]
 
 
 HOSTILE = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", '"; DROP', "a,b", "two\nlines"]

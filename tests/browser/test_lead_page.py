@@ -101,7 +101,8 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
         "city": "Довгослово" * 60,
         "region": '=HYPERLINK("https://evil.example")',
     }
-    one = world.add(1, trading={"offer": "'\"><svg onload=alert(1)>", "description": "{{7*7}} ${7*7} {n}"})
+    trading = {"offer": "'\"><svg onload=alert(1)>", "description": "{{7*7}} ${7*7} {n}"}
+    one = world.add(1, trading=trading, ids={"sub1": "<img src=y>\u200b", "gclid": "Cj0KCQ"})
     key = {"pk": {"S": f"LEAD#{one.lead_id}"}, "sk": {"S": "LEAD"}}
     item: dict[str, Any] = dict(aws.dynamodb().get_item(TableName=TABLE, Key=key)["Item"])
     item["person"]["M"].update({name: {"S": value} for name, value in evil.items()})
@@ -115,6 +116,8 @@ def test_values_that_mean_harm_are_shown_and_do_none(open_console: Open, world: 
     expect(person).to_contain_text("U+200B")
     expect(person).to_contain_text("U+0007")
     expect(person).to_contain_text("{{7*7}} ${7*7} {n}")
+    expect(person).to_contain_text("<img src=y>")
+    expect(person.locator("div").filter(has=page.get_by_text("gclid", exact=True)).last).to_contain_text("•••")
     assert "pwned" not in page.title() or page.title().startswith("<img")
     assert page.locator("main img, main script, main svg").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "no word is too long for a phone"

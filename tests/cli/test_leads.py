@@ -11,6 +11,7 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
+from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
@@ -321,6 +322,19 @@ def test_an_export_is_whole_private_and_replaces_nothing_unasked(terminal: Termi
     [row] = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
     assert row["phone"] == "'+380500000001"
     assert [*Path().iterdir()] == [file]
+
+
+def test_an_export_has_a_column_for_each_id(terminal: Terminal) -> None:
+    ids = {"sub1": "=team", "gclid": "Cj0KCQ", "click_id": "c1"}
+    terminal.store.accept(lead(2).model_copy(update={"ids": ids}), phone_hash=None)
+    said = terminal.run("leads", "export", "-", "--reveal")
+    rows = {row["lead_id"]: row for row in csv.DictReader(io.StringIO(said.out))}
+    row = rows[lead(2).lead_id]
+    assert {name: row[f"ids.{name}"] for name in IDS if row[f"ids.{name}"]} == {**ids, "sub1": "'=team"}
+    assert row["click_id"] == ""
+    said = terminal.run("leads", "export", "-")
+    assert "Cj0KCQ" not in said.out
+    assert terminal.run("leads", "show", lead(2).lead_id, "--json", "--reveal").json["ids"] == ids
 
 
 def test_an_export_that_fails_leaves_nothing(terminal: Terminal) -> None:

@@ -13,6 +13,7 @@ const COLUMNS = {
   tax_number: (lead) => lead.person?.tax_number,
   amount: (lead) => lead.loan?.amount,
   term: (lead) => lead.loan?.term,
+  utm: (lead) => Object.entries(lead.utm ?? {}).map(([name, value]) => `${name}=${value}`).join("&"),
   deliveries: (lead) => Object.entries(lead.deliveries).map(([partner, one]) => delivery(partner, one)).join("; "),
   last_error_code: (lead) => Object.values(lead.deliveries).map((one) => one.last_error_code).filter(Boolean).join("; "),
   last_error: (lead) => Object.values(lead.deliveries).map((one) => one.last_error).filter(Boolean).join("; "),
@@ -31,9 +32,11 @@ export function field(value) {
   return `"${safe.replaceAll('"', '""')}"`;
 }
 
+// The ids that at least one of the leads has are columns, too.
 export function toCsv(leads) {
-  const rows = leads.map((lead) => Object.values(COLUMNS).map((read) => field(read(lead))));
-  return `\ufeff${[Object.keys(COLUMNS).map(field), ...rows].map((row) => row.join(",")).join("\r\n")}\r\n`;
+  const ids = [...new Set(leads.flatMap((lead) => Object.keys(lead.ids ?? {})))];
+  const rows = leads.map((lead) => [...Object.values(COLUMNS).map((read) => read(lead)), ...ids.map((name) => lead.ids?.[name])].map(field));
+  return `\ufeff${[[...Object.keys(COLUMNS), ...ids.map((name) => `ids.${name}`)].map(field), ...rows].map((row) => row.join(",")).join("\r\n")}\r\n`;
 }
 
 // Fetch all pages of a list. `onProgress` is called with the number of leads fetched so far.

@@ -6,7 +6,7 @@ import { findPartner, knownSources, partnerName, partnerNames } from "./partners
 import { fieldNames, namedErrors, pill, title } from "./labels.js";
 import { formatNumber, hasText, phrase, t } from "./words.js";
 
-const PARTS = ["person", "loan", "trading", "utm", "consent", "form", "received_at"]; // of the API's request
+const PARTS = ["person", "loan", "trading", "utm", "ids", "consent", "form", "received_at"]; // of the API's request
 const SAMPLE = {
   person: { full_name: "Прикладенко Олена Іванівна", phone: "+380500000999", email: "sample@example.com", tax_number: "3300000018", activity: "вчителька" },
   loan: { amount: "6000", term: 12 },

@@ -11,7 +11,7 @@ import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
 
-const DATA = ["person", "loan", "trading", "consent", "utm", "warnings", "problems", "answers", "newer_answers", "erased_at"]; // what a correction changes
+const DATA = ["person", "loan", "trading", "consent", "utm", "ids", "warnings", "problems", "answers", "newer_answers", "erased_at"]; // what a correction changes
 
 export async function show(main, { signal, id }) {
   title(t("lead.title"));
@@ -106,8 +106,9 @@ function person(lead, revealed, reveal) {
       ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && isolate(value)]),
       [t("field.amount"), shown.loan?.amount && isolate(shown.loan.amount)],
       [t("field.term"), shown.loan?.term && isolate(shown.loan.term)],
-      ...Object.entries({ ...shown.trading, ...shown.consent, ...shown.utm }).map(([name, value]) => [fieldName(name), isolate(value)]),
+      ...Object.entries({ ...shown.trading, ...shown.consent }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
+    marketing(shown),
     warnings.length > 0 && el("ul", { class: "warnings" }, namedErrors(warnings).map((one) => el("li", {}, one))),
     ANSWERS.map((name) => Object.keys(shown[name]).length > 0
       && el("details", { "data-key": name }, el("summary", {}, t(`correction.${name}`)), answerList(shown[name]))),
@@ -116,6 +117,13 @@ function person(lead, revealed, reveal) {
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),
     ],
   ];
+}
+
+// Tags and ids have the names that trackers use.
+function marketing({ utm, ids }) {
+  const values = [...Object.entries(utm ?? {}), ...Object.entries(ids ?? {})];
+  if (values.length === 0) return null;
+  return [el("h3", { "data-key": "marketing" }, t("lead.marketing")), facts(values.map((pair) => pair.map((text) => isolate(text))))];
 }
 
 // What a correction has led to.

@@ -76,6 +76,7 @@ export default {
   "lead.received_from": "From {source}, {time}",
   "lead.erased": "Personal data erased",
   "lead.erased_at": "Personal data was erased on {time}. The rest of this record does not identify the person.",
+  "lead.marketing": "Campaign and ids",
   "lead.person": "Person",
   "lead.reveal": "Show phone, e-mail and tax number",
   "lead.reveal_hint": "The timeline records who viewed them.",

@@ -76,6 +76,7 @@ export default {
   "lead.received_from": "З джерела {source}, {time}",
   "lead.erased": "Дані клієнта видалено",
   "lead.erased_at": "Дані клієнта видалено {time}. Решта запису не дає змоги встановити особу.",
+  "lead.marketing": "Кампанія та ідентифікатори",
   "lead.person": "Клієнт",
   "lead.reveal": "Показати телефон, пошту й податковий номер",
   "lead.reveal_hint": "Перегляд буде записано в історію.",

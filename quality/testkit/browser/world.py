@@ -86,12 +86,13 @@ class World:
         age: timedelta = timedelta(minutes=5),
         error: ErrorInfo | None = None,
         trading: dict[str, Any] | None = None,
+        ids: dict[str, str] | None = None,
         **person: Any,
     ) -> Lead:
         """A lead, so old, whose one delivery is in a state."""
         given = {"full_name": NAMES[number % len(NAMES)], "phone": f"+380500{number:06d}", **person}
         one = lead(number, source=source, received_at=utc_now() - age, **given)
-        changes: dict[str, Any] = {"partners": (partner,)}
+        changes: dict[str, Any] = {"partners": (partner,), "ids": ids or {}}
         if trading:
             changes["trading"] = Trading.model_construct(**trading)
         one = one.model_copy(update=changes)

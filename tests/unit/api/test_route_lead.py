@@ -76,6 +76,20 @@ def test_each_rule_is_explained_and_nothing_is_stored(ask: Ask) -> None:
     assert aws.dynamodb().scan(TableName=TABLE)["Items"] == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ids": {"sub1": "Team A"}},
+        {"form": {"Sub ID 1": "team a"}},
+        {"consent": {"page_url": "https://example.com/?sub1=team+a"}},
+    ],
+)
+def test_a_rule_can_judge_ids(ask: Ask, body: dict[str, Any]) -> None:
+    rules = ({"to": "matchtrade", "when": {"ids.sub1": {"equals": "team a"}}}, "leadleader")
+    assert ask(*rules, person=PERSON, loan=LOAN, **body)[1]["partners"] == ["matchtrade", "leadleader"]
+    assert ask(*rules, person=PERSON, loan=LOAN)[1]["rules"][0]["unmet"] == ["ids.sub1"]
+
+
 def test_the_order_by_weight_is_that_of_the_stacks_key(ask: Ask) -> None:
     weights = {"leadleader": 50, "matchtrade": 50}
     rule = {"to": [{"partner": name, "weight": weight} for name, weight in weights.items()]}

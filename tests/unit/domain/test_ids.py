@@ -38,7 +38,7 @@ def test_control_characters_are_removed() -> None:
 
 
 @pytest.mark.parametrize("macro", ["{gclid}", "{{ad.id}}", "null", "undefined"])
-def test_a_macro_that_nobody_replaced_is_no_id(macro: str) -> None:
+def test_a_macro_that_was_not_replaced_is_no_id(macro: str) -> None:
     assert read({"gclid": macro}) == ({}, [])
 
 
@@ -56,7 +56,7 @@ def test_a_contact_is_no_id(name: str, value: str) -> None:
     assert read({name: value, "sub2": "b"}) == ({"sub2": "b"}, [(f"ids.{name}", "personal_data")])
 
 
-@pytest.mark.parametrize("value", ["20312345678", "634598765432", "380512345679", "120210987654321098"])
+@pytest.mark.parametrize("value", ["20312345678", "634598765432", "380512345679", "120210000000000021"])
 @pytest.mark.parametrize("name", ["campaign_id", "adgroup_id", "creative_id", "leadgen_id"])
 def test_the_numbers_of_a_network_are_no_phones(name: str, value: str) -> None:
     assert read({name: value}) == ({name: value}, [])
@@ -66,7 +66,7 @@ def test_the_persons_own_phone_is_never_an_id() -> None:
     assert read({"campaign_id": "48512345678"}) == ({}, [("ids.campaign_id", "personal_data")])
 
 
-def test_an_id_that_is_too_long_is_left_out() -> None:
+def test_an_id_that_is_too_long_is_not_stored() -> None:
     """A shortened id would be another one."""
     longest = "g" * MAX_ID_LENGTH
     assert read({"gclid": longest}) == ({"gclid": longest}, [])

@@ -15,7 +15,8 @@ from leadbridge.settings.routing import Routes
 from quality.testkit.people import NOW, asked
 
 ROUTES: TypeAdapter[Any] = TypeAdapter(Routes)
-LEAD = LeadFields.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}})
+IDS = {"sub1": "Team A", "campaign_id": 20312345678}
+LEAD = LeadFields.model_validate({**asked(region="Київська  область"), "utm": {"utm_source": "google"}, "ids": IDS})
 ANSWERS = {"Тип клієнта": " ФОП ", "Сума": "12 000,50", "Порожнє": ""}
 
 
@@ -45,6 +46,11 @@ def test_plain_partners_all_get_it_and_nothing_is_said() -> None:
         ("person.city", {"equals": ""}, False),
         ("utm.utm_source", {"equals": "Google"}, True),
         ("utm.utm_medium", {"given": False}, True),
+        ("ids.sub1", {"equals": "team a"}, True),
+        ("ids.sub1", {"one_of": ["team-b"]}, False),
+        ("ids.campaign_id", {"at_least": 20312345678}, True),
+        ("ids.gclid", {"given": True}, False),
+        ("ids.gclid", {"given": False}, True),
         ("form.Тип клієнта", {"equals": "фоп"}, True),
         ("form.Тип клієнта", {"equals": "фоп", "given": True, "one_of": ["ТОВ"]}, False),
         ("form.Сума", {"at_least": 12000.5}, True),

@@ -192,7 +192,14 @@ def test_the_reason_tells_no_secret_and_nothing_of_the_body() -> None:
 
 def test_the_body_is_a_lead() -> None:
     (submission,) = parse(post(b'{"person": {"phone": "1"}, "loan": null, "utm": {"a": "b"}, "else": 1}'), SOURCE)
-    assert submission.values == {"person": {"phone": "1"}, "loan": {}, "trading": {}, "utm": {"a": "b"}, "consent": {}}
+    assert submission.values == {
+        "person": {"phone": "1"},
+        "loan": {},
+        "trading": {},
+        "utm": {"a": "b"},
+        "ids": {},
+        "consent": {},
+    }
     assert (submission.delivery_id, submission.is_test) == ("msg_1", False)
 
 

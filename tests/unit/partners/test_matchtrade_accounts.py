@@ -100,6 +100,18 @@ def test_an_end_of_a_line_at_the_end_of_a_part_is_trimmed() -> None:
     assert lead_source(trading({"offer": "a\r\n"})) == "a|||"
 
 
+def test_the_source_has_the_click_id_of_the_ids_if_the_trader_has_none() -> None:
+    other = {"ids": {"click_id": "of-ids", "gclid": "g"}}
+
+    def sent(**changes: Any) -> str:
+        one = lead(**changes).model_copy(update=other)
+        made = AccountForm().body(one, BrokerCredentials.of(SECRET))["account"]
+        return str(made["leadInfo"]["leadSource"])
+
+    assert sent(offer="a") == "a|||of-ids"
+    assert sent(offer="a", click_id="own") == "a|||own"
+
+
 def test_the_source_may_be_given_unchanged() -> None:
     form = AccountForm(lead_source="our own | words")
     assert account(form, offer="a|b")["leadInfo"] == {"leadSource": "our own | words"}

@@ -195,6 +195,13 @@ def test_what_a_timeline_entry_says_beside_its_code_is_erased(store: LeadReposit
 # Messages to an account
 
 
+def test_ids_of_the_click_go_with_the_person(store: LeadRepository) -> None:
+    accept(store, ONE.model_copy(update={"ids": {"gclid": "Cj0KCQ", "sub1": "spring"}}))
+    assert "Cj0KCQ" in text()
+    erase()
+    assert not any(value in text() for value in ("Cj0KCQ", "spring"))
+
+
 def test_messages_to_an_account_go_with_the_person_it_turned_out_to_be(store: LeadRepository) -> None:
     outbox().add(to_account("acc-1"))
     outbox().add(to_account("acc-2"))

@@ -10,6 +10,7 @@ from typing import Any
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Submission
 from leadbridge.forms.parsing.nested import MAX_LABEL
+from leadbridge.forms.tracking import UTM_PREFIX, add_from_page, find_ids, id_named
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
@@ -19,21 +20,25 @@ MAX_CHECKED_LENGTH = 64  # characters, white space included
 
 MAX_NAMES = 100  # names of a post that are compared with the configuration
 MAX_NAME_LENGTH = 255  # characters of such a name
-SECTIONS = ("person", "loan", "trading", "utm", "consent")
+SECTIONS = ("person", "loan", "trading", "utm", "ids", "consent")
 
 
-def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str, str]) -> dict[str, Any]:
+def to_sections(
+    answers: Mapping[str, str], source: Source, consent: Mapping[str, str], ids: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the sections of a lead.
 
-    Fields with the same target are joined by a space, in the order of the configuration. Fields named `utm_…` need no
-    configuration. `consent` is the form builder's own data about the consent; configured answers override it.
+    Fields with the same target are joined by a space, in the order of the configuration. Fields that are named
+    `utm_…` or like an id need no configuration. `consent` and `ids` are the form builder's own data; the form's fields
+    override the ids, and configured answers override both. What is still missing comes from the page's address.
     """
     sections: dict[str, Any] = {name: {} for name in SECTIONS}
     folded: dict[str, str] = {}
     for label, answer in answers.items():
         if len(label) <= MAX_LABEL and answer and not answer.isspace():
             folded.setdefault(fold(label), answer)
-    sections["utm"] = {label: answer for label, answer in folded.items() if label.startswith("utm_")}
+    sections["utm"] = {label: answer for label, answer in folded.items() if label.startswith(UTM_PREFIX)}
+    sections["ids"] = {**(ids or {}), **_find_ids(folded, source)}
     sections["consent"] = {name: value for name, value in consent.items() if value}
     found: dict[str, list[str]] = {}
     for label, path in source.fields.items():
@@ -46,7 +51,17 @@ def to_sections(answers: Mapping[str, str], source: Source, consent: Mapping[str
     for path, texts in found.items():
         name, _, field = path.partition(".")
         sections[name][field] = " ".join(texts)
+    add_from_page(sections)
     return sections
+
+
+def _find_ids(folded: Mapping[str, str], source: Source) -> dict[str, str]:
+    """Return the ids in a form's fields. A configured field has another meaning."""
+    named = {label: answer for label, answer in folded.items() if id_named(label)}
+    if not named:
+        return named
+    configured = {fold_configured(label) for label in source.fields}
+    return find_ids({label: answer for label, answer in named.items() if label not in configured})
 
 
 def configured_names(source: Source) -> frozenset[str]:

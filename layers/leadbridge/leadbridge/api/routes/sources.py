@@ -29,6 +29,7 @@ class RoutingRequest(Body):
     loan: Fields = Field(default_factory=dict)
     trading: Fields = Field(default_factory=dict)
     utm: Fields = Field(default_factory=dict)
+    ids: Fields = Field(default_factory=dict)
     consent: Fields = Field(default_factory=dict)
     form: Answers = Field(default_factory=dict)
     received_at: AwareDatetime | None = None
@@ -77,6 +78,7 @@ def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
     from leadbridge.domain.fields.hashes import keyed_hash
     from leadbridge.domain.routing.dry_run import explain_routing
     from leadbridge.forms.mapping import SECTIONS, to_sections, with_defaults
+    from leadbridge.forms.tracking import add_from_page
 
     name = request.path["source"]
     source = settings().sources.get(name)
@@ -86,6 +88,7 @@ def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
     values = to_sections(body.form, source, {})
     for section in SECTIONS:
         values[section] = {**values[section], **getattr(body, section)}
+    add_from_page(values)
     at = body.received_at or utc_now()
     report = explain_routing(
         source,

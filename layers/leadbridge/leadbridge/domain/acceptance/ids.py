@@ -29,8 +29,8 @@ OWN_PHONE_DIGITS = 9  # last digits by which a phone is found in an id
 _PLACEHOLDER = re.compile(r"\{.*\}|null|undefined", re.IGNORECASE | re.DOTALL)  # a macro that was not replaced
 _EMAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@.]")
 _SEPARATORS = str.maketrans("", "", " ()-.")
-_PHONE = re.compile(r"(?:\+|00|%2b)[0-9]{9,15}", re.IGNORECASE)
-_NATIONAL_PHONE = re.compile(r"(?:38)?0[0-9]{9}")
+_PHONE = re.compile(r"(?:\+|%2b)[0-9]{9}", re.IGNORECASE)
+_UKRAINIAN_PHONE = re.compile(r"(?:(?:00)?38)?0[0-9]{9}")  # the whole id
 
 
 def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
@@ -54,13 +54,14 @@ def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
         text = truncate_text(given[name], MAX_ID_LENGTH + 1)
         if text is None or _PLACEHOLDER.fullmatch(text):
             continue
-        room -= len(text.encode())
-        if len(text) > MAX_ID_LENGTH or room < 0:
+        size = len(text.encode())
+        if len(text) > MAX_ID_LENGTH or size > room:
             _warn(info, name, FieldCode.TOO_LONG, "was left out: the id, or all ids together, are too long")
         elif _is_personal(name, text, own):
             _warn(info, name, FieldCode.PERSONAL_DATA)
         else:
             found[name] = text
+            room -= size
     return found
 
 
@@ -77,7 +78,7 @@ def _is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
         _EMAIL.search(text.replace("%40", "@")) is not None
         or _PHONE.search(compact) is not None
         or any(value in compact for value in own)
-        or (name not in NETWORK_IDS and _NATIONAL_PHONE.fullmatch(compact) is not None)
+        or (name not in NETWORK_IDS and _UKRAINIAN_PHONE.fullmatch(compact) is not None)
     )
 
 

@@ -1,7 +1,8 @@
 """Google Ads lead forms: JSON that contains its token, `google_key`.
 
 Unknown fields are ignored: Google adds fields. `lead_id` is unique across all forms; `is_test` marks test data, and
-so does the published id of Google's example.
+so does the published id of Google's example. The ids of the click, campaign, ad group and creative become ids of the
+lead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,16 @@ from leadbridge.forms.tokens import verify_secret
 from leadbridge.settings import Source
 
 KEY = "google_key"
+IDS = {  # of a lead, by their names in the post
+    "gcl_id": "gclid",
+    "gclid": "gclid",
+    "gbraid": "gbraid",
+    "wbraid": "wbraid",
+    "lead_id": "leadgen_id",
+    "campaign_id": "campaign_id",
+    "adgroup_id": "adgroup_id",
+    "creative_id": "creative_id",
+}
 EXAMPLE_ID = "TeSter-"  # how the lead's id in Google's example begins
 
 content_types = (JSON,)
@@ -49,8 +60,9 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         "given_at": as_text(content.get("lead_submit_time")),
         "form": as_text(content.get("form_id")),
     }
+    ids = {name: found for key, name in IDS.items() if (found := as_text(content.get(key))) and found != "0"}
     submission = Submission(
-        values=to_sections(answers, source, consent),
+        values=to_sections(answers, source, consent, ids),
         delivery_id=as_text(content.get("lead_id")) or None,
         is_test=as_text(content.get("is_test")).lower() == "true"
         or as_text(content.get("lead_id")).startswith(EXAMPLE_ID),

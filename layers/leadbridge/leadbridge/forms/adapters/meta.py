@@ -23,7 +23,15 @@ from leadbridge.forms.parsing.json_body import read_object
 from leadbridge.settings import Source
 
 SIGNATURE = "x-hub-signature-256"
-KEYS = ("leadgen_id", "form_id", "page_id", "ad_id", "created_time")
+KEYS = ("leadgen_id", "form_id", "page_id", "ad_id", "adgroup_id", "created_time")
+# Ids of a lead, by their names in the post and at Graph.
+IDS = {
+    "leadgen_id": "leadgen_id",
+    "ad_id": "creative_id",
+    "adgroup_id": "adgroup_id",
+    "adset_id": "adgroup_id",
+    "campaign_id": "campaign_id",
+}
 DASHBOARD_SAMPLE = "444444444444"  # id of the lead and of the page in posts of the app dashboard's Test button
 TESTING_TOOL = re.compile(r"<?test lead: dummy data for", re.IGNORECASE)
 MAX_DISCLAIMERS = 30
@@ -92,8 +100,12 @@ def read(lead: Mapping[str, Any], keys: Mapping[str, str], source: Source) -> Su
     consent = {"given_at": lead.get("created_time"), "form": lead.get("form_id") or keys.get("form_id")}
     consent["text"] = "; ".join(f"{name}: {text}" for name, text in disclaimers.items())
     consent_texts = {name: value for name, value in consent.items() if isinstance(value, str)}
+    given = {**keys, **{name: value for name, value in lead.items() if isinstance(value, str) and value}}
+    if given.get("adgroup_id") == given.get("ad_id"):
+        given.pop("adgroup_id", None)  # Meta repeats the ad's id under an older name
+    ids = {name: given[key] for key, name in IDS.items() if key in given}
     return Submission(
-        values=to_sections(texts, source, consent_texts),
+        values=to_sections(texts, source, consent_texts, ids),
         delivery_id=keys.get("leadgen_id"),
         is_test=any(_is_dummy(answer) for answer in texts.values()),
         answers=texts,

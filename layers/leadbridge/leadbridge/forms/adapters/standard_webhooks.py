@@ -2,8 +2,8 @@
 
 Headers `webhook-id`, `webhook-timestamp` (Unix seconds) and `webhook-signature`: `v1,<base64>` of the HMAC-SHA256 over
 `id.timestamp.body`; several are separated by spaces. Svix names the headers `svix-id` and so on. A secret is `whsec_`
-and base64. The body contains a lead's `person`, `loan`, `trading`, `utm` and `consent`. `"test": true` makes it a test
-ping.
+and base64. The body contains a lead's `person`, `loan`, `trading`, `utm`, `ids` and `consent`. `"test": true` makes it
+a test ping.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import read_json
 from leadbridge.forms.parsing.nested import as_text, flatten
+from leadbridge.forms.tracking import add_from_page
 from leadbridge.settings import Source
 
 MAX_CLOCK_SKEW = 300  # seconds, in either direction
@@ -53,17 +54,19 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     """Parse a body that has the structure of a lead. Raises Unreadable."""
     content = read_json(request)
     values = {section: content.get(section) or {} for section in SECTIONS}
+    same = {
+        f"{section}.{name}": as_text(value)
+        for section, members in values.items()
+        if isinstance(members, dict)
+        for name, value in members.items()
+    }
+    add_from_page(values)
     submission = Submission(
         values=values,
         delivery_id=_header(request, "id"),
         is_test=content.get("test") is True,
         answers=flatten(_first_members(content)),
-        content={
-            f"{section}.{name}": as_text(value)
-            for section, members in values.items()
-            if isinstance(members, dict)
-            for name, value in members.items()
-        },
+        content=same,
     )
     return (submission,)
 

@@ -15,6 +15,7 @@ from leadbridge.forms.parsing.bodies import URLENCODED, read_fields
 from leadbridge.forms.parsing.nested import MAX_FIELDS, Fields
 from leadbridge.forms.parsing.percent import unquote_text
 from leadbridge.forms.tokens import verify_secret, verify_token, with_token
+from leadbridge.forms.tracking import UTM_PREFIX, id_named
 from leadbridge.settings import Source
 
 KEY_HEADER, KEY_FIELDS = "x-api-key", ("token", "api_key")
@@ -75,6 +76,6 @@ def _cookies(fields: Fields) -> dict[str, str]:
 
 
 def _tags(cookies: dict[str, str]) -> dict[str, str]:
-    """Return the UTM tags that Tilda stored in a cookie when the visitor arrived."""
+    """Return the UTM tags and ids of the address at which the visitor arrived, which Tilda stores in a cookie."""
     pairs = (tag.partition("=") for tag in cookies.get("TILDAUTM", "").split("|||", MAX_FIELDS))
-    return {name: value for name, _, value in pairs if name.startswith("utm_")}
+    return {name: value for name, _, value in pairs if name.startswith(UTM_PREFIX) or id_named(name.lower())}
