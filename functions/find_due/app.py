@@ -112,8 +112,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)
     for queue in (
-        DueQueue(variables.message_queue_url, [MESSAGES_DUE], message_body),
-        DueQueue(variables.fetch_queue_url, [FETCHES_DUE], fetch_body),
+        DueQueue(variables.message_queue_url, MESSAGES_DUE, message_body),
+        DueQueue(variables.fetch_queue_url, FETCHES_DUE, fetch_body),
     ):
         queued += fill(queue, find_due, now, variables.max_queued)
     measure("OldestDue", late, "Seconds")

@@ -101,7 +101,7 @@ def starts(set_up: RuntimeStack, rounds: int) -> dict[str, Starts]:
 def start(set_up: RuntimeStack, name: str, path: list[Path] | None, taken: Starts, *, samples: bool) -> None:
     """Start one function or reference until its first answer; with `samples` also process all its samples."""
     set_up.partners.reset()
-    cloud = set_up.cloud()
+    cloud = set_up.cloud(SCENARIOS[name].configuration if path is None else "prod")
     event = SCENARIOS[name].prepare(set_up, cloud) if path is None else {}
     with (
         set_up.workshop.started(name, cloud=cloud, logs=set_up.folder, handler=HANDLER)

@@ -40,9 +40,9 @@ class RuntimeStack:
     secrets: dict[str, dict[str, Any]]
     aws_child: Child | None = None
 
-    def cloud(self) -> Cloud:
-        """An empty AWS with the partners' secrets."""
-        cloud = Cloud.made(self.aws)
+    def cloud(self, configuration: str = "prod") -> Cloud:
+        """An empty AWS with the partners' secrets, and the configuration as shipped unless another one is named."""
+        cloud = Cloud.made(self.aws, configuration)
         for name, value in stored_secrets(self.secrets).items():
             cloud.put_secret(name, value)
         cloud.put_secret("index", {"key": "a key of the benchmark alone"})

@@ -36,8 +36,11 @@ DONE: dict[str, list[Any]] = {"batchItemFailures": []}
 
 @dataclass(frozen=True)
 class Scenario:
+    """`configuration` is the parameter Environment of the template."""
+
     prepare: Callable[[RuntimeStack, Cloud], Event]
     is_expected: Callable[[Any], bool]
+    configuration: str = "prod"
 
 
 def credit(cloud: Cloud, lead_id: str | None = None) -> Lead:
@@ -155,6 +158,7 @@ SCENARIOS = {
     "SendMessage": Scenario(message_to_send, is_(DONE)),
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scenario(deal_to_make, is_(DONE)),
-    "SyncAccounts": Scenario(broker_to_read, is_(DONE)),
+    # With the configuration as shipped, the first run of a stack reads years of accounts. Later ones read a few pages.
+    "SyncAccounts": Scenario(broker_to_read, is_(DONE), "local"),
     "UpdateStats": Scenario(lambda *_: sample("UpdateStats", "new_lead"), is_(DONE)),
 }

@@ -23,7 +23,8 @@ def stage(workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Pa
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_the_first_request_makes_nothing_that_the_start_could_make(stage: RuntimeStack, function: str) -> None:
-    scenario, cloud = SCENARIOS[function], stage.cloud()
+    scenario = SCENARIOS[function]
+    cloud = stage.cloud(scenario.configuration)
     event = scenario.prepare(stage, cloud)
     with stage.workshop.started(function, cloud=cloud, logs=stage.folder, handler="witness.handler") as started:
         told = started.invoke(event)

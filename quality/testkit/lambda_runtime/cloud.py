@@ -22,11 +22,12 @@ class Cloud:
 
     aws: Emulator
     suffix: str
+    configuration: str = "local"
 
     @classmethod
-    def made(cls, aws: Emulator) -> "Cloud":
-        """A new one, empty: no leads, no secrets."""
-        cloud = cls(aws, uuid4().hex[:8])
+    def made(cls, aws: Emulator, configuration: str = "local") -> "Cloud":
+        """A new one, empty: no leads, no secrets. `configuration` is the parameter Environment of the template."""
+        cloud = cls(aws, uuid4().hex[:8], configuration)
         cloud._make()
         return cloud
 
@@ -69,7 +70,11 @@ class Cloud:
 
     def ref(self, name: str) -> str:
         """What `!Ref` gives for a parameter or a resource of the template."""
-        given = {"Environment": "local", "Prefix": f"leadbridge-{self.suffix}", "AWS::StackName": f"test-{self.suffix}"}
+        given = {
+            "Environment": self.configuration,
+            "Prefix": f"leadbridge-{self.suffix}",
+            "AWS::StackName": f"test-{self.suffix}",
+        }
         if name in given:
             return given[name]
         if name in template()["Parameters"]:

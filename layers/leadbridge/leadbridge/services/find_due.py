@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import batched, chain
+from itertools import batched, chain, islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -32,37 +32,30 @@ type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
 
 @dataclass(frozen=True)
 class DueQueue:
-    """A queue of messages or fetches, the partitions of the index that fill it, and the body of its messages.
+    """A queue of messages or fetches, the partition of the index that fills it, and the body of its messages.
 
     Messages in flight take no part of the room: most of them are hidden until their turn or the morning.
     """
 
     url: str
-    partitions: Sequence[str]
+    partition: str
     body: Callable[[DueItem], dict[str, Any]]
 
 
 def fill(queue: DueQueue, find_due: FindDue, now: datetime, max_queued: int) -> int:
     """Queue what is due until the queue has `max_queued` messages. Returns the number of messages sent.
 
-    The limit keeps a run short, however much is due: the next run continues with what is longest due. Partitions take
-    turns, so that a backlog in one does not starve the others. An item may be queued twice; the second message has no
-    effect. Raises Contended.
+    The limit keeps a run short, however much is due: the next run continues with what is longest due. An item may be
+    queued twice; the second message has no effect. Raises Contended.
     """
-    room = max_queued - queue_length(queue.url, with_in_flight=False)
-    if room <= 0:
+    due = iter(find_due(queue.partition, now, max_queued))
+    if (longest := next(due, None)) is None:
         return 0
-    share = min(MAX_BATCH, max(1, room // len(queue.partitions)))
-    turns = deque(batched(find_due(partition, now, room), share, strict=False) for partition in queue.partitions)
-    queued = 0
-    while turns and queued < room:
-        due = next(turns[0], None)
-        if due is None:
-            turns.popleft()
-            continue
-        queued += send_batch(queue.url, [queue.body(one) for one in due[: room - queued]])
-        turns.rotate(-1)
-    return queued
+    room = max(0, max_queued - queue_length(queue.url, with_in_flight=False))
+    return sum(
+        send_batch(queue.url, [queue.body(one) for one in some])
+        for some in batched(islice(chain([longest], due), room), MAX_BATCH, strict=False)
+    )
 
 
 def fill_checks(
