@@ -58,7 +58,7 @@ def page_server(action: str) -> ThreadingHTTPServer:
 @contextmanager
 def served(server: ThreadingHTTPServer) -> Iterator[int]:
     """Run a server for as long as the block lasts; its port."""
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
         yield server.server_port

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -16,12 +17,13 @@ from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from quality.benchmarks.capacity import read_units, size
 from quality.testkit.browser.chromium import OPT_OUT, NoChromium, chromium
-from quality.testkit.browser.gateway import FUNCTIONS, Gateway, serving
+from quality.testkit.browser.gateway import BLANK, FUNCTIONS, Gateway, Server, serving
 from quality.testkit.browser.world import KEY, TOKENS, Open, World
 from quality.testkit.fakes.registers import Knows
 from quality.testkit.fixtures import Context, queue
 
-OPTIONS = ("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update")
+OPTIONS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
+OPTIONS += ["--disable-sync", "--disable-gpu"]
 TIMEOUT = 30_000  # milliseconds, for a machine with other things to do
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
 
@@ -37,13 +39,21 @@ def browser() -> Iterator[Browser]:
         pytest.fail(str(error), pytrace=False)
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=[*OPTIONS, "--disable-sync"])
+        launched = playwright.chromium.launch(executable_path=path, args=OPTIONS)
         yield launched
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The address of the console, the same for all tests."""
+    with serving() as running:
+        yield running
+
+
 @pytest.fixture
 def world(
+    server: Server,
     store: LeadRepository,
     shipped_settings: Settings,
     function: Callable[[str], ModuleType],
@@ -64,7 +74,7 @@ def world(
     handlers = {flow: module.handler for flow, module in modules.items()}
     gateway = Gateway(handlers, context, dict(TOKENS))
     watch_reads(gateway)
-    with serving(gateway):
+    with server.showing(gateway):
         yield World(store, gateway, dead, alive, partner)
 
 
@@ -86,39 +96,83 @@ def watch_reads(gateway: Gateway) -> None:
     aws.dynamodb().meta.events.register("after-call.dynamodb", note)
 
 
-@pytest.fixture
-def open_console(browser: Browser, world: World) -> Iterator[Open]:
-    """Opens the console in a browser of a person's own; at the end nothing may have gone wrong in any of them."""
-    contexts: list[BrowserContext] = []
-    wrong: list[str] = []
+@pytest.fixture(scope="session")
+def usual_page(browser: Browser) -> Iterator[Page]:
+    """The window of most tests: a new one takes three times as long to show the console. See `cleared`."""
+    context = new_context(browser)
+    yield context.new_page()
+    context.close()
 
-    def listen(message: Any) -> None:
+
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A browser context of an operator's own; without options the one of most tests."""
+    usual: dict[str, Any] = {
+        "locale": "en-GB",
+        "timezone_id": "Europe/Kyiv",
+        "viewport": {"width": 1200, "height": 850},
+    }
+    context = browser.new_context(**usual | options)
+    context.set_default_timeout(TIMEOUT)
+    return context
+
+
+def cleared(page: Page, address: str, token: str | None) -> Page:
+    """A window that shows nothing and has stored nothing but the operator's token."""
+    page.goto(f"{address}{BLANK}")
+    page.evaluate(
+        "(token) => { localStorage.clear(); sessionStorage.clear();"
+        " if (token) sessionStorage.setItem('leadbridge.token', token); }",
+        token,
+    )
+    return page
+
+
+@contextmanager
+def watched(page: Page, wrong: list[str]) -> Iterator[Page]:
+    """Collect the errors and warnings of a window while the block runs."""
+
+    def note_message(message: Any) -> None:
         if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
             wrong.append(message.text)
 
-    def opened(operator: str | None = "olena", path: str = "", *, clock: bool = False, **options: Any) -> Page:
-        options = {
-            "locale": "en-GB",
-            "timezone_id": "Europe/Kyiv",
-            "viewport": {"width": 1200, "height": 850},
-        } | options
-        one = browser.new_context(**options)
-        one.set_default_timeout(TIMEOUT)
-        contexts.append(one)
-        page = one.new_page()
-        page.on("console", listen)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        if clock:
-            page.clock.install()
-        if operator is not None:
-            token = json.dumps(TOKENS[operator])
-            page.add_init_script(
-                f"sessionStorage.getItem('out') || sessionStorage.setItem('leadbridge.token', {token})"
-            )
-        page.goto(f"{world.gateway.url}/console{path}")
-        return page
+    def note_error(error: Any) -> None:
+        wrong.append(str(error))
 
-    yield opened
-    for one in contexts:
-        one.close()
+    page.on("console", note_message)
+    page.on("pageerror", note_error)
+    yield page
+    page.remove_listener("console", note_message)
+    page.remove_listener("pageerror", note_error)
+
+
+@pytest.fixture
+def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[Open]:
+    """Opens the console in a browser of a person's own; at the end nothing may have gone wrong in any of them."""
+    wrong: list[str] = []
+    is_free = True
+    with ExitStack() as open_windows:
+
+        def opened(operator: str | None = "olena", path: str = "", *, clock: bool = False, **options: Any) -> Page:
+            nonlocal is_free
+            if is_free and not clock and not options:
+                is_free = False
+                page = usual_page
+            else:
+                context = new_context(browser, **options)
+                open_windows.callback(context.close)
+                page = context.new_page()
+            open_windows.enter_context(watched(page, wrong))
+            if clock:
+                page.clock.install()
+            cleared(page, world.gateway.url, TOKENS[operator] if operator else None)
+            page.goto(f"{world.gateway.url}/console{path}")
+            return page
+
+        yield opened
+        if not is_free:
+            usual_page.unroute_all()
+            usual_page.context.set_offline(False)
+            usual_page.emulate_media(color_scheme="null")
+    if not is_free:
+        usual_page.goto(f"{world.gateway.url}{BLANK}")
     assert wrong == []

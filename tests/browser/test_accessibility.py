@@ -1,15 +1,19 @@
 """Accessibility: phones, keyboard, dark scheme, three languages, screen readers."""
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, ViewportSize, expect
 
 from leadbridge.domain.delivery import State
-from quality.testkit.browser.axe import violations
+from leadbridge.domain.lead import Lead
+from quality.testkit.browser.axe import colour_violations, violations
 from quality.testkit.browser.world import Open, World, busy
 
-PHONE = {"width": 360, "height": 740}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1200, "height": 850}
 READY = {
     "": ".charts .card",
     "#/leads": "#rows a",
@@ -19,57 +23,85 @@ READY = {
 }
 
 
-def views(page: Page, world: World, lead_id: str) -> list[str]:
-    """Show each view in turn; the name of each, once it is there."""
-    shown = []
-    for path, ready in {**READY, f"#/leads/{lead_id}": ".entries li"}.items():
+def views(page: Page, world: World, *leads: Lead) -> Iterator[str]:
+    """Show each view in turn; its path, once it is there."""
+    for path, ready in {**READY, **{f"#/leads/{lead.lead_id}": ".entries li" for lead in leads}}.items():
         page.goto(f"{world.gateway.url}/console{path or '#/'}")
         page.locator(ready).first.wait_for()
-        shown.append(path)
-        assert violations(page) == [], path
-    return shown
+        yield path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def assert_accessible(page: Page) -> None:
+    """Nothing is wrong in the light scheme, nor in the dark one, which changes colours only."""
+    page.emulate_media(color_scheme="light")
+    assert violations(page) == [], page.url
+    page.emulate_media(color_scheme="dark")
+    assert colour_violations(page) == [], page.url
+
+
 @pytest.mark.parametrize("size", ["desk", "phone"])
-def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, scheme: Any, size: str) -> None:
+def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, size: str) -> None:
     leads = busy(world)
     options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
-    page = open_console(color_scheme=scheme, reduced_motion="reduce", **options)
-    assert len(views(page, world, leads["incomplete"].lead_id)) == 6
+    page = open_console(reduced_motion="reduce", **options)
+    shown = 0
+    for _ in views(page, world, leads["incomplete"]):
+        assert_accessible(page)
+        shown += 1
+    assert shown == 6
     page.get_by_role("button", name="Correct…").click()
     expect(page.get_by_label("Phone", exact=True)).to_be_focused()
-    assert violations(page) == []
+    assert_accessible(page)
     page.goto(f"{world.gateway.url}/console#/leads/{leads['unknown'].lead_id}")
     page.get_by_role("button", name="Mark as created…").click()
-    assert violations(page) == []
+    assert_accessible(page)
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert violations(page) == []
+    assert_accessible(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Operator token")).to_be_visible()
-    assert violations(page) == []
+    assert_accessible(page)
 
 
-def test_the_dark_scheme_is_dark(open_console: Open, world: World) -> None:
-    light, dark = (open_console(color_scheme=scheme) for scheme in ("light", "dark"))
-    colour = "getComputedStyle(document.body).backgroundColor"
-    assert light.evaluate(colour) == "rgb(244, 246, 248)"
-    assert dark.evaluate(colour) == "rgb(16, 21, 27)"
+CHANGED_BY_SCHEME = """() => [...document.styleSheets]
+    .flatMap((sheet) => [...sheet.cssRules])
+    .filter((rule) => rule.conditionText?.includes("prefers-color-scheme"))
+    .flatMap((rule) => [...rule.cssRules])
+    .flatMap(({ selectorText, style }) =>
+        [...style].map((name) => `${selectorText} ${name}: ${style.getPropertyValue(name)}`))"""
 
 
-def test_nothing_is_wider_than_a_phone(open_console: Open, world: World) -> None:
+def test_the_dark_scheme_is_dark_and_changes_colours_only(open_console: Open, world: World) -> None:
+    page = open_console()
+    backgrounds: dict[Literal["light", "dark"], str] = {"light": "rgb(244, 246, 248)", "dark": "rgb(16, 21, 27)"}
+    for scheme, background in backgrounds.items():
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == background
+    changed = page.evaluate(CHANGED_BY_SCHEME)
+    assert len(changed) > 10
+    assert [one for one in changed if not re.fullmatch(r":root --[\w-]+: #[0-9a-f]{3,8}", one)] == []
+
+
+def missing_words(page: Page) -> list[str]:
+    """The keys of words that the page shows in the place of words."""
+    keys: list[str] = page.evaluate("document.body.innerText.match(/\\b[a-z]+\\.[a-z_]+\\b(?!\\w)/g) ?? []")
+    return [key for key in keys if not key.endswith((".com", ".js"))]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "uk-UA", "ru-RU"])
+def test_no_view_lacks_a_word_or_is_wider_than_a_phone(open_console: Open, world: World, locale: str) -> None:
     leads = busy(world)
-    for locale in ("en-GB", "uk-UA", "ru-RU"):
-        page = open_console(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
-        for path, ready in {**READY, f"#/leads/{leads['unknown'].lead_id}": ".entries li"}.items():
-            page.goto(f"{world.gateway.url}/console{path or '#/'}")
-            page.locator(ready).first.wait_for()
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (locale, path)
-        heights = page.locator("main button").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
-        assert min(heights) >= 40, "a thumb is no mouse"
+    page = open_console(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
+    for path in views(page, world, leads["failed"], leads["unknown"]):
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+        assert missing_words(page) == [], path
+        page.set_viewport_size(DESK)
+        assert missing_words(page) == [], path
+        page.set_viewport_size(PHONE)
+    heights = page.locator("main button").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+    assert min(heights) >= 40, "a thumb is no mouse"
 
 
 def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open, world: World) -> None:
@@ -152,17 +184,6 @@ def test_a_language_that_was_chosen_is_remembered(open_console: Open, world: Wor
     expect(page.get_by_text("1 лід")).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", name="Ліди")).to_be_visible()
-
-
-def test_no_word_is_missing_in_any_view(open_console: Open, world: World) -> None:
-    leads = busy(world)
-    for locale in ("en-GB", "uk-UA", "ru-RU"):
-        page = open_console(locale=locale)
-        for path, ready in {**READY, f"#/leads/{leads['failed'].lead_id}": ".entries li"}.items():
-            page.goto(f"{world.gateway.url}/console{path or '#/'}")
-            page.locator(ready).first.wait_for()
-            keys = page.evaluate("document.body.innerText.match(/\\b[a-z]+\\.[a-z_]+\\b(?!\\w)/g) ?? []")
-            assert [key for key in keys if not key.endswith((".com", ".js"))] == []
 
 
 def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> None:

@@ -10,6 +10,10 @@ from playwright.sync_api import Page
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+"""The rules among these that depend on the colour scheme."""
+
+
 @cache
 def script() -> str:
     """The script of axe."""
@@ -18,6 +22,17 @@ def script() -> str:
 
 def violations(page: Page) -> list[Any]:
     """What axe finds wrong with the page as it stands."""
-    page.evaluate(script())
-    found = page.evaluate("(tags) => axe.run(document, { runOnly: tags })", RULES)
+    return _run(page, RULES)
+
+
+def colour_violations(page: Page) -> list[Any]:
+    """What axe finds wrong with the page's colours."""
+    return _run(page, {"type": "rule", "values": COLOUR_RULES})
+
+
+def _run(page: Page, rules: Any) -> list[Any]:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(script())
+    # Of the elements that pass a rule only the first is reported.
+    found = page.evaluate("(rules) => axe.run(document, { runOnly: rules, resultTypes: ['violations'] })", rules)
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found["violations"]]

@@ -4,8 +4,9 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
@@ -17,6 +18,7 @@ from quality.testkit.statistics import count_all
 from quality.testkit.template import resources
 
 STAGE = "/_aws/execute-api/a1b2c3d4e5/v1"  # the longest way there is before a route
+BLANK = "/blank"  # an empty page at the console's origin
 API = resources("AWS::Serverless::Api")["Api"]["Properties"]
 BINARY = tuple(kind.replace("~1", "/") for kind in API["BinaryMediaTypes"])
 FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console"}
@@ -32,12 +34,13 @@ class Route:
     flow: str
     is_open: bool
 
-    @property
+    @cached_property
     def pattern(self) -> re.Pattern[str]:
         """What a path of this route looks like."""
         return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(self.resource)))
 
 
+@cache
 def routes() -> list[Route]:
     """The routes of the functions that the console needs."""
     found = []
@@ -118,9 +121,36 @@ class Gateway:
         return next((name for name, known in self.tokens.items() if known == token), None)
 
 
+@dataclass
+class Server:
+    """The address at which a browser finds the present gateway. A browser that stays keeps the files it has cached."""
+
+    url: str = ""
+    gateway: Gateway | None = None
+
+    def answer(self, method: str, target: str, headers: dict[str, str], body: str) -> Call:
+        """What is answered to one request: 503 without a gateway."""
+        if target == STAGE + BLANK:
+            return Call(method, target, {}, 200, "", {"Content-Type": "text/html", "Cache-Control": "no-store"})
+        if self.gateway is None:
+            return Call(method, target, {}, 503, "", {})
+        return self.gateway.answer(method, target, headers, body)
+
+    @contextmanager
+    def showing(self, gateway: Gateway) -> Iterator[Gateway]:
+        """Let a gateway answer while the block runs."""
+        self.gateway, gateway.url = gateway, self.url
+        try:
+            yield gateway
+        finally:
+            with gateway.lock:
+                self.gateway = None
+
+
 @contextmanager
-def serving(gateway: Gateway) -> Iterator[Gateway]:
-    """The gateway on a free port of this machine."""
+def serving() -> Iterator[Server]:
+    """A server on a free port of this machine. Without a gateway it answers 503."""
+    shown = Server()
 
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -128,14 +158,15 @@ def serving(gateway: Gateway) -> Iterator[Gateway]:
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             headers = {name.lower(): value for name, value in self.headers.items()}
-            call = gateway.answer(self.command, self.path, headers, body)
+            call = shown.answer(self.command, self.path, headers, body)
             raw = call.body.encode()
             self.send_response(call.status)
             for name, value in call.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
-            self.wfile.write(raw)
+            with suppress(ConnectionError):  # the page may be gone
+                self.wfile.write(raw)
 
         do_GET = do_POST = do_PATCH = do_DELETE = _do  # noqa: N815 - http.server's names
 
@@ -146,9 +177,9 @@ def serving(gateway: Gateway) -> Iterator[Gateway]:
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    gateway.url = f"http://127.0.0.1:{server.server_port}{STAGE}"
+    shown.url = f"http://127.0.0.1:{server.server_port}{STAGE}"
     try:
-        yield gateway
+        yield shown
     finally:
         server.shutdown()
         server.server_close()
