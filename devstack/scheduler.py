@@ -2,8 +2,9 @@
 
 import json
 import logging
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -14,17 +15,29 @@ from devstack.clients import CONFIG, REGION, Emulator
 
 logger = logging.getLogger(__name__)
 
+INTERVALS = {
+    "FindDue": 2.0,
+    "SyncAccounts": 5.0,
+}  # seconds after the last result
+OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"
+"""The environment variable with which a stack calls no function by itself; the tests do it while they wait."""
+
+
+def intervals() -> dict[str, float]:
+    """The functions that a stack calls by itself, each with its interval."""
+    return {} if os.environ.get(OFF) else INTERVALS
+
 
 @contextmanager
 def call_periodically(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
     """Call a scheduled function `interval` seconds after its last result, while the block runs."""
-    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    call = caller(aws, function)
     is_over = threading.Event()
 
     def run() -> None:
         while not is_over.is_set():
             try:
-                functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
+                call()
             except (BotoCoreError, ClientError) as error:
                 if not is_over.is_set():
                     logger.warning("%s could not be called: %s", function, error)
@@ -36,6 +49,16 @@ def call_periodically(aws: Emulator, function: str, *, interval: float) -> Itera
         yield
     finally:
         is_over.set()
+
+
+def caller(aws: Emulator, function: str) -> Callable[[], None]:
+    """Return what calls a scheduled function and waits for its result. Raises BotoCoreError and ClientError."""
+    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+
+    def call() -> None:
+        functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
+
+    return call
 
 
 def scheduled_event() -> dict[str, object]:

@@ -13,17 +13,12 @@ from typing import NoReturn
 
 from devstack import deployment, services
 from devstack.clients import REGION, answers, forget_credentials
-from devstack.scheduler import call_periodically
+from devstack.scheduler import call_periodically, intervals
 from devstack.seed import seed, write_private
 from devstack.stack import Stack
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 
 logger = logging.getLogger(__name__)
-
-SCHEDULE_INTERVALS = {
-    "FindDue": 2.0,
-    "SyncAccounts": 5.0,
-}  # seconds after the last result
 
 
 class Stopped(BaseException):
@@ -76,7 +71,7 @@ def running(workdir: Workdir, wanted_port: str | None, lock: int) -> Iterator[Ca
             interval=0.5,
         )
         deployment.warm_up(deployed, operator_token)
-        for function, interval in SCHEDULE_INTERVALS.items():
+        for function, interval in intervals().items():
             if function in deployed.functions:
                 held.enter_context(call_periodically(aws, deployed.functions[function], interval=interval))
         stack = Stack(

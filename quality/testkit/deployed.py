@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from time import monotonic, sleep
 from typing import Any
@@ -13,6 +14,8 @@ from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Workdir
 
 PATIENCE = 60.0  # seconds that anything may take
+POLL_INTERVAL = 0.1  # seconds
+UNTIL_SCHEDULES = 0.4  # seconds that a test waits before schedules run: most waits need none
 
 _numbers = count(1)
 
@@ -37,15 +40,46 @@ def at_the_partner(lead: dict[str, Any]) -> str:
     return str(lead["person"]["phone"]).removeprefix("+38")
 
 
-def eventually[T](ask: Callable[[], T], holds: Callable[[T], bool], *, patience: float = PATIENCE) -> T:
-    """Ask until the answer is as it should be, and return it; fail with the last answer when patience ends."""
-    deadline = monotonic() + patience
+@dataclass
+class Schedule:
+    """A scheduled function of the stack, called while a test waits: an idle one costs as much as all other work."""
+
+    call: Callable[[], None]
+    interval: float
+    called_at: float = 0.0
+
+    def call_if_due(self) -> None:
+        """Call the function, unless that was less than an interval ago."""
+        if monotonic() - self.called_at >= self.interval:
+            self.call()
+            self.called_at = monotonic()
+
+
+schedules: dict[str, Schedule] = {}
+"""The schedules of the stack of this run by function; empty if the stack has its own scheduler."""
+
+
+def eventually[T](
+    ask: Callable[[], T],
+    holds: Callable[[T], bool],
+    *,
+    patience: float = PATIENCE,
+    schedule: str = "FindDue",
+) -> T:
+    """Ask until the answer is as it should be, and return it; fail with the last answer when patience ends.
+
+    Meanwhile a scheduled function of the stack is called.
+    """
+    began = monotonic()
     while True:
         answer = ask()
         if holds(answer):
             return answer
-        assert monotonic() < deadline, f"still not so after {patience:g} s: {answer}"
-        sleep(0.1)
+        waited = monotonic() - began
+        assert waited < patience, f"still not so after {patience:g} s: {answer}"
+        if waited >= UNTIL_SCHEDULES and schedule in schedules:
+            schedules[schedule].call_if_due()
+        sleep(POLL_INTERVAL)
 
 
 def accepted(answer: Answer) -> str:

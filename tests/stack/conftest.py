@@ -1,14 +1,18 @@
 """The stack tier: the deployed template on the local AWS, started once, driven over HTTP."""
 
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from devstack.commands.form import Form, Operator
+from devstack.deployment import ALIAS
 from devstack.sandbox.remote import Remote
+from devstack.scheduler import INTERVALS, OFF, caller
 from devstack.stack import Stack, running_stack
 from devstack.workdir import DEVELOPER, TESTS, Workdir
+from quality.testkit.deployed import Schedule, schedules
 from quality.testkit.lambda_runtime.build import put_build
 
 PACE = 2.5
@@ -18,11 +22,16 @@ PACE = 2.5
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """The developer's running stack, or one started in a workdir of the tests' own and stopped after the last test."""
+    os.environ[OFF] = "1"
     if not Stack.live(DEVELOPER):
         put_build(TESTS)
     with running_stack(TESTS) as running:
         if Stack.live(TESTS) == running:
             Remote(running.sandbox_url).set_pace(PACE)
+            functions = running.resources["AWS::Lambda::Function"]
+            for function, interval in INTERVALS.items():
+                call = caller(running.aws, f"{functions[function]}:{ALIAS}")
+                schedules[function] = Schedule(call, interval)
         yield running
 
 

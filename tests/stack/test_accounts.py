@@ -48,12 +48,18 @@ def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(
     asked = trader()
     email, phone = asked["person"]["email"], asked["person"]["phone"]
     lead_id = accepted(trading_form.post(asked))
-    first = eventually(lambda: delivery(operator, lead_id), lambda one: one["partner_status"] is not None)
+    first = eventually(
+        lambda: delivery(operator, lead_id), lambda one: one["partner_status"] is not None, schedule="SyncAccounts"
+    )
     (account,) = partner.accounts(email)
     assert (first["state"], first["account_uuid"]) == ("submitted", account["uuid"])
     assert account["leadSource"] == "Перший крок|||a12dd0a66a"
     partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
-    eventually(lambda: delivery(operator, lead_id), lambda one: one["partner_status"] == "READY_TO_DEPOSIT")
+    eventually(
+        lambda: delivery(operator, lead_id),
+        lambda one: one["partner_status"] == "READY_TO_DEPOSIT",
+        schedule="SyncAccounts",
+    )
     told = eventually(
         lambda: [message["text"] for message in partner.messages(phone=phone)],
         lambda texts: "Ваш торговий рахунок готовий до поповнення." in texts,

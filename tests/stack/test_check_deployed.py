@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
@@ -26,9 +28,15 @@ def check(stack: Stack, name: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, env=env, text=True, capture_output=True, timeout=300, check=False)
 
 
-def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
+@pytest.fixture(scope="module")
+def done(stack: Stack) -> subprocess.CompletedProcess[str]:
+    """A successful check of the stack."""
     done = check(stack, stack.stack_name)
     assert not done.returncode, done.stdout + done.stderr
+    return done
+
+
+def test_the_deployed_stack_answers_as_it_should(done: subprocess.CompletedProcess[str]) -> None:
     assert [" ".join(line.split()[:3]) for line in done.stdout.splitlines()[:3]] == [
         "GET /health: 200",
         "GET /leads: 401",
@@ -43,9 +51,8 @@ def test_the_deployed_stack_answers_as_it_should(stack: Stack) -> None:
     assert found[1] == "broker-b, leadleader, lender-b, matchtrade"
 
 
+@pytest.mark.usefixtures("done")
 def test_the_test_lead_is_gone_and_no_partner_has_ever_seen_it(stack: Stack, partner: Remote) -> None:
-    done = check(stack, stack.stack_name)
-    assert not done.returncode, done.stdout + done.stderr
     outputs = stack.client("cloudformation").describe_stacks(StackName=stack.stack_name)["Stacks"][0]["Outputs"]
     (table,) = [one["OutputValue"] for one in outputs if one["OutputKey"] == "TableName"]
     key = {"pk": {"S": PARTITION}, "sk": {"S": "LEAD"}}

@@ -10,13 +10,14 @@ from quality.testkit.deployed import typed
 from quality.testkit.documents import Command, commands
 
 AT_A_STACK = {"up", "lead", "ask", "logs"}
-TYPED = [
-    one
+# By their words: several pages have the same command.
+TYPED = {
+    tuple(one.words): one
     for one in commands()
     if one.is_whole and one.words[0] == "make" and one.words[1] in AT_A_STACK
     # A file that the page has written before: test_second_broker.py types the whole page.
     if not any(word.startswith("BODY=") for word in one.words)
-]
+}.values()
 
 
 @pytest.mark.parametrize("command", TYPED, ids=str)

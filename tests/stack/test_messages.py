@@ -29,18 +29,24 @@ def closed(operator: Operator, lead_id: str) -> dict[str, Any]:
     )
 
 
-def walked(operator: Operator, partner: Remote, lead_id: str) -> dict[str, Any]:
-    """Lead a deal through its statuses by hand, so that none is passed over however slow the machine is."""
+def walked(operator: Operator, partner: Remote, *lead_ids: str) -> list[dict[str, Any]]:
+    """Lead deals through their statuses by hand, so that none is passed over however slow the machine is."""
 
-    def delivery() -> dict[str, Any]:
+    def delivery(lead_id: str) -> dict[str, Any]:
         found: dict[str, Any] = operator.lead(lead_id)["deliveries"]["leadleader"]
         return found
 
-    deal_id = eventually(delivery, lambda found: found["deal_id"] is not None)["deal_id"]
+    deal_ids = {
+        one: eventually(partial(delivery, one), lambda found: found["deal_id"] is not None)["deal_id"]
+        for one in lead_ids
+    }
     for status in ("В обробці", "Погоджено", "Видано"):
-        partner.pin(deal_id, status)
-        eventually(delivery, lambda found, status=status: found["partner_status"] == status)  # type: ignore[misc]
-    return operator.lead(lead_id)
+        for lead_id, deal_id in deal_ids.items():
+            partner.pin(deal_id, status)
+            operator.post(f"/leads/{lead_id}/deliveries/leadleader/check")  # sooner than its schedule
+        for lead_id in lead_ids:
+            eventually(partial(delivery, lead_id), lambda found, status=status: found["partner_status"] == status)  # type: ignore[misc]
+    return [operator.lead(lead_id) for lead_id in lead_ids]
 
 
 def notified_statuses(lead: dict[str, Any]) -> list[str]:
@@ -53,7 +59,7 @@ def test_a_person_gets_every_change_after_the_first_once_and_in_order(
     form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = person()
-    lead = walked(operator, partner, accepted(form.post(asked)))
+    (lead,) = walked(operator, partner, accepted(form.post(asked)))
     wanted = notified_statuses(lead)
     assert len(wanted) >= 2
     eventually(lambda: texts(partner, asked), lambda found: len(found) >= len(wanted))
@@ -81,9 +87,10 @@ def test_a_rate_limited_leeloo_gets_every_message_later_and_once(
 ) -> None:
     partner.arm("leeloo", "send_message", {"kind": "rate_limit", "retry_after": None}, times=3)
     people = [person() for _ in range(3)]
-    leads = [closed(operator, lead_id) for lead_id in [accepted(form.post(asked)) for asked in people]]
+    leads = walked(operator, partner, *[accepted(form.post(asked)) for asked in people])
     for asked, lead in zip(people, leads, strict=True):
         wanted = notified_statuses(lead)
+        assert len(wanted) >= 2
         eventually(partial(texts, partner, asked), wanted.__eq__)
         assert texts(partner, asked) == wanted
 
@@ -94,7 +101,7 @@ def test_a_lost_reply_to_a_send_is_unknown_and_never_resent(form: Form, operator
     match = {"account_id": known["accounts"][0]["account_id"]}
     partner.arm("leeloo", "send_message", {"kind": "drop", "when": "after"}, match=match)
     lead_id = accepted(form.post(asked))
-    lead = walked(operator, partner, lead_id)
+    (lead,) = walked(operator, partner, lead_id)
     whats = eventually(
         lambda: [e["what"] for e in operator.lead(lead_id)["timeline"] if e["what"].startswith("message_")],
         lambda found: len(found) == len(notified_statuses(lead)),

@@ -186,7 +186,7 @@ def test_the_page_adds_a_broker_without_code(stack: Stack, reader: Reader, opera
     def watermark() -> object:
         return next(one["watermark"] for one in reader.ask("sync", "status")["partners"] if one["partner"] == SECOND)
 
-    eventually(watermark, lambda moment: moment is not None)
+    eventually(watermark, lambda moment: moment is not None, schedule="SyncAccounts")
     partners, _, _ = reader.follow(9)
     assert re.search(rf"{SECOND}\b.*open", partners.out)
 
