@@ -2,8 +2,11 @@
 
 import gc
 import os
+from collections import defaultdict
 from functools import lru_cache
+from itertools import chain
 
+import pytest
 from botocore import loaders
 from hypothesis import HealthCheck, settings
 
@@ -21,3 +24,15 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each tier's tests took, of all workers together."""
+    seconds: dict[str, float] = defaultdict(float)
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            folder, _, rest = report.nodeid.removeprefix("tests/").partition("/")
+            seconds[folder if rest else "tests"] += report.duration
+    if seconds:
+        terminalreporter.section("seconds by tier")
+        terminalreporter.write_line(", ".join(f"{tier} {spent:.0f}" for tier, spent in sorted(seconds.items())))
