@@ -20,11 +20,11 @@ INTERVALS = {
     "SyncAccounts": 5.0,
 }  # seconds after the last result
 OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"
-"""The environment variable with which a stack calls no function by itself; the tests do it while they wait."""
+"""The environment variable that turns the scheduler of a stack off: its tests call the functions while they wait."""
 
 
 def intervals() -> dict[str, float]:
-    """The functions that a stack calls by itself, each with its interval."""
+    """The functions that the scheduler of a stack calls, each with its interval."""
     return {} if os.environ.get(OFF) else INTERVALS
 
 
