@@ -8,6 +8,7 @@ import typer
 from leadbridge_cli import (
     check_config,
     dead_letters,
+    feedback,
     leads,
     leeloo,
     messages,
@@ -46,7 +47,7 @@ for each in (leads.app, messages.app):
     app.add_typer(each)
 stats.add_to(app)
 routing.add_to(app)
-for each in (dead_letters.app, secret_commands.app, partners.app, sync.app, sources.app):
+for each in (dead_letters.app, feedback.app, secret_commands.app, partners.app, sync.app, sources.app):
     app.add_typer(each)
 leeloo.add_to(partners.app)
 check_config.add_to(app)

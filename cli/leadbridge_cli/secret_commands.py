@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = group("secrets", "Secrets: credentials of partners, forms and operators.")
 
-SOURCES = "sources"
+SOURCES, FEEDBACK = "sources", "feedback"
 MAX_SECRET_BYTES = 65_536  # bytes, the limit of Secrets Manager
 
 OldOne = Annotated[
@@ -29,7 +29,9 @@ OldOne = Annotated[
 def put(
     output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="Name of a partner, partner kind, `leeloo`, `sources` or `operators`.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of a partner, partner kind, `leeloo`, `sources`, `feedback` or `operators`.")
+    ],
     file: Annotated[
         Path | None, typer.Argument(help="JSON file with the value; - reads stdin. If omitted, you are prompted.")
     ] = None,
@@ -56,7 +58,7 @@ def put(
         if not keys_of(secret)[0] or not is_terminal(sys.stdin):
             raise usage_error("Give a JSON file, or - for stdin.")
         value = _prompt_for_values(secret, before or {})
-    validate_secret(secret, value)
+    validate_secret(secret, value, is_local=lambda: cloud.environment == "local")
     changed = sorted(key for key in {*value, *(before or {})} if value.get(key) != (before or {}).get(key))
     new = value if entry is None else entry.secret_with(value)
     if new != (seen.value or {}):
@@ -149,14 +151,16 @@ def check(
     output: Output,
     cloud: Cloud,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Names of partners or of their kinds, or `sources`. Default: all.")
+        list[str] | None,
+        typer.Argument(help="Names of partners or of their kinds, `sources` or `feedback`. Default: all."),
     ] = None,
 ) -> None:
-    """Verify that partners accept our credentials, and that sources' secrets can be used. Nothing is created there."""
+    """Verify that partners accept our credentials, and that other secrets can be used. Nothing is created there."""
     from leadbridge_cli.verify_credentials import secret_names, verify
 
-    chosen = [name for name in names or secret_names() if name != SOURCES]
+    chosen = [name for name in names or secret_names() if name not in {SOURCES, FEEDBACK}]
     hints = _hints_about_sources(cloud, is_required=SOURCES in (names or ())) if not names or SOURCES in names else []
+    wrong = _unusable_trackers(cloud, is_required=FEEDBACK in (names or ())) if not names or FEEDBACK in names else []
     found = []
     with output.progress("partners", len(chosen)) as advance:
         for name in chosen:
@@ -164,10 +168,12 @@ def check(
             advance(1)
     rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.detail) for each in found]
     shown = [*rows, *((f"{SOURCES}: {source}", "unusable", hint) for source, hint in hints)]
+    shown += [(f"{FEEDBACK}: {tracker}", "unusable", reason) for tracker, reason in wrong]
     output.answer(
         {
             "partners": [each.document for each in found],
             "sources": [{"source": source, "hint": hint} for source, hint in hints],
+            "feedback": [{"tracker": tracker, "reason": reason} for tracker, reason in wrong],
         },
         lambda: [table(("name", "credentials", "detail"), shown)],
     )
@@ -176,6 +182,8 @@ def check(
         raise Failure(code, f"Credentials not accepted by {len(failures)} of {len(found)} partners.")
     if hints:
         raise Failure(Code.REFUSED, f"Secrets of {len({source for source, _ in hints})} sources cannot be used.")
+    if wrong:
+        raise Failure(Code.REFUSED, f"The entries of {len(wrong)} trackers cannot be used.")
 
 
 def _hints_about_sources(cloud: Cloud, *, is_required: bool) -> list[tuple[str, str]]:
@@ -190,6 +198,26 @@ def _hints_about_sources(cloud: Cloud, *, is_required: bool) -> list[tuple[str, 
             raise
         return []
     return hints_about(value or {}, adapters())
+
+
+def _unusable_trackers(cloud: Cloud, *, is_required: bool) -> list[tuple[str, str]]:
+    """Return the trackers whose entries cannot be used. Raises Failure if the secret is missing but required."""
+    from leadbridge.partners.feedback.kinds import check_entry
+    from leadbridge_cli.secrets_store import SecretsStore
+
+    try:
+        value = SecretsStore(cloud).read(FEEDBACK).value or {}
+    except Failure as failure:
+        if is_required or failure.code is not Code.NOT_FOUND:
+            raise
+        return []
+    found = []
+    for tracker, entry in sorted(value.items()):
+        try:
+            check_entry(entry, kind=None, is_local=cloud.environment in {None, "local"})
+        except ValueError as error:
+            found.append((tracker, str(error)))
+    return found
 
 
 _WORST = (Code.REFUSED, Code.NOT_FOUND, Code.CONFLICT, Code.USAGE, Code.NO_ANSWER)

@@ -9,6 +9,7 @@ from leadbridge_cli.exit_codes import usage_error
 
 MIN_TOKEN_LENGTH = 16
 
+FEEDBACK = "feedback"
 LEELOO_KEYS = ("base_url", "token", "webhook_token")
 SOURCE_KEYS = ("secrets", "verify_token", "access_token", "graph_url")
 
@@ -17,7 +18,7 @@ def names() -> tuple[str, ...]:
     """Return the names of the secrets that an operator can put."""
     from leadbridge.partners.registry import kind_names
 
-    return (*kind_names(), *_CHECKS)
+    return (*kind_names(), *_CHECKS, FEEDBACK)
 
 
 def keys_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -30,14 +31,16 @@ def keys_of(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (LEELOO_KEYS if name == "leeloo" else ()), ()
 
 
-def validate_secret(name: str, value: Any) -> None:
-    """Validate the value of a secret. Raises Failure."""
+def validate_secret(name: str, value: Any, *, is_local: Callable[[], bool] = lambda: False) -> None:
+    """Validate the value of a secret. `is_local` returns whether the stack is a local one. Raises Failure."""
     if name not in names():
         raise usage_error(f"Unknown secret {name}. Known: {', '.join(names())}. The stack creates all others.")
     if not isinstance(value, dict) or not value:
         raise usage_error(f"{name} must be a JSON object with at least one key.")
     check = _CHECKS.get(name)
-    if check is None:
+    if name == FEEDBACK:
+        _feedback(value, is_local=is_local())
+    elif check is None:
         _of_kind(name, value)
     else:
         check(value)
@@ -91,6 +94,14 @@ def _operators(value: dict[str, Any]) -> None:
         _token(token, f"operators: the token of {name}")
     if len({*value.values()}) != len(value):
         raise usage_error("operators: two operators have the same token; each operator needs a different one.")
+
+
+def _feedback(value: dict[str, Any], *, is_local: bool) -> None:
+    from leadbridge.partners.feedback.kinds import check_entry
+
+    for tracker, entry in value.items():
+        with _usable(f"feedback: {tracker}"):
+            check_entry(entry, kind=None, is_local=is_local)
 
 
 def _token(value: object, what: str, min_length: int = MIN_TOKEN_LENGTH) -> None:

@@ -1,17 +1,19 @@
 """`make run`: the local AWS in the foreground, sample leads through its gateway, and each one's journey to its end."""
 
+import json
 import os
 import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import uuid4
 
 from rich.console import Console
 
 from devstack.clients import forget_credentials
-from devstack.commands.journey import Journey, World, delivery_of, of_another_person, of_this_run
+from devstack.commands.journey import RUN, Journey, World, delivery_of, of_another_person, of_this_run, time_of
 from devstack.commands.samples import Sample, sample, sample_event
 from devstack.partners import partner_profiles
 from devstack.stack import HOW_LONG, stack_of_this_process
@@ -161,6 +163,29 @@ def broker_refuses(world: World) -> Journey:
     return refused(world, Journey(title, of_another_person("trading", "local-brokers")))
 
 
+def postbacks(world: World) -> Journey:
+    title = "A click id comes with a form, and goes to the tracker when the loan is issued"
+    found = of_another_person("good", "local-feedback")
+    click_id = f"click-{RUN}"
+    content = {**found.lead, "ids": {"click_id": click_id}}
+    journey = Journey(title, replace(found, body=json.dumps(content, ensure_ascii=False)))
+    lead_id = str(world.post(journey).content["lead_id"])
+    world.follow(journey, lead_id, "closed")
+    lead = world.wait_for_postbacks(lead_id)
+    for one in lead["feedback"]:
+        journey.note("leadbridge", f"postback {one['status']}: {one['state']}", at=time_of(one["created_at"]))
+    events = [one for one in world.partner.postbacks() if one["lead_id"] == lead_id]
+    for event in events:
+        times = f"{event['received']} time{'' if event['received'] == 1 else 's'}"
+        journey.note("tracker", f"{event['status']} for {event['click_id']}, {times}", at=time_of(event["at"]))
+    journey.expect({one["click_id"] for one in events} == {click_id}, f"expected the click id {click_id}")
+    statuses = [one["status"] for one in events]
+    journey.expect(statuses[-1:] == ["sale"] and statuses.count("sale") == 1, f"expected one sale, not {statuses}")
+    wanted = [one["event_id"] for one in lead["feedback"]]
+    journey.expect([one["event_id"] for one in events] == wanted, "expected each event once, in order")
+    return journey
+
+
 CONCURRENT_SAMPLES = (
     good,
     redelivered,
@@ -172,6 +197,7 @@ CONCURRENT_SAMPLES = (
     trading_reply_lost,
     lender_refuses,
     broker_refuses,
+    postbacks,
 )
 AFTERWARDS = (partner_down,)  # its fault affects all leads
 

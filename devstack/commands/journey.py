@@ -109,6 +109,16 @@ class World:
                 return lead
             time.sleep(0.1)
 
+    def wait_for_postbacks(self, lead_id: str) -> dict[str, Any]:
+        """Read a lead until none of its postbacks waits, or until the timeout. Returns the lead."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            lead = self.operator.lead(lead_id)
+            waits = not lead["feedback"] or any(one["state"] in {"pending", "sending"} for one in lead["feedback"])
+            if not waits or time.monotonic() > deadline:
+                return lead
+            time.sleep(0.1)
+
     def expect_messages(self, journey: Journey, lead_id: str) -> None:
         """Wait for a message about every status change after the first, and note the messages."""
         number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)

@@ -55,6 +55,10 @@ class Remote(Deals, Accounts):
         """Let Leeloo post a webhook. Returns the response: `status` and `body`, or `error`."""
         return dict(self.post("leeloo/emit", {"type": kind, "data": data, "url": url}, EMIT_TIMEOUT_SECONDS))
 
+    def postbacks(self) -> list[dict[str, Any]]:
+        """The events that the tracker accepted, in order, each with the number of times it was `received`."""
+        return list(self.get("feedback/postbacks")["postbacks"])
+
     def add_lead(self, answers: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Add a lead at Meta. Options: `leadgen_id`, `form_id`, `platform`, `disclaimers`. Returns what Graph does."""
         return dict(self.post("graph/leads", {"answers": answers, **options}))

@@ -41,7 +41,7 @@ environment = lru_cache(Environment.from_env)
 @lru_cache
 def checker(partner: str) -> Checker:
     """Wire the checker of a partner's deliveries to this stack."""
-    store = LeadRepository(open_table())
+    store = LeadRepository(open_table(), settings().feedback)
     return Checker(
         ledger=store,
         partner=status_of(partner, store),

@@ -15,8 +15,17 @@ from leadbridge.runtime.queues import send_all
 from leadbridge.services.checks.batch import batch_bodies
 from leadbridge.services.checks.plan import INDEX_MARGIN
 from leadbridge.services.checks.sweep import CheckSweep
-from leadbridge.services.find_due import DueQueue, fetch_body, fill, fill_checks, fill_waiting, message_body
+from leadbridge.services.find_due import (
+    DueQueue,
+    fetch_body,
+    fill,
+    fill_checks,
+    fill_waiting,
+    message_body,
+    postback_body,
+)
 from leadbridge.settings import settings
+from leadbridge.storage.feedback.postbacks import DUE_PARTITION as FEEDBACK_DUE
 from leadbridge.storage.fetches import DUE_PARTITION as FETCHES_DUE
 from leadbridge.storage.messages import DUE_PARTITION as MESSAGES_DUE
 from leadbridge.storage.queries.backlog import BacklogMonitor
@@ -36,12 +45,13 @@ if TYPE_CHECKING:
 class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
     """The environment variables of this function.
 
-    `max_queued` limits the messages in the queues of messages and fetches, `max_queued_checks` those in the queue of
-    checks, which hold many deals each.
+    `max_queued` limits the messages in the queues of messages, fetches and postbacks, `max_queued_checks` those in the
+    queue of checks, which hold many deals each.
     """
 
     message_queue_url: str
     fetch_queue_url: str
+    feedback_queue_url: str
     max_queued: int = variable(int)
     max_queued_checks: int = variable(int)
 
@@ -111,10 +121,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     resumed, late_after_wait = fill_waiting(variables.queue_url, states, kinds, find_due, now, intakes)
     queued, late = queued + resumed, max(late, late_after_wait)
     count("CheckBatchesQueued", queued)
-    for queue in (
+    queues = [
         DueQueue(variables.message_queue_url, MESSAGES_DUE, message_body),
         DueQueue(variables.fetch_queue_url, FETCHES_DUE, fetch_body),
-    ):
+    ]
+    if settings().feedback:
+        queues.append(DueQueue(variables.feedback_queue_url, FEEDBACK_DUE, postback_body))
+    for queue in queues:
         queued += fill(queue, find_due, now, variables.max_queued)
     measure("OldestDue", late, "Seconds")
     oldest = BacklogMonitor(table()).oldest_waiting()

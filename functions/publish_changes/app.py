@@ -17,6 +17,7 @@ from leadbridge.domain.events import (
     LeadReceived,
     MessageChanged,
 )
+from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
 from leadbridge.runtime.logs import count, count_for_source, logger, metrics
@@ -115,5 +116,5 @@ def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
     send_dead_letter(body)
 
 
-EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged)
+EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged, PostbackChanged)
 warm_up(environment, bus, settings, *(event.model_rebuild for event in EVENTS))

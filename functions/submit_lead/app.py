@@ -49,7 +49,7 @@ environment = lru_cache(Environment.from_env)
 @lru_cache
 def store() -> LeadRepository:
     """Make the repository of leads."""
-    return LeadRepository(open_table())
+    return LeadRepository(open_table(), settings().feedback)
 
 
 @lru_cache

@@ -57,7 +57,7 @@ def sync(partner: str) -> Sync:
     reconciler = AccountReconciler(
         partner,
         log,
-        LeadRepository(open_table()),
+        LeadRepository(open_table(), settings().feedback),
         configured,
         utc_now,
         with_crm_note=settings().messages.crm_note.on,

@@ -19,8 +19,11 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.lead import Lead, Loan, Person, lead_id_of
 from leadbridge.domain.message import status_notification
+from leadbridge.storage.feedback.postbacks import postback_item
+from leadbridge.storage.items import encode
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.benchmarks.in_process import SECRET, Event
@@ -94,6 +97,19 @@ def message_to_send(stack: RuntimeStack, cloud: Cloud) -> Event:
     return event
 
 
+def postback_to_send(stack: RuntimeStack, cloud: Cloud) -> Event:
+    """A postback of a stored lead, and the sandbox's tracker."""
+    entry = stack.secrets["feedback"]["tracker"]
+    cloud.put_secret("feedback", {"tracker": {**entry, "url": entry["url"].replace("{click_id}", "{sub1}")}})
+    lead = credit(cloud)
+    submitted(cloud, lead, 24)
+    event = sample("SendFeedback", "pending")
+    event_id = json.loads(event["Records"][0]["body"])["detail"]["event_id"]
+    about = (lead.lead_id, event_id, "tracker", "leadleader", "local-feedback", 3, "submitted", "lead", RECEIVED_AT)
+    cloud.client("dynamodb").put_item(TableName=cloud.ref("Leads"), Item=encode(postback_item(Postback(*about))))
+    return event
+
+
 def lead_to_fetch(stack: RuntimeStack, cloud: Cloud) -> Event:
     """A lead of which Meta sent only the id."""
     known = stack.secrets["graph"]
@@ -155,6 +171,7 @@ SCENARIOS = {
     "PublishChanges": Scenario(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
     "ReceiveLead": Scenario(form_post, answered(202)),
     "ReceiveLeelooEvent": Scenario(leeloo_event, answered(202)),
+    "SendFeedback": Scenario(postback_to_send, is_(DONE)),
     "SendMessage": Scenario(message_to_send, is_(DONE)),
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scenario(deal_to_make, is_(DONE)),

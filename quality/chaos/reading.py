@@ -114,6 +114,8 @@ def read(
         },
         listed_incomplete=stores.listed_incomplete(),
         has_statistics=True,
+        feedback=settings.feedback,
+        tracker_events=partner.postbacks(),
         **noted,
     )
 

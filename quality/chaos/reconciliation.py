@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from devstack.sandbox.profile import PartnerRecord
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.feedback.postback import FeedbackRules, Postback
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
@@ -21,6 +22,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.settings import Partner
 from leadbridge.storage import items
+from leadbridge.storage.feedback.postbacks import postback_of
 from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.messages import message_of
 
@@ -121,6 +123,7 @@ class LeadRecord:
     fetch: Fetch | None
     timeline: Mapping[str, Entry]
     other_items: Sequence[dict[str, Any]]
+    postbacks: Sequence[Postback] = ()
 
     @property
     def is_incomplete(self) -> bool:
@@ -138,6 +141,7 @@ class LeadRecord:
         lead, fetch = None, None
         deliveries: dict[str, Delivery] = {}
         messages: list[Message] = []
+        postbacks: list[Postback] = []
         steps: dict[str, Entry] = {}
         others = []
         for values in found:
@@ -155,9 +159,11 @@ class LeadRecord:
                     messages.append(message_of(values))
                 case "FETCH":
                     fetch = fetch_of(values)
+                case "FEEDBACK":
+                    postbacks.append(postback_of(values))
                 case _:
                     others.append(values)
-        return None if lead is None else cls(lead, deliveries, messages, fetch, steps, others)
+        return None if lead is None else cls(lead, deliveries, messages, fetch, steps, others, postbacks)
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,8 @@ class Snapshot:
     listed_incomplete: the leads in the list of incomplete ones; None if unknown
     overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
     has_statistics: whether update_stats has counted the leads
+    feedback: what trackers learn, by source and tracker
+    tracker_events: what the sandbox's tracker accepted, in order
     """
 
     posted: Sequence[Posted]
@@ -207,6 +215,8 @@ class Snapshot:
     listed_incomplete: frozenset[str] | None = None
     overwritten: Sequence[tuple[str, str]] = ()
     has_statistics: bool = False
+    feedback: FeedbackRules = field(default_factory=dict)
+    tracker_events: Sequence[dict[str, Any]] = ()
 
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:

@@ -12,7 +12,7 @@ from quality.chaos.reconciliation import Snapshot
 
 
 def unsettled(snapshot: Snapshot) -> Counter[str]:
-    """Deliveries, messages, fetches, queues, and statuses that will change."""
+    """Deliveries, messages, postbacks, fetches, queues, and statuses that will change."""
     found: Counter[str] = Counter()
     found["statuses about to change"] = sum(one.moves for one in snapshot.partner_records)
     for queue, number in snapshot.queue_sizes.items():
@@ -23,6 +23,9 @@ def unsettled(snapshot: Snapshot) -> Counter[str]:
         for message in record.messages:
             if message.state in UNSETTLED:
                 found[f"messages {message.state}"] += 1
+        for postback in record.postbacks:
+            if postback.is_unsettled:
+                found[f"postbacks {postback.state}"] += 1
         for delivery in record.deliveries.values():
             if _moves(snapshot, delivery):
                 found[f"deliveries {delivery.state}"] += 1

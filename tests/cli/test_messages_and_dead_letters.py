@@ -3,11 +3,16 @@
 import pytest
 
 from leadbridge.domain.delivery import State
+from leadbridge.domain.feedback.postback import Postback
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.runtime import aws
+from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 from quality.testkit.cli.terminal import LEAD, Terminal, put_dead_letter
 from quality.testkit.fixtures import TABLE
+from quality.testkit.people import NOW
 
 ID = LEAD.lead_id
 
@@ -126,3 +131,19 @@ def test_letters_that_cannot_be_meant(terminal: Terminal, arguments: tuple[str, 
 )
 def test_a_wrong_token_is_a_1(terminal: Terminal, arguments: tuple[str, ...]) -> None:
     assert terminal.run(*arguments, token="wrong").code == 1
+
+
+def test_postbacks_are_listed_and_sent_again(terminal: Terminal) -> None:
+    event_id = "evt_" + "0" * 32
+    table = Table(aws.dynamodb(), TABLE)
+    failed = Postback(
+        ID, event_id, "keitaro", "leadleader", "web", 3, "issued", "sale", NOW, state=PostbackState.FAILED
+    )
+    table.write(put(postback_item(failed)))
+    [listed] = terminal.run("feedback", "list", ID, "--json").json["feedback"]
+    assert (listed["event_id"], listed["state"]) == (event_id, "failed")
+    assert "keitaro" in terminal.run("feedback", "list", ID).out
+    assert terminal.run("feedback", "resend", ID, event_id).code == 2  # nobody to ask
+    assert terminal.run("feedback", "resend", ID, event_id, "--yes", "--json").json["state"] == "pending"
+    assert terminal.run("feedback", "resend", ID, event_id, "--yes").code == 4  # it is being sent
+    assert terminal.run("feedback", "resend", ID, "evt_1", "--yes").code == 3

@@ -129,7 +129,7 @@ def test_the_configuration_tells_which_secret_must_be_base64(aws_mocked: None) -
 
 def test_sources_that_can_be_used_are_a_0(aws_mocked: None) -> None:
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
-    assert secrets("check", "sources", "--json").json == {"partners": [], "sources": []}
+    assert secrets("check", "sources", "--json").json == {"partners": [], "sources": [], "feedback": []}
 
 
 def test_lead_leaders_keys_are_tried_before_they_are_put(partners: Remote) -> None:
@@ -489,3 +489,26 @@ def test_a_file_that_is_not_there_is_a_3(aws_mocked: None) -> None:
     Path("here.json").write_text(json.dumps(LEELOO))
     assert secrets("put", "leeloo", "here.json").code == 0
     assert secrets("put", "leeloo").code == 2, "nobody to ask"
+
+
+def test_the_address_of_a_tracker_is_checked(aws_mocked: None) -> None:
+    secret("feedback", None)
+    good = {"keitaro": {"url": "https://tracker.example.com/p?subid={click_id}&status={status}"}}
+    assert put_dead_letter("feedback", good).json["changed"] == ["keitaro"]
+    assert stored_secret("feedback") == good
+    assert secrets("check", "feedback").code == 0
+    for url, about in (
+        ("https://tracker.example.com/p?phone={phone}", "allowed are"),
+        ("https://{status}.example.com/", "macros are allowed"),
+        ("http://tracker.example.com/", "https"),
+        ("https://169.254.169.254/", "IP address"),
+    ):
+        refused = put_dead_letter("feedback", {"keitaro": {"url": url}})
+        assert (refused.code, about in refused.failure) == (2, True), refused.failure
+    local = {"sandbox": {"url": "http://127.0.0.1:1/p", "allow_loopback": True}}
+    assert put_dead_letter("feedback", local).code == 2
+    aws.secrets_manager().put_secret_value(
+        SecretId="leadbridge/feedback", SecretString=json.dumps({"keitaro": {"url": "https://10.0.0.1/"}})
+    )
+    checked = secrets("check", "feedback")
+    assert (checked.code, "feedback: keitaro" in checked.out) == (1, True)

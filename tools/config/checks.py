@@ -12,11 +12,14 @@ from phonenumbers import SUPPORTED_REGIONS
 from pydantic import BaseModel, ValidationError
 
 from leadbridge.domain.acceptance.ids import IDS
+from leadbridge.domain.feedback.postback import SUBMITTED
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.domain.lead import LeadFields
 from leadbridge.domain.routing.rules import FORM_PREFIX, TIME
+from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.forms import adapters as adapter_modules
 from leadbridge.forms.base import FetchByIdAdapter, adapter_named
+from leadbridge.partners.feedback.kinds import KINDS
 from leadbridge.partners.kind import StatusSource
 from leadbridge.partners.registry import kind_named, kind_names
 from leadbridge.settings import Settings, self_check
@@ -26,6 +29,7 @@ from tools.config.words import meant, sentence
 
 Tables = dict[str, Any]
 
+EVENTS = [SUBMITTED, *(one.value for one in DeliveryOutcome)]
 _OWNERS = {"sources": "source", "partners": "partner"}
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 UTM_TAG = re.compile(r"utm\.utm_[a-z0-9_]+")
@@ -156,6 +160,7 @@ def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
         yield from _in_partners_of(name, source.get("partners"), tables["partners"])
         yield from _in_fields_of(name, source)
         yield from _in_pages_of(name, source, environment)
+        yield from _in_feedback_of(name, source)
 
 
 def _in_country(table: str, name: str, section: dict[str, Any]) -> Iterator[Wrong]:
@@ -208,6 +213,23 @@ def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterato
             if fold(label) == fold(honeypot):
                 text = f"'honeypot': people fill in {label!r}, and their leads would be thrown away"
                 yield Wrong("sources", (name, "honeypot"), text)
+
+
+def _in_feedback_of(name: str, source: dict[str, Any]) -> Iterator[Wrong]:
+    for tracker, section in _items(source.get("feedback")):
+        place: Place = (name, "feedback", tracker)
+        if not isinstance(section, dict):
+            continue
+        kind = section.get("kind")
+        if isinstance(kind, str) and kind not in KINDS:
+            text = (
+                f"there is no kind of tracker {kind!r}{meant(kind, list(KINDS)) or '; there are ' + ', '.join(KINDS)}"
+            )
+            yield Wrong("sources", (*place, "kind"), text)
+        for event, _ in _items(section.get("on")):
+            if event not in EVENTS:
+                known = meant(event, EVENTS) or f"; there are {', '.join(EVENTS)}"
+                yield Wrong("sources", (*place, "on", event), f"there is no event {event!r}{known}")
 
 
 def _in_partners(tables: Tables) -> Iterator[Wrong]:

@@ -18,7 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITES = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 READS = {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
 # The partner whose address is in a secret. Meta's is in the secret of the sources.
-PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo", "sources": "Meta's Graph"}
+PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {
+    "leeloo": "Leeloo",
+    "sources": "Meta's Graph",
+    "feedback": "Trackers",
+}
 
 
 @dataclass(frozen=True)

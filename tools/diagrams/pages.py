@@ -15,6 +15,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     "delivery": states.of_a_delivery,
     "message": states.of_a_message,
     "fetch": states.of_a_fetch,
+    "postback": states.of_a_postback,
 }
 PAGES = (ROOT / "README.md", ROOT / "docs" / "architecture.md")
 PLACE = re.compile(r"(?<=<!-- make diagrams: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)

@@ -1,6 +1,6 @@
 """The states of a delivery, a message and a fetch, from the transition tables."""
 
-from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, Table
+from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, POSTBACK, Table
 
 
 def of_a_delivery() -> str:
@@ -13,6 +13,10 @@ def of_a_message() -> str:
 
 def of_a_fetch() -> str:
     return _diagram("pending", FETCH)
+
+
+def of_a_postback() -> str:
+    return _diagram("pending", POSTBACK)
 
 
 def _diagram(first: str, table: Table) -> str:

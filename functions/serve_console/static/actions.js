@@ -108,6 +108,16 @@ export async function sendToPartner(lead, done) {
   await done(result, t("send.done", { partner: partnerName(partner) }));
 }
 
+export async function resendPostback(leadId, postback, done) {
+  const result = await confirm({
+    heading: t("postback_resend.heading"),
+    body: [el("p", {}, t("postback_resend.text"))],
+    label: t("postback_resend.confirm"),
+    run: () => api.resendPostback(leadId, postback.event_id),
+  });
+  await done(result, t("postback_resend.done"));
+}
+
 export async function writeMessage(leadId, done) {
   const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: MAX_TEXT_LENGTH });
   const result = await confirm({

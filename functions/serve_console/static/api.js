@@ -59,6 +59,7 @@ export const api = {
   retry: (leadId, partner, confirm) => postAction(leadId, partner, "retry", confirm ? { confirm: true } : {}),
   resolve: (leadId, partner, body) => postAction(leadId, partner, "resolve", body),
   check: (leadId, partner) => postAction(leadId, partner, "check", {}),
+  resendPostback: (leadId, eventId) => request("POST", `leads/${id(leadId)}/feedback/${id(eventId)}/resend`, { body: { confirm: true } }),
   write: (leadId, text) => request("POST", "messages", { body: { lead_id: leadId, text } }),
   addPartner: (leadId, partner, confirm) => request("POST", `leads/${id(leadId)}/deliveries`, { body: confirm ? { partner, confirm: true } : { partner } }),
   partners: (signal) => request("GET", "partners", { signal }),

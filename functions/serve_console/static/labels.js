@@ -8,7 +8,7 @@ export const STATES = ["incomplete", "received", "submitting", "submitted", "clo
 const TONES = {
   incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
-  pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral",
+  pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral", accepted: "good",
   "partner.open": "good", "partner.paused": "warn", "partner.circuit_open": "bad", "partner.closed": "neutral", "partner.capped": "neutral",
 };
 const SIGNS = { good: "✓", neutral: "●", warn: "▲", bad: "!" };

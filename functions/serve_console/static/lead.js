@@ -1,7 +1,7 @@
-// One lead: the person, its deliveries with their actions, the timeline, the messages.
+// One lead: the person, its deliveries with their actions, the timeline, the messages, the postbacks.
 
 import { api, errorMessage } from "./api.js";
-import { deliveryActions, erasePerson, sendToPartner, writeMessage } from "./actions.js";
+import { deliveryActions, erasePerson, resendPostback, sendToPartner, writeMessage } from "./actions.js";
 import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
@@ -19,7 +19,7 @@ export async function show(main, { signal, id }) {
   let lead;
   let revealed = null; // the lead with unmasked personal data, after the operator has revealed it
   const head = el("div", { class: "heading" });
-  const parts = Object.fromEntries(["person", "deliveries", "timeline", "messages", "end"].map((name) => [name, el("section", { class: name, "aria-labelledby": `${name}-heading` })]));
+  const parts = Object.fromEntries(["person", "deliveries", "timeline", "messages", "feedback", "end"].map((name) => [name, el("section", { class: name, "aria-labelledby": `${name}-heading` })]));
 
   const draw = (next) => {
     const before = lead;
@@ -32,6 +32,7 @@ export async function show(main, { signal, id }) {
     if (changed("status", "deliveries", ...DATA)) correction.draw(lead);
     if (changed("timeline")) refill(parts.timeline, timeline(lead));
     if (changed("messages", ...DATA)) refill(parts.messages, messages(lead, revealed, done));
+    if (changed("feedback", "erased_at")) refill(parts.feedback, lead.feedback.length ? feedback(lead, done) : null);
     if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : erasure(lead, done));
   };
   const load = async () => draw(await api.lead(id, signal));
@@ -76,7 +77,7 @@ export async function show(main, { signal, id }) {
     fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back());
     return;
   }
-  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, correction.section, parts.timeline), el("div", {}, parts.person, parts.messages, parts.end)));
+  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, correction.section, parts.timeline), el("div", {}, parts.person, parts.messages, parts.feedback, parts.end)));
   poll(INTERVALS.lead, signal, load);
 }
 
@@ -213,6 +214,21 @@ function messages(lead, revealed, done) {
       );
     })),
     !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => writeMessage(lead.lead_id, done) }, t("write.open")),
+  ];
+}
+
+function feedback(lead, done) {
+  const canResend = (postback) => !lead.erased_at && ["failed", "skipped", "accepted"].includes(postback.state);
+  return [
+    el("h2", { id: "feedback-heading" }, t("lead.feedback")),
+    el("ul", {}, lead.feedback.toReversed().map((postback) =>
+      el("li", {},
+        el("div", { class: "heading" }, el("strong", {}, isolate(`${postback.tracker}: ${postback.status}`)), pill(postback.state, "postback")),
+        postback.last_error && el("p", { class: "error" }, errorExplained(lastError(postback))),
+        el("p", { class: "muted small" }, time(postback.accepted_at ?? postback.created_at)),
+        canResend(postback) && el("button", { type: "button", "data-key": `resend-${postback.event_id}`, class: "quiet", onclick: () => resendPostback(lead.lead_id, postback, done) }, t("postback_resend.open")),
+      ),
+    )),
   ];
 }
 

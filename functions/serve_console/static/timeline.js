@@ -6,9 +6,9 @@ import { fieldNames, leadLink, meaningOf, time, waitReason } from "./labels.js";
 import { hasText, phrase, t } from "./words.js";
 
 const TONES = {
-  submitted: "good", status_changed: "good", message_sent: "good", resolved: "good",
+  submitted: "good", status_changed: "good", message_sent: "good", postback_accepted: "good", resolved: "good",
   resolution_withdrawn: "warn", contested: "bad",
-  unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", erased: "bad",
+  unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", postback_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
   redelivery_differs: "warn", incomplete: "warn",
 };
@@ -44,6 +44,7 @@ const FACTS = [
   ["rules", (rules) => rules.map(rule)],
   ["passed_over", (partners) => phrase("detail.passed_over", { value: partnerNames(partners) })],
   ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
+  ["tracker", labelled("tracker")],
   ["template_id", labelled("template")],
   ["status", (status, { outcome }) => [isolate(status), hasText(`outcome.${outcome}`) && ` (${t(`outcome.${outcome}`)})`]],
   ["type", isolate],

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from quality.chaos.checks import corrections, leads, messages, orders, partners, people, posts, retention, statistics
+from quality.chaos.checks import (
+    corrections,
+    feedback,
+    leads,
+    messages,
+    orders,
+    partners,
+    people,
+    posts,
+    retention,
+    statistics,
+)
 from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
 __all__ = [
     "CHECKS",
     "corrections",
+    "feedback",
     "leads",
     "messages",
     "orders",

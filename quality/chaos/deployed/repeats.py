@@ -16,6 +16,7 @@ from devstack.deployment import ALIAS
 from devstack.partners import kind_of
 from devstack.scheduler import scheduled_event
 from leadbridge.domain.events import DeliveryChanged, FetchChanged, LeadReceived, MessageChanged
+from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.partners.registry import kind_named
 from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.storage.stream import event_of
@@ -23,7 +24,7 @@ from quality.chaos.counters import Counters
 from quality.chaos.deployed.target import Target
 
 SCHEDULED = ("FindDue", "SyncAccounts", "UpdateStats", "DetectStaleSources")
-PUBLISHED = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH")
+PUBLISHED = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH", "FEEDBACK#")
 
 
 @dataclass
@@ -132,5 +133,7 @@ class Repeats:
                 return "messages", envelope
             case FetchChanged():
                 return "fetch", envelope
+            case PostbackChanged():
+                return "feedback", envelope
             case LeadReceived() | _:
                 return None, {}

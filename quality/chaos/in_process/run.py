@@ -25,6 +25,7 @@ from leadbridge.runtime.logs import logger
 from leadbridge.settings import Source
 from leadbridge.settings.intake import Intake
 from leadbridge.settings.routing import RoutingRule
+from leadbridge.settings.sources import TrackerSettings
 from quality.chaos.checks import violations
 from quality.chaos.counters import Result
 from quality.chaos.in_process import retention
@@ -47,6 +48,19 @@ INTAKES: tuple[dict[str, Any], ...] = (
     {"total": 3},
     {"hours": ["mon-sun 08:00-14:30"]},
 )
+WITH_TRACKER = ("web", "web-trading")  # the sources that have one
+TRACKER = TrackerSettings(
+    kind="url", on={"submitted": "lead", "approved": "approved", "issued": "sale", "active": "sale", "declined": "no"}
+)
+TRACKER_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "drop", "when": "before"},
+    {"kind": "drop", "when": "after"},
+    {"kind": "answer", "status": 500, "body": {}},
+    {"kind": "answer", "status": 503, "body": {}, "processed": True},
+    {"kind": "answer", "status": 410, "body": {}},
+    {"kind": "rate_limit", "retry_after": 2},
+    {"kind": "html", "status": 404},
+)
 KEEP = 0.75  # the share of runs in which a source keeps what no partner can take
 
 
@@ -64,6 +78,7 @@ def run(seed: int, leads: int) -> Result:
         chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
         held.enter_context(chaos.harness.open())
         chaos.secrets.put_all(sandbox.secrets())
+        _break_tracker(chaos, chance.Random(f"tracker {seed}"))
         chaos.post_leads(leads)
         drain = Drain(chaos)
         found = violations(drain.drain())
@@ -92,6 +107,8 @@ def _configure(random: chance.Random) -> frozenset[str]:
     for name in SOURCES:
         on_invalid = "keep" if name == META or random.random() < KEEP else "refuse"
         sources[name] = sources[name].model_copy(update={"on_invalid": on_invalid})
+    for name in WITH_TRACKER:
+        sources[name] = sources[name].model_copy(update={"feedback": {"tracker": TRACKER}})
     partners = settings.settings().partners
     for name in partner_profiles():
         if random.random() < LIMITED:
@@ -100,6 +117,16 @@ def _configure(random: chance.Random) -> frozenset[str]:
             intake[then] = random.choice(["next", "next", "wait", "hold"])
             partners[name] = partners[name].model_copy(update={"intake": Intake.model_validate(intake)})
     return frozenset(name for name in ordered - {"web-trading"} if _takes_lender_less(sources[name]))
+
+
+def _break_tracker(chaos: Chaos, random: chance.Random) -> None:
+    """Let the tracker fail several times in a row, several times."""
+    skip = 0
+    for _ in range(random.randint(0, 3)):
+        fault = random.choice(TRACKER_FAULTS)
+        times = random.randint(1, 3)
+        chaos.partner.arm("feedback", "postback", dict(fault), times=times, skip=skip)
+        skip = random.randint(0, 6)
 
 
 def _rule(random: chance.Random, order: tuple[str, ...]) -> RoutingRule:

@@ -13,11 +13,15 @@ from events.sign import signed
 from leadbridge import settings
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.lead import Lead, Loan, Person
 from leadbridge.domain.recipient import Contact
 from leadbridge.partners.registry import kind_names
 from leadbridge.runtime import aws
 from leadbridge.settings import self_check
+from leadbridge.settings.sources import TrackerSettings
+from leadbridge.storage.feedback.postbacks import postback_item
+from leadbridge.storage.items import encode
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
@@ -28,6 +32,7 @@ WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-t
 TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 UNKNOWN_ID = "0" * 24  # an account that Leeloo does not have
+TRACKER = TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"})
 LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
 
 
@@ -35,6 +40,7 @@ def begin(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]])
     """Post a lead from each form, and process what follows. `secrets` are the partners'."""
     put_secrets(stack, secrets)
     count_repeats()
+    tell_tracker(stack, partner, secrets)
     partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
     partner.add_lead({"full_name": "Прикладенко Олена", "phone_number": "+380500000077"}, leadgen_id="1202100000000012")
     forms(stack)
@@ -68,6 +74,17 @@ def count_repeats() -> None:
     for name in ("plain-credit", "web-trading"):
         sources[name] = sources[name].model_copy(update={"dedup_days": 30})
     sources["plain-credit"] = sources["plain-credit"].model_copy(update={"stale_after": timedelta(days=1)})
+
+
+def tell_tracker(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """A source sends postbacks to a tracker that is busy, then refuses one permanently, and accepts all others."""
+    with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):
+        sources = settings.settings().sources
+    sources["web"] = sources["web"].model_copy(update={"feedback": {"tracker": TRACKER}})
+    entry = secrets["feedback"]["tracker"]
+    stack.put_secret("feedback", {"tracker": {**entry, "url": entry["url"].replace("{click_id}", "{sub1}")}})
+    for status in (500, 410):
+        partner.arm("feedback", "postback", {"kind": "answer", "status": status, "body": {}}, times=1)
 
 
 def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
@@ -273,6 +290,9 @@ def what_is_overdue(stack: MotoStack) -> None:
     stack.lose_changes()
     post(stack, "meta_lead")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Вітаємо"})
+    about = (lead_id, "evt_overdue", "tracker", "leadleader", "web", 3, "submitted", "lead", utc_now())
+    postback = postback_item(Postback(*about, due_at=utc_now()))
+    aws.dynamodb().put_item(TableName="Leads", Item=encode(postback))
     make_due(stack)
     stack.invoke("FindDue", {})
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
@@ -305,6 +325,7 @@ def dead_letters(stack: MotoStack) -> None:
         {"detail-type": "DeliveryChanged", "detail": {**changed, "partner": "matchtrade"}},
         {"detail-type": "MessageChanged", "detail": changed},
         {"detail-type": "FetchChanged", "detail": changed},
+        {"detail-type": "PostbackChanged", "detail": {**changed, "event_id": "evt_gone"}},
         {"lead_id": "ld_gone", "step": "publish", "reason": "one to throw away"},
     ]
     queues = {
@@ -312,6 +333,7 @@ def dead_letters(stack: MotoStack) -> None:
         "submit-matchtrade": "SubmitMatchTradeDeadLetterQueue",
         "messages": "MessageDeadLetterQueue",
         "fetch": "FetchDeadLetterQueue",
+        "feedback": "FeedbackDeadLetterQueue",
         "checks": "CheckDeadLetterQueue",
         "events": "EventDeadLetterQueue",
     }

@@ -17,8 +17,14 @@ from tools.config import read_toml
 
 OWN = "${AWS::StackName}"
 FUNCTIONS, LAYER = ROOT / "functions", ROOT / "layers/leadbridge/leadbridge"
-SERVICES = {"Submission": "submit_lead", "Check": "check_status", "Message": "send_message", "Fetch": "fetch_lead"}
-PACKAGES = {"submit_lead": "submission"}  # what belongs to a service alone
+SERVICES = {
+    "Submission": "submit_lead",
+    "Check": "check_status",
+    "Message": "send_message",
+    "Fetch": "fetch_lead",
+    "Feedback": "send_feedback",
+}
+PACKAGES = {"submit_lead": "submission", "send_feedback": "feedback"}  # what belongs to a service alone
 CALLS = {"PartnerLatency", "PartnerErrors"}
 # Metrics Insights. An alarm of several series needs both clauses.
 QUERY = re.compile(r'SELECT (?P<of>\w+)\((\w+)\) FROM SCHEMA\("([^"]+)", (\w+)\) GROUP BY \4 ORDER BY (?P=of)\(\) DESC')
@@ -166,7 +172,7 @@ def counted_by(flow: str) -> frozenset[str]:
 @cache
 def measured_of_partners() -> frozenset[str]:
     """The names that are measured with the dimension `partner`, apart from those of calls."""
-    text = "".join(file.read_text(encoding="utf-8") for file in (LAYER / "services").glob("*.py"))
+    text = "".join(file.read_text(encoding="utf-8") for file in (LAYER / "services").rglob("*.py"))
     return frozenset(re.findall(r'measure_of_partner\("(\w+)"', text))
 
 
@@ -183,7 +189,8 @@ def outcomes_of(service: str) -> frozenset[Outcome]:
     methods = {node.name: node for node in ast.walk(core) if isinstance(node, ast.FunctionDef)}
     found: set[Outcome] = set()
     package = [*(LAYER / "services" / PACKAGES[service]).glob("*.py")] if service in PACKAGES else []
-    files = [LAYER / "services" / f"{service}.py", *package]
+    own = LAYER / "services" / f"{service}.py"
+    files = [*([own] if own.exists() else []), *package]
     left: list[ast.AST] = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
     while left:
         for node in ast.walk(left.pop()):

@@ -398,3 +398,33 @@ def test_any_toml_has_all_its_places(text: str) -> None:
     except ValueError:
         return
     assert lines_of(text).keys() == places(content)
+
+
+FEEDBACK = """
+[tilda-credit.feedback.tracker]
+kind = "url"
+on = { submitted = "lead", issued = "sale" }
+payout = { issued = 25.5 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('"url"', '"uri"', "there is no kind of tracker 'uri'; did you mean 'url'?"),
+        ('"url"', '"facebook"', "there is no kind of tracker 'facebook'"),
+        ('issued = "sale"', 'isued = "sale"', "there is no event 'isued'; did you mean 'issued'?"),
+        ("payout = { issued", "payout = { approved", "payout has 'approved', which is not in on"),
+        ('{ submitted = "lead", issued = "sale" }', "{}", "'feedback tracker on' must not be empty"),
+        ("feedback.tracker", "feedback.Tracker_1", "Tracker_1"),
+        ("25.5", "true", "must be a number"),
+    ],
+)
+def test_a_wrong_tracker_is_named(folder: Path, before: str, after: str, said: str) -> None:
+    text = SOURCE + FEEDBACK
+    (folder / "sources.toml").write_text(text, encoding="utf-8")
+    assert check(folder).keys() == {"local", "dev", "prod"}
+    assert before in FEEDBACK
+    (folder / "sources.toml").write_text(SOURCE + FEEDBACK.replace(before, after, 1), encoding="utf-8")
+    found = problems(folder)
+    assert any(said in one for one in found), found

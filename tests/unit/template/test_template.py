@@ -12,6 +12,7 @@ from leadbridge.partners.leadleader.client import LeadLeader
 from leadbridge.partners.leeloo import Client, Leeloo
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.matchtrade.client import MatchTrade
+from leadbridge.partners.public_http import MAX_SECONDS
 from leadbridge.runtime.budget import RECORDING_RESERVE
 from leadbridge.services.sync_accounts import SECONDS_PER_BATCH
 from leadbridge.settings import Settings
@@ -191,7 +192,7 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     settings = Settings.model_validate(read_toml(ROOT / "config", environment))
 
     def timeout(function: str) -> float:
-        records = function in {"SubmitLead", "SendMessage"}  # the answer of a partner
+        records = function in {"SubmitLead", "SendMessage", "SendFeedback"}  # the answer of a partner
         return float(FUNCTIONS[function]["Properties"]["Timeout"]) - (RECORDING_RESERVE if records else 3.0)
 
     lender = LeadLeader(
@@ -206,6 +207,7 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     messages = settings.messages
     messenger = LeelooMessenger(Leeloo(Client(Transport("leeloo", messages.timeouts), NO_SECRET)), messages.channel)
     assert messenger.seconds_per_message < timeout("SendMessage")
+    assert timeout("SendFeedback") > MAX_SECONDS
     for source in settings.sources.values():
         if source.fetch is not None:
             assert Graph(Transport("graph", source.fetch.timeouts), NO_SECRET).seconds_per_fetch < timeout("FetchLead")

@@ -34,6 +34,11 @@ def unknown_message() -> Problem:
     return Problem(404, "unknown-message", "Unknown message", "The lead does not have this message.")
 
 
+def unknown_postback() -> Problem:
+    """Return the problem for a postback that the lead does not have."""
+    return Problem(404, "unknown-postback", "Unknown postback", "The lead does not have this postback.")
+
+
 def unknown_queue() -> Problem:
     """Return the problem for a dead-letter queue that does not exist."""
     return Problem(404, "unknown-queue", "Unknown queue", "This dead-letter queue does not exist.")
@@ -57,6 +62,7 @@ PATH_PARAMETERS = {
     "lead_id": PathParameter("A lead.", r"ld_[a-z2-7]{26}", unknown_lead),
     "partner": PathParameter("A partner.", r"[a-z0-9_-]{1,64}", unknown_lead),
     "message_id": PathParameter("A message of the lead.", r"[0-9A-Za-z:.#_-]{1,256}", unknown_message),
+    "event_id": PathParameter("A postback of the lead.", r"evt_[0-9a-f]{32}", unknown_postback),
     "source": PathParameter("A source.", r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", unknown_source),
     "queue": PathParameter("A dead-letter queue.", r"[a-z-]{1,64}", unknown_queue),
 }

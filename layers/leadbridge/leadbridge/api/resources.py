@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from leadbridge.services.dead_letters.queues import DeadLetters
     from leadbridge.services.ports.deliveries import IdVerifier
     from leadbridge.storage.erasure.eraser import Eraser
+    from leadbridge.storage.feedback.postbacks import PostbackRepository
     from leadbridge.storage.statistics.daily_stats import DailyStats
 
 
@@ -49,7 +50,7 @@ class Resources:
     @cached_property
     def leads(self) -> LeadRepository:
         """The leads."""
-        return LeadRepository(self.table)
+        return LeadRepository(self.table, settings().feedback)
 
     @cached_property
     def lead_list(self) -> LeadList:
@@ -65,6 +66,13 @@ class Resources:
     def messages(self) -> MessageRepository:
         """The messages to people."""
         return MessageRepository(self.table)
+
+    @cached_property
+    def postbacks(self) -> PostbackRepository:
+        """The postbacks to trackers."""
+        from leadbridge.storage.feedback.postbacks import PostbackRepository
+
+        return PostbackRepository(self.table)
 
     @cached_property
     def fetches(self) -> FetchRepository:
@@ -114,7 +122,9 @@ class Resources:
         from leadbridge.services.dead_letters.queues import DeadLetters
         from leadbridge.services.dead_letters.redrive import Redriver
 
-        redriver = Redriver(self.leads, self.messages, self.fetches, settings().partners, operator, utc_now)
+        redriver = Redriver(
+            self.leads, self.messages, self.fetches, self.postbacks, settings().partners, operator, utc_now
+        )
         queues, destinations = self.environment.dead_letter_queues, self.environment.queues
         return DeadLetters(aws.sqs(), queues, destinations, redriver.redrive, redriver.note)
 

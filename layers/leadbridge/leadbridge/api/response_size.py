@@ -50,7 +50,7 @@ def leads_that_fit(page: LeadPage, view: Callable[[Journey], LeadView]) -> tuple
 
 
 def bounded_journey(
-    lead: LeadView, answers: dict[str, dict[str, str]], timeline: list[TimelineEntryView], messages: list[MessageView]
+    lead: LeadView, answers: dict[str, object], timeline: list[TimelineEntryView], messages: list[MessageView]
 ) -> JourneyView:
     """Return a lead with its newest timeline entries and messages that fit.
 

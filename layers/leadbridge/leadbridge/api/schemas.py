@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, Field, GetPydanticSchema
 
@@ -21,12 +21,16 @@ from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, field_paths
 from leadbridge.domain.message import Message, MessageState
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
 from leadbridge.storage.leads import Journey
+
+if TYPE_CHECKING:
+    from leadbridge.domain.feedback.postback import Postback
 
 
 def _fields_of(model: type[BaseModel]) -> GetPydanticSchema:
@@ -139,6 +143,22 @@ class MessageView(LastErrorView):
     text: NotRequired[str | None]
 
 
+class PostbackView(LastErrorView):
+    """A postback to a tracker. `event` is `submitted` or an outcome, `status` the tracker's own name of it."""
+
+    event_id: str
+    tracker: str
+    partner: str
+    event: str
+    status: str
+    payout: str | None
+    state: PostbackState
+    attempts: Count
+    created_at: Time
+    accepted_at: Time | None
+    next_attempt_at: Time | None
+
+
 class LeftOutView(TypedDict):
     """The number of older timeline entries and messages that do not fit into the response."""
 
@@ -147,7 +167,7 @@ class LeftOutView(TypedDict):
 
 
 class JourneyView(LeadView):
-    """A lead with its timeline and messages, oldest first.
+    """A lead with its timeline, messages and postbacks, oldest first.
 
     `answers` are the form's own answers. They are stored only if the lead has problems, or if a value was left out or
     changed. `newer_answers` are those of the last edit that the form's builder posted under the same id; the lead keeps
@@ -159,6 +179,7 @@ class JourneyView(LeadView):
     correctable: list[str]
     timeline: list[TimelineEntryView]
     messages: list[MessageView]
+    feedback: list[PostbackView]
     left_out: NotRequired[LeftOutView]
 
 
@@ -205,6 +226,7 @@ def journey_view(journey: Journey, *, masked: bool = False) -> JourneyView:
         {
             "answers": masked_answers(journey.lead.answers) if masked else dict(journey.lead.answers),
             "newer_answers": masked_answers(journey.lead.newer_answers) if masked else dict(journey.lead.newer_answers),
+            "feedback": [postback_view(postback) for postback in journey.postbacks],
         },
         [entry_view(entry) for entry in journey.timeline],
         [message_view(message, masked=masked) for message in journey.messages],
@@ -241,6 +263,24 @@ def message_view(message: Message, *, masked: bool = False) -> MessageView:
     if not masked:
         view["text"] = message.text
     return view
+
+
+def postback_view(postback: Postback) -> PostbackView:
+    """Return a postback."""
+    return {
+        "event_id": postback.event_id,
+        "tracker": postback.tracker,
+        "partner": postback.partner,
+        "event": postback.event,
+        "status": postback.status,
+        "payout": postback.payout,
+        "state": postback.state,
+        "attempts": postback.attempts,
+        "created_at": to_text(postback.created_at),
+        "accepted_at": _time(postback.accepted_at),
+        "next_attempt_at": _time(postback.next_attempt_at),
+        **_last_error(postback),
+    }
 
 
 def message_status_view(message: Message) -> MessageStatusView:

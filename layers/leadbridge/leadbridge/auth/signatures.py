@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
-from leadbridge.auth.secret_forms import forms_of
+from leadbridge.auth.secret_forms import forms_of, webhook_key
 
 Encode = Callable[[bytes], str]
 
@@ -41,3 +41,13 @@ def verify_signature(header: str, secrets: Sequence[str], signed: bytes, encode:
     matches = [hmac.compare_digest(ours, given) for ours in expected]
     if not any(matches):
         raise SignatureInvalid("no signature matches")
+
+
+def webhook_signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """Return the header `webhook-signature` of Standard Webhooks."""
+    return signature_of_key(webhook_key(secret), f"{message_id}.{timestamp}.".encode() + body)
+
+
+def signature_of_key(key: bytes, signed: bytes) -> str:
+    """Return a signature of Standard Webhooks with its version."""
+    return f"v1,{in_base64(hmac.digest(key, signed, hashlib.sha256))}"

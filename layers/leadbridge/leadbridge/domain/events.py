@@ -1,4 +1,5 @@
-"""Events on the bus: a new lead, an incomplete lead, and each change of a delivery, a message or a fetch.
+"""Events on the bus: a new lead, an incomplete lead, and each change of a delivery, a message, a fetch or a
+postback.
 
 An event contains ids, states and versions, and no personal data. The bus may repeat and reorder events, so a consumer
 reads the current item from the table. An event is outdated if the item has a later version.
@@ -6,7 +7,7 @@ reads the current item from the table. An event is outdated if the item has a la
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +17,9 @@ from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message, MessageState
 
+if TYPE_CHECKING:
+    from leadbridge.domain.feedback.events import PostbackChanged
+
 SOURCE = "leadbridge"  # the `source` of every event on the bus
 
 
@@ -23,7 +27,7 @@ class InvalidEvent(ValueError):
     """An event of an unknown type or schema version."""
 
 
-class _Event(BaseModel):
+class BusEvent(BaseModel):
     """Base of all events. Unknown fields are ignored, so that new fields can be added."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, defer_build=True)
@@ -35,7 +39,7 @@ class _Event(BaseModel):
         return self.model_dump(mode="json")
 
 
-class LeadReceived(_Event):
+class LeadReceived(BusEvent):
     """A new lead was stored."""
 
     detail_type = "LeadReceived"
@@ -52,7 +56,7 @@ class LeadReceived(_Event):
         )
 
 
-class LeadIncomplete(_Event):
+class LeadIncomplete(BusEvent):
     """A lead was stored that no partner can take. `problems` are fields with codes, such as `person.phone required`."""
 
     detail_type = "LeadIncomplete"
@@ -62,7 +66,7 @@ class LeadIncomplete(_Event):
     problems: tuple[str, ...]
 
 
-class DeliveryChanged(_Event):
+class DeliveryChanged(BusEvent):
     """A delivery was created or changed.
 
     `kind` is the partner's kind, by which a rule chooses the queue; None if the partner is not configured.
@@ -98,7 +102,7 @@ class DeliveryChanged(_Event):
         )
 
 
-class MessageChanged(_Event):
+class MessageChanged(BusEvent):
     """A message was created or changed. `retry_scheduled`: the queue already contains its next attempt."""
 
     detail_type = "MessageChanged"
@@ -120,7 +124,7 @@ class MessageChanged(_Event):
         )
 
 
-class FetchChanged(_Event):
+class FetchChanged(BusEvent):
     """A fetch was created or changed. `retry_scheduled`: the queue already contains its next attempt."""
 
     detail_type = "FetchChanged"
@@ -142,7 +146,7 @@ class FetchChanged(_Event):
         )
 
 
-Event = LeadReceived | LeadIncomplete | DeliveryChanged | MessageChanged | FetchChanged
+type Event = LeadReceived | LeadIncomplete | DeliveryChanged | MessageChanged | FetchChanged | PostbackChanged
 
 
 def envelope(event: Event) -> dict[str, Any]:
@@ -152,20 +156,21 @@ def envelope(event: Event) -> dict[str, Any]:
 
 def read_delivery_changed(envelope: object) -> DeliveryChanged:
     """Read the event in a bus envelope `{"source", "detail-type", "detail", …}`. Raises InvalidEvent."""
-    return _read(DeliveryChanged, envelope)
+    return read_event(DeliveryChanged, envelope)
 
 
 def read_message_changed(envelope: object) -> MessageChanged:
     """Read the event in a bus envelope. Raises InvalidEvent."""
-    return _read(MessageChanged, envelope)
+    return read_event(MessageChanged, envelope)
 
 
 def read_fetch_changed(envelope: object) -> FetchChanged:
     """Read the event in a bus envelope. Raises InvalidEvent."""
-    return _read(FetchChanged, envelope)
+    return read_event(FetchChanged, envelope)
 
 
-def _read[E: _Event](kind: type[E], envelope: object) -> E:
+def read_event[E: BusEvent](kind: type[E], envelope: object) -> E:
+    """Read an event of one type in a bus envelope. Raises InvalidEvent."""
     if not isinstance(envelope, dict) or envelope.get("detail-type") != kind.detail_type:
         raise InvalidEvent(f"not a {kind.detail_type}")
     try:

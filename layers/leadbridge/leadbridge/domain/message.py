@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
@@ -36,6 +36,35 @@ class MessageState(StrEnum):
 
 UNSETTLED = frozenset({MessageState.PENDING, MessageState.SENDING})
 MAY_HAVE_ARRIVED = frozenset({MessageState.SENT, MessageState.UNKNOWN})
+
+
+class Ordered(Protocol):
+    """A message or a postback: what is sent in order with others of its group."""
+
+    @property
+    def message_id(self) -> str:
+        """The sort key by age."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was written."""
+        ...
+
+    @property
+    def delivery_version(self) -> int | None:
+        """The version of the delivery that it is about; None if it is about none."""
+        ...
+
+    @property
+    def partner(self) -> str | None:
+        """The partner of that delivery."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """What is sent in order with it."""
+        ...
 
 
 SUPERSEDED_TEXT = "a newer message about the same delivery was sent"
@@ -124,10 +153,7 @@ class Message:
 
     def is_newer_than(self, other: Message) -> bool:
         """Whether this message is about a later status of the same delivery."""
-        if self.delivery_version is None or other.delivery_version is None:
-            return False
-        same = (self.group, self.partner) == (other.group, other.partner)
-        return same and self.delivery_version > other.delivery_version
+        return is_about_later_version(self, other)
 
 
 @dataclass(frozen=True)
@@ -147,7 +173,15 @@ class MessageChange:
     also: MessageChange | None = None
 
 
-def sort_for_sending(messages: Iterable[Message]) -> list[Message]:
+def is_about_later_version(one: Ordered, other: Ordered) -> bool:
+    """Return whether one of two of a group is about a later version of the same delivery."""
+    if one.delivery_version is None or other.delivery_version is None:
+        return False
+    same = (one.group, one.partner) == (other.group, other.partner)
+    return same and one.delivery_version > other.delivery_version
+
+
+def sort_for_sending[M: Ordered](messages: Iterable[M]) -> list[M]:
     """The messages of one owner in the order of sending.
 
     A message counts as no older than those about earlier versions of its delivery, whatever its time of creation is.

@@ -1,4 +1,4 @@
-"""The state machines of deliveries, messages and fetches, and the one function that changes a state.
+"""The state machines of deliveries, messages, fetches and postbacks, and the one function that changes a state.
 
 Each table maps an event to the states that it may start from and the states that it leads to. Every step of a flow or
 of an operator is an event. The diagrams and the model-based tests read the same tables.
@@ -92,9 +92,20 @@ FETCH: Table = {
     "refetch": _to("pending", "failed"),
 }
 
+POSTBACK: Table = {
+    "start_sending": _to("sending", "pending"),
+    "schedule_retry": _to("pending", "pending", "sending"),
+    "accept": _to("accepted", "pending", "sending", "failed"),
+    "fail": _to("failed", "pending", "sending"),
+    "skip": _to("skipped", "pending", "sending"),
+    "recheck": _same("pending"),
+    # an operator
+    "resend_by_operator": _to("pending", "failed", "skipped", "accepted"),
+}
+
 BY_OPERATOR = frozenset(
     {
-        *("retry_by_operator", "skip_by_operator", "refetch", "restored", "lead_corrected"),
+        *("retry_by_operator", "skip_by_operator", "resend_by_operator", "refetch", "restored", "lead_corrected"),
         *("found", "not_found", "withdrawn", "contested", "erased"),
     }
 )

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from socket import SHUT_RDWR, socket
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol, cast
 
 import simplejson
 import urllib3
@@ -82,12 +82,28 @@ class _SecureConnection(HTTPSConnection):
         super().send(data)
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class PlainPool(urllib3.HTTPConnectionPool):
+    """Connections that record in the exchange that a request is being sent."""
+
     ConnectionCls = _Connection
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class SecurePool(urllib3.HTTPSConnectionPool):
+    """The same over TLS."""
+
     ConnectionCls = _SecureConnection
+
+
+class Pools(Protocol):
+    """What a transport sends its requests with; a PoolManager is one."""
+
+    def request(self, method: str, url: str, /, *, headers: dict[str, str], **options: Any) -> Any:
+        """Send a request; return the answer before its body is read."""
+        ...
+
+    def clear(self) -> None:
+        """Close all connections."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -205,10 +221,17 @@ class Call:
 type Observer = Callable[[Call], None]
 
 
+def _pool_manager(connections: int) -> Pools:
+    pools = urllib3.PoolManager(num_pools=4, maxsize=connections, retries=False)
+    pools.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    return cast("Pools", pools)
+
+
 class Transport:
     """Calls to one partner. Thread-safe; connections are reused between calls, `connections` of them are kept.
 
-    An answer longer than `max_answer_bytes` counts as lost. The `observer` receives every completed call; its
+    An answer longer than `max_answer_bytes` counts as lost; with 0 nothing of the body is read. `pools` send the
+    requests instead of a PoolManager. The `observer` receives every completed call; its
     exceptions are suppressed. `is_own` returns whether a 4xx is the partner's own; one of a proxy counts as an error.
     Without it each 4xx is the partner's own.
     """
@@ -222,6 +245,7 @@ class Transport:
         observer: Observer | None = None,
         is_own: Callable[[Answer], bool] | None = None,
         connections: int = 1,
+        pools: Pools | None = None,
     ) -> None:
         self._partner = partner
         self._max_answer_bytes = max_answer_bytes
@@ -229,9 +253,8 @@ class Transport:
         self._is_own = is_own
         self._connect = timeouts.connect.total_seconds()
         self._read = timeouts.read.total_seconds()
-        self._pools = urllib3.PoolManager(num_pools=4, maxsize=connections, retries=False)
+        self._pools = pools or _pool_manager(connections)
         self._last_call, self._running, self._lock = time.monotonic(), 0, Lock()
-        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     @property
     def partner(self) -> str:
@@ -340,7 +363,7 @@ def is_confidential(url: str) -> bool:
 def _read_answer(partner: str, response: urllib3.BaseHTTPResponse, exchange: _Exchange, limit: int) -> Answer:
     received = bytearray()
     try:
-        for chunk in response.stream(CHUNK_BYTES):
+        for chunk in response.stream(CHUNK_BYTES) if limit else ():
             received += chunk
             if len(received) > limit:
                 raise urllib3.exceptions.ProtocolError("the answer is too long")
@@ -349,5 +372,7 @@ def _read_answer(partner: str, response: urllib3.BaseHTTPResponse, exchange: _Ex
     except BaseException:
         response.close()  # its unread bytes must not become the answer to the next request
         raise
+    if not limit:
+        response.close()
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status, headers, bytes(received), partner)

@@ -1,4 +1,4 @@
-"""Queue the deliveries, messages and fetches that are due."""
+"""Queue the deliveries, messages, fetches and postbacks that are due."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ type FindDue = Callable[[str, datetime, int], Iterable[DueItem]]
 
 @dataclass(frozen=True)
 class DueQueue:
-    """A queue of messages or fetches, the partition of the index that fills it, and the body of its messages.
+    """A queue of messages, fetches or postbacks, the partition of the index that fills it, and its messages' body.
 
     Messages in flight take no part of the room: most of them are hidden until their turn or the morning.
     """
@@ -152,6 +152,11 @@ def _send_due(queue_url: str, partner: str, lead_ids: Iterable[str]) -> int:
 def message_body(due: DueItem) -> dict[str, Any]:
     """Return the message to send_message for a message that is overdue."""
     return {"owner": due.owner, "message_id": due.name, "overdue": True}
+
+
+def postback_body(due: DueItem) -> dict[str, Any]:
+    """Return the message to send_feedback for a postback that is overdue."""
+    return {"lead_id": due.owner, "event_id": due.name.rpartition("#")[2], "overdue": True}
 
 
 def fetch_body(due: DueItem) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Outcome(StrEnum):
     CHECK_REFUSED = "check_refused"
     REQUEUED = "requeued"
     POSTPONED = "postponed"
-    # messages
+    # messages and postbacks
     SENT = "sent"
     NO_CHANNEL = "no_channel"
     SKIPPED = "skipped"

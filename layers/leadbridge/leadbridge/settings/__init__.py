@@ -17,7 +17,7 @@ from leadbridge.runtime.environment import StageEnvironment
 from leadbridge.settings.messages import MessageSettings
 from leadbridge.settings.partners import Partner
 from leadbridge.settings.sections import RetryPolicy, Section, Timeouts
-from leadbridge.settings.sources import Source
+from leadbridge.settings.sources import Source, TrackerSettings
 
 __all__ = ["Partner", "RetryPolicy", "Settings", "Source", "Timeouts", "read_shipped", "settings"]
 
@@ -30,6 +30,11 @@ class Settings(Section):
     sources: dict[str, Source]
     partners: dict[str, Partner]
     messages: MessageSettings
+
+    @property
+    def feedback(self) -> dict[str, dict[str, TrackerSettings]]:
+        """What trackers learn, by source and tracker; without the sources that have none."""
+        return {name: source.feedback for name, source in self.sources.items() if source.feedback}
 
     @model_validator(mode="after")
     def _sources_name_known_partners(self) -> Settings:

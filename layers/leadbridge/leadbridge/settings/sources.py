@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictInt, StrictStr
+from pydantic import Field, StrictInt, StrictStr, model_validator
 
 from leadbridge.settings.browsers import Origin, Page
-from leadbridge.settings.routing import Routes
+from leadbridge.settings.routing import Number, Routes
 from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section, Timeouts, Zone
+
+TrackerName = Annotated[StrictStr, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
+TrackerStatus = Annotated[StrictStr, Field(min_length=1, max_length=64)]
 
 
 class FetchSettings(Section):
@@ -23,6 +26,24 @@ class FetchSettings(Section):
     refused_delay: Duration
 
 
+class TrackerSettings(Section):
+    """What a tracker learns. Its address is in the secret `feedback`, under the same name.
+
+    `on` has the tracker's own status for each event: `submitted`, or an outcome of a partner's status. `payout` is the
+    amount that goes with some of these events.
+    """
+
+    kind: StrictStr
+    on: Annotated[dict[str, TrackerStatus], Field(min_length=1, max_length=20)]
+    payout: dict[str, Number] = {}
+
+    @model_validator(mode="after")
+    def _pays_for_events(self) -> TrackerSettings:
+        if unknown := sorted(self.payout.keys() - self.on.keys()):
+            raise ValueError(f"payout has {unknown[0]!r}, which is not in on: add it there, or remove it")
+        return self
+
+
 class Source(Section):
     """A form that sends leads.
 
@@ -32,7 +53,8 @@ class Source(Section):
     see and leave empty, `thank_you` and `try_again` are redirects for visitors without JavaScript. After `stale_after`
     without a lead the source counts as stale; None: it is not watched. `phone_country` is the country of phone numbers
     without a country code; None for the partners'. `time_zone` is that of the rules' conditions on time.
-    `number_format` is how people write the decimals of an amount.
+    `number_format` is how people write the decimals of an amount. `feedback` has the trackers that get the outcomes of
+    leads, by name.
 
     `on_invalid` is what happens to a lead that no partner can take: `keep` stores it as incomplete, `refuse` answers
     422 and stores nothing. The default is `refuse` where the sender can correct the input (`standard_webhooks`,
@@ -58,6 +80,7 @@ class Source(Section):
     thank_you: Page | None = None
     try_again: Page | None = None
     fetch: FetchSettings | None = None
+    feedback: Annotated[dict[TrackerName, TrackerSettings], Field(max_length=5)] = {}
 
     @property
     def refuses_invalid(self) -> bool:

@@ -44,6 +44,7 @@ from leadbridge.storage.writes import Write, due_at_unchanged, extend_ttl, is_la
 
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
+    from leadbridge.domain.feedback.postback import FeedbackRules, Postback
     from leadbridge.domain.fetch import Fetch
 
 MAX_TWINS = 20  # leads of one e-mail that are read
@@ -52,7 +53,7 @@ MAX_ITEMS = 100_000  # of one lead that are read
 
 @dataclass(frozen=True)
 class Journey:
-    """A lead with its deliveries by partner, its timeline and its messages, oldest first.
+    """A lead with its deliveries by partner, its timeline, its messages and its postbacks, oldest first.
 
     Only a lead that its form named and did not send has a `fetch`.
     """
@@ -62,6 +63,7 @@ class Journey:
     timeline: tuple[Entry, ...]
     fetch: Fetch | None = None
     messages: tuple[Message, ...] = ()
+    postbacks: tuple[Postback, ...] = ()
 
     @property
     def status(self) -> LeadStatus:
@@ -88,8 +90,10 @@ class Journey:
 class LeadRepository:
     """Leads in the table. Every method may raise Contended, and botocore's errors."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, feedback: FeedbackRules | None = None) -> None:
+        """Every flow that changes the state or the outcome of deliveries gives `feedback`: what trackers learn."""
         self._table = table
+        self._feedback = feedback or {}
 
     def accept(
         self,
@@ -181,6 +185,8 @@ class LeadRepository:
         writes += [put(message_item(message)) for message in change.messages]
         writes += chain.from_iterable(message_writes(skipped) for skipped in change.skipped)
         writes += attention_writes(before, after)
+        if after.source in self._feedback:
+            writes += self._feedback_writes(change)
         if before.created is not None and before.created != after.created:
             writes += unlink_writes(before, before.created)
         late = is_late(before.received_at, change.at)
@@ -209,6 +215,12 @@ class LeadRepository:
                 raise
             return self.apply(replace(change, opened=None), retry_for=ends - time.monotonic())
         return after
+
+    def _feedback_writes(self, change: Change) -> list[Write]:
+        from leadbridge.domain.feedback.postback import postbacks_of
+        from leadbridge.storage.feedback.postbacks import postback_item
+
+        return [put(postback_item(postback)) for postback in postbacks_of(change, self._feedback)]
 
     def _apply_past_caps(self, change: Change, failed: frozenset[int], first: int, retry_for: float) -> Delivery:
         """Raise CapReached if a window is full; else write the change without the counts that have expired."""
@@ -332,6 +344,7 @@ class LeadRepository:
         timeline: dict[str, Entry] = {}
         fetch: Fetch | None = None
         messages: list[Message] = []
+        postbacks: list[Postback] = []
         # Leeloo's events are left out: they are long and not needed.
         query = Query("pk = :pk", {":pk": items.lead_key(lead_id)["pk"]}, filter="attribute_not_exists(body)")
         for values in self._table.query(query, limit=MAX_ITEMS):
@@ -351,10 +364,14 @@ class LeadRepository:
                 fetch = fetch_of(values)
             elif kind == "MESSAGE":
                 messages.append(message_of(values))
+            elif kind == "FEEDBACK":
+                from leadbridge.storage.feedback.postbacks import postback_of
+
+                postbacks.append(postback_of(values))
         if lead is None:
             return None
         entries = tuple(timeline[key] for key in sorted(timeline))
-        return Journey(lead, deliveries, entries, fetch, tuple(messages))
+        return Journey(lead, deliveries, entries, fetch, tuple(messages), tuple(postbacks))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:
         """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""

@@ -17,8 +17,10 @@ from leadbridge.domain.events import (
     LeadReceived,
     MessageChanged,
 )
+from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.runtime.aws_errors import TRANSIENT, code_of, is_transient
 from leadbridge.storage import items
+from leadbridge.storage.feedback.postbacks import postback_of
 from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.messages import message_of
 
@@ -39,8 +41,8 @@ class Rejection(NamedTuple):
 def event_of(record: dict[str, Any], kind_of: Callable[[str], str | None]) -> Event | None:
     """Return the event for a stream record; None where there is nothing to announce.
 
-    `record` is a DynamoDB stream record with both images. A change of a delivery, a message or a fetch is announced
-    if its version grew. `kind_of` returns a partner's kind.
+    `record` is a DynamoDB stream record with both images. A change of a delivery, a message, a fetch or a postback is
+    announced if its version grew. `kind_of` returns a partner's kind.
     """
     image = record["dynamodb"].get("NewImage")
     if image is None:
@@ -60,6 +62,8 @@ def event_of(record: dict[str, Any], kind_of: Callable[[str], str | None]) -> Ev
         return MessageChanged.of(message_of(after))
     if kind == "FETCH":
         return FetchChanged.of(fetch_of(after))
+    if kind == "FEEDBACK":
+        return PostbackChanged.of(postback_of(after))
     if kind != "DELIVERY":
         return None
     delivery = items.delivery_of(after)

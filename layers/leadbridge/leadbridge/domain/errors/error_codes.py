@@ -84,6 +84,12 @@ class ErrorCode(CodeWithMeaning):
     WRONG_DEAL = "wrong_deal", "The id of the deal was entered wrongly, so the status is not this lead's."
     DEAL_CONTESTED = "deal_contested", "The deal of the status is contested: it may belong to another lead."
 
+    # A postback
+    ADDRESS_REFUSED = "address_refused", "The address is not one of the public internet."
+    CLICK_ID_MISSING = "click_id_missing", "The tracker's address needs a click id, and the lead has none."
+    NOT_ACCEPTED = "not_accepted", "The tracker did not accept the postback."
+    TRACKER_GONE = "tracker_gone", "The tracker answered that the address does not exist any more."
+
     # A dead letter
     WORKER_FAILED = "worker_failed", "The worker failed each time. The logs contain the reason."
     RULE_FAILED = "rule_failed", "The event bus could not deliver the event to its queue."

@@ -8,8 +8,6 @@ a test ping.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Sequence
@@ -19,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from leadbridge.auth.secret_forms import webhook_key
-from leadbridge.auth.signatures import SignatureInvalid
+from leadbridge.auth.signatures import SignatureInvalid, signature_of_key, webhook_signature
 from leadbridge.domain.acceptance.answers import MAX_ANSWERS
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
@@ -42,7 +40,7 @@ def verify(request: Request, secrets: Sequence[str], now: datetime) -> None:
         raise SignatureInvalid("webhook-id or webhook-timestamp is missing or malformed")
     signed = f"{message_id}.{timestamp}.".encode() + request.body
     given = header.encode(errors="surrogatepass").split(b" ")[:MAX_SIGNATURES]
-    expected = [_signature(key, signed).encode() for key in map(webhook_key, secrets) if key]
+    expected = [signature_of_key(key, signed).encode() for key in map(webhook_key, secrets) if key]
     matches = [hmac.compare_digest(ours, one) for ours in expected for one in given]
     if not any(matches):
         raise SignatureInvalid("no signature matches")
@@ -82,7 +80,7 @@ def _first_members(content: dict[str, Any]) -> dict[str, Any]:
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     """Return the `webhook-signature` header of a body, for senders and tests."""
-    return _signature(webhook_key(secret), f"{message_id}.{timestamp}.".encode() + body)
+    return webhook_signature(secret, message_id, timestamp, body)
 
 
 def sign_request(request: Request, secret: str, now: datetime) -> Request:
@@ -92,10 +90,6 @@ def sign_request(request: Request, secret: str, now: datetime) -> Request:
     prefix = next(prefix for prefix in PREFIXES if prefix == PREFIXES[-1] or f"{prefix}id" in request.headers)
     fresh = {f"{prefix}timestamp": str(timestamp), f"{prefix}signature": given}
     return replace(request, headers={**request.headers, **fresh})
-
-
-def _signature(key: bytes, signed: bytes) -> str:
-    return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
 
 
 def _header(request: Request, name: str) -> str:

@@ -1,9 +1,9 @@
 """List, redrive and discard dead letters.
 
-Most are written by our workers, `{"lead_id", "step", "reason", "reason_code"}`: a redrive retries the delivery, message
-or fetch that they name. One with the step `record_answer` contains a partner's answer that could not be stored: a
-redrive stores it. Others are messages that a worker could not process or that AWS could not deliver: a redrive sends
-them to their queue again.
+Most are written by our workers, `{"lead_id", "step", "reason", "reason_code"}`: a redrive retries the delivery,
+message, fetch or postback that they name. One with the step `record_answer` contains a partner's answer that could not
+be stored: a redrive stores it. Others are messages that a worker could not process or that AWS could not deliver: a
+redrive sends them to their queue again.
 
 A dead letter leaves its queue after it was redriven, or if it is obsolete because the item that it names has another
 state. One that cannot be redriven is kept. The response lists the obsolete and the kept ones, each with a code.
@@ -43,9 +43,9 @@ OUTCOMES = frozenset({"created", "rejected", "duplicate", "not_processed", "sent
 class DeadLetter:
     """One dead letter. `sent_at` is in Unix milliseconds.
 
-    `lead_id`, `partner` and `message_id` are None if the body does not have them. `lead_ids` are the leads of a batch
-    of status checks; a batch of one has a `lead_id` as well. `reason_code` is the code of the reason; None if there is
-    none.
+    `lead_id`, `partner`, `message_id` and `event_id` are None if the body does not have them. `lead_ids` are the leads
+    of a batch of status checks; a batch of one has a `lead_id` as well. `reason_code` is the code of the reason; None
+    if there is none.
     """
 
     queue: str
@@ -64,6 +64,7 @@ class DeadLetter:
     body: str = ""
     receipt: str = ""
     lead_ids: tuple[str, ...] = ()
+    event_id: str | None = None
 
 
 class UnknownQueue(LookupError):
@@ -208,7 +209,7 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
     detail = content.get("detail")
     about = detail if isinstance(detail, dict) else content
     basics |= {"lead_id": _text(about, "lead_id") or _text(about, "owner"), "partner": _text(about, "partner")}
-    basics |= {"message_id": _text(about, "message_id")}
+    basics |= {"message_id": _text(about, "message_id"), "event_id": _text(about, "event_id")}
     if lead_ids := _batch(content):
         basics |= {"lead_ids": lead_ids, "lead_id": lead_ids[0] if len(lead_ids) == 1 else None}
     if "step" in content and "reason" in content:
@@ -230,6 +231,8 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
             return DeadLetter(**basics, step="send", **failed, destination="messages")
         case "FetchChanged":
             return DeadLetter(**basics, step="fetch", **failed, destination="fetch")
+        case "PostbackChanged":
+            return DeadLetter(**basics, step="feedback", **failed, destination="feedback")
     if queue == "checks":
         return DeadLetter(**basics, step="check", **failed, destination="checks")
     if "DDBStreamBatchInfo" in content:

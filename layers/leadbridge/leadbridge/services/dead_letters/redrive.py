@@ -1,4 +1,4 @@
-"""Redrive a dead letter: retry the delivery, message or fetch that it names, or store the answer that it contains."""
+"""Redrive a dead letter: retry the item that it names, or store the answer that it contains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from leadbridge.domain.fetch import FetchState, refetch
 from leadbridge.domain.lead import Lead, find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
-from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.operator_steps import WrongState, retry_by_operator
 from leadbridge.domain.routing.fallback import next_partner
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import AlreadyLinked, Conflict
@@ -32,6 +32,7 @@ from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
     from leadbridge.services.dead_letters.queues import DeadLetter
+    from leadbridge.storage.feedback.postbacks import PostbackRepository
     from leadbridge.storage.fetches import FetchRepository
     from leadbridge.storage.leads import LeadRepository
     from leadbridge.storage.messages import MessageRepository
@@ -56,6 +57,7 @@ class Redriver:
     leads: LeadRepository
     messages: MessageRepository
     fetches: FetchRepository
+    postbacks: PostbackRepository
     partners: Mapping[str, Partner]
     operator: str
     clock: Clock
@@ -78,8 +80,10 @@ class Redriver:
                 self._deliver(dead_letter, owner, dead_letter.partner)
             elif dead_letter.step == "fetch":
                 self._fetch(dead_letter, owner)
+            elif dead_letter.event_id:
+                self._tell(dead_letter, owner, dead_letter.event_id)
             else:
-                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "it names no delivery, message or fetch")
+                raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "it names no delivery, message, fetch or postback")
         except AlreadyLinked as linked:
             delivery = self.leads.delivery(owner, dead_letter.partner or "")
             if delivery is not None:
@@ -170,6 +174,25 @@ class Redriver:
         if fetch.restored_at is not None:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
         self.fetches.apply(refetch(fetch, self.clock(), self.operator))
+
+    def _tell(self, dead_letter: DeadLetter, lead_id: str, event_id: str) -> None:
+        from leadbridge.domain.feedback.states import PostbackState
+        from leadbridge.services.feedback.resend import resend_change
+
+        self._lead(lead_id)
+        postbacks = self.postbacks.postbacks(lead_id)
+        postback = next((one for one in postbacks if one.event_id == event_id), None)
+        if postback is None:
+            raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
+        if postback.is_unsettled and _is_current(dead_letter, postback.resent_at):
+            raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
+        if postback.state is not PostbackState.FAILED:
+            raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
+        try:
+            change = resend_change(postbacks, event_id, self.clock(), self.operator, is_confirmed=False)
+        except WrongState:
+            raise DeadLetterObsolete(ObsoleteReason.SUPERSEDED) from None
+        self.postbacks.apply(change)
 
     def _record(self, dead_letter: DeadLetter, owner: str) -> None:
         if dead_letter.answer is None or dead_letter.attempt is None:

@@ -48,7 +48,7 @@ AS_READ = (
     "revision",
     "erased_at",
 )  # attributes that must be unchanged to replace the lead
-KEPT_PREFIXES = ("LEAD", "DELIVERY#", "EVENT#", "COUNTED")  # prefixes of the keys of what remains
+KEPT_PREFIXES = ("LEAD", "DELIVERY#", "EVENT#", "COUNTED", "FEEDBACK#")  # prefixes of the keys of what remains
 KEPT_OF_ENTRY = frozenset({"pk", "sk", "at", "what", "partner", "expires_at"})
 UNKNOWN_SOURCE = "unknown"  # for a lead whose own item expired before the rest
 

@@ -1,0 +1,1 @@
+"""Postbacks: the outcomes of leads for advertising trackers."""

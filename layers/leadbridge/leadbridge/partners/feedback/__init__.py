@@ -1,0 +1,1 @@
+"""Postbacks to trackers: kinds, macros and the client."""

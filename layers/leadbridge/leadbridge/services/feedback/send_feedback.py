@@ -1,0 +1,144 @@
+"""Send a pending postback: in order, with the same event id at every attempt."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from leadbridge.domain.clock import Clock
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.partner_errors import PartnerError, Rejected, Unavailable
+from leadbridge.domain.feedback import postback as steps
+from leadbridge.domain.feedback.errors import ClickIdMissing
+from leadbridge.domain.feedback.postback import SCHEDULE, Postback, PostbackChange
+from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.domain.message import is_about_later_version, sort_for_sending
+from leadbridge.domain.transitions import Conflict
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker, requested_delay
+from leadbridge.settings import RetryPolicy
+from leadbridge.settings.sources import TrackerSettings
+
+if TYPE_CHECKING:
+    from leadbridge.services.ports.feedback import PostbackLedger, Tracker
+    from leadbridge.services.ports.messages import Leads
+
+ORDER_POLL = timedelta(seconds=2)  # the wait for an older postback of the lead and tracker
+MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
+JITTER = 0.1  # the largest part by which a wait is longer than the schedule has it
+RETRIES = RetryPolicy.model_construct(
+    first_delay=SCHEDULE[0], longest_delay=SCHEDULE[-1], give_up_after=sum(SCHEDULE, timedelta())
+)
+
+
+@dataclass(frozen=True)
+class PostbackSender(RetryingWorker[Postback, PostbackChange]):
+    """Sends postbacks. `feedback` is the configuration, by source and tracker."""
+
+    leads: Leads
+    ledger: PostbackLedger
+    tracker: Tracker
+    feedback: Mapping[str, Mapping[str, TrackerSettings]]
+    clock: Clock
+    dead_letter: Callable[[Postback, ErrorInfo], None]
+    jitter: Callable[[], float] = random.random
+
+    waiting = Outcome.WAITING
+
+    def process(self, lead_id: str, event_id: str, budget: Budget, *, overdue: bool = False) -> Result:
+        """Process one postback. Safe to repeat and to run concurrently.
+
+        `overdue`: the sweep found the postback. If it is still due, its due time is deferred.
+        """
+        postbacks = self.ledger.postbacks(lead_id)
+        postback = next((one for one in postbacks if one.event_id == event_id), None)
+        return self._process(postback, lambda one, now: self._in_turn(one, postbacks, now, budget), overdue=overdue)
+
+    def _settle_lost_attempt(self, postback: Postback, now: datetime) -> Result | None:
+        """Schedule the next attempt: a tracker recognizes an event that it has by the event id."""
+        if not postback.is_lease_expired(now):
+            return None
+        lost = Unavailable(postback.tracker, "postback", WORKER_DIED.text, code=WORKER_DIED.code)
+        return self._retry(postback, lost)
+
+    def _in_turn(self, postback: Postback, postbacks: list[Postback], now: datetime, budget: Budget) -> Result:
+        """Send a postback after the older ones to its tracker, or skip it if a newer one of its delivery was sent."""
+        newer = {one.state for one in postbacks if is_about_later_version(one, postback)}
+        if PostbackState.ACCEPTED in newer and not postback.is_forced:
+            return self._skip(postback, "the tracker accepted a newer postback", ErrorCode.SUPERSEDED)
+        if (early := self._until_scheduled(postback, now)) is not None:
+            return early
+        if PostbackState.SENDING in newer:
+            return self._wait(ORDER_POLL)
+        before = takewhile(lambda one: one.event_id != postback.event_id, sort_for_sending(postbacks))
+        older = [one for one in before if one.is_unsettled and one.group == postback.group]
+        if older:
+            wait = min(max((now - postback.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
+            waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
+            return self._wait(max([wait, *waits]))
+        if not budget.allows(self.tracker.seconds_per_postback):
+            return self._wait()
+        return self._prepare(postback, budget)
+
+    def _prepare(self, postback: Postback, budget: Budget) -> Result:
+        """Send a postback unless the lead, its delivery or the configuration says that it must not be sent."""
+        lead = self.leads.lead(postback.lead_id)
+        if lead is None:
+            return self._skip(postback, "the lead is not stored any more", ErrorCode.LEAD_NOT_FOUND)
+        if lead.erased_at is not None:
+            return self._skip(postback, "the person was erased", ErrorCode.ERASED)
+        delivery = self.leads.delivery(postback.lead_id, postback.partner)
+        if delivery is not None and postback.delivery_version < delivery.void_version:
+            return self._skip(postback, "the deal was entered wrongly", ErrorCode.WRONG_DEAL)
+        rules = self.feedback.get(postback.source, {}).get(postback.tracker)
+        if rules is None:
+            return self._skip(postback, "the tracker is not configured any more", ErrorCode.NOT_CONFIGURED)
+        lease = timedelta(seconds=self.tracker.seconds_per_postback) + LEASE_MARGIN
+        try:
+            started = self.ledger.apply(steps.start_sending(postback, self.clock(), lease))
+        except Conflict:
+            return Result(Outcome.NO_ACTION)
+        try:
+            self.tracker.send(started, lead, rules.kind, budget)
+        except ClickIdMissing:
+            reason = "the tracker's address needs a click id, and the lead has none"
+            return self._skip(started, reason, ErrorCode.CLICK_ID_MISSING)
+        except Rejected as error:
+            return self._give_up(started, error, budget)
+        except PartnerError as error:
+            return self._retry(started, error, budget)
+        return self._accepted(started, budget)
+
+    def _accepted(self, postback: Postback, answered: Budget) -> Result:
+        try:
+            self.ledger.apply(steps.accept(postback, self.clock()), retry_for=answered.left_to_record)
+        except Conflict:
+            # The lease expired before the answer, and the next attempt was scheduled. The answer settles it.
+            known = next((p for p in self.ledger.postbacks(postback.lead_id) if p.event_id == postback.event_id), None)
+            if known is not None and known.attempts == postback.attempts and known.state is not PostbackState.ACCEPTED:
+                self.ledger.apply(steps.accept(known, self.clock()), retry_for=answered.left_to_record)
+        return Result(Outcome.SENT)
+
+    def _skip(self, postback: Postback, reason: str, code: ErrorCode) -> Result:
+        return self._write(steps.skip(postback, self.clock(), reason, code), Result(Outcome.SKIPPED))
+
+    def _is_spent(self, postback: Postback, now: datetime) -> bool:  # noqa: ARG002
+        """Return whether the schedule has no further attempt."""
+        return postback.attempt_number > len(SCHEDULE)
+
+    def _delay(self, postback: Postback, error: PartnerError) -> timedelta:
+        planned = SCHEDULE[postback.attempt_number - 1] * (1 + self.jitter() * JITTER)
+        return max(planned, requested_delay(RETRIES, error))
+
+    def _policy(self, _: Postback) -> RetryPolicy:
+        return RETRIES
+
+    def _schedule_retry(self, postback: Postback, now: datetime, error: ErrorInfo, after: timedelta) -> PostbackChange:
+        return steps.schedule_retry(postback, now, error, after)
+
+    def _fail(self, postback: Postback, now: datetime, error: ErrorInfo) -> PostbackChange:
+        return steps.fail(postback, now, error)

@@ -1,0 +1,1 @@
+"""Postbacks in the table."""

@@ -1,0 +1,105 @@
+"""The function that sends postbacks, what announces and sweeps them, and that every flow writes them."""
+
+import ast
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from leadbridge.domain.feedback.events import PostbackChanged
+from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.runtime import aws
+from leadbridge.services.find_due import postback_body
+from leadbridge.settings import Settings
+from leadbridge.storage import items
+from leadbridge.storage.feedback.postbacks import DUE_PARTITION, postback_item
+from leadbridge.storage.stream import event_of
+from quality.testkit.fixtures import Context, queue
+from quality.testkit.services.feedback import LEAD, World, world
+from quality.testkit.template import ROOT
+
+__all__ = ["world"]
+
+# The functions with a repository of leads that never changes a state or an outcome.
+READERS = {"receive_lead", "send_message", "send_feedback"}
+
+
+@pytest.fixture
+def app(
+    world: World,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:
+    monkeypatch.setenv("QUEUE_URL", queue("feedback"))
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue("dead-feedback"))
+    module = function("send_feedback")
+    monkeypatch.setattr(module, "sender", world.sender)
+    return module
+
+
+def record(body: object) -> dict[str, Any]:
+    return {"Records": [{"messageId": "1", "receiptHandle": "handle", "body": json.dumps(body)}]}
+
+
+def test_an_event_of_the_bus_is_sent(app: ModuleType, world: World, context: Context) -> None:
+    world.submit()
+    (postback,) = world.all()
+    image = items.encode(postback_item(postback))
+    announced = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": image}}, lambda _: None)
+    assert announced == PostbackChanged.of(postback)
+    envelope = {"source": "leadbridge", "detail-type": "PostbackChanged", "detail": announced.detail()}
+    assert app.handler(record(envelope), context) == {"batchItemFailures": []}
+    assert world.states() == [("submitted", PostbackState.ACCEPTED)]
+    assert app.handler(record(envelope), context) == {"batchItemFailures": []}
+    assert len(world.tracker.received) == 1
+
+
+def test_what_is_overdue_is_sent(app: ModuleType, world: World, context: Context) -> None:
+    world.submit()
+    world.time.pass_(hours=1)
+    (due,) = world.store.due(DUE_PARTITION, world.time(), 10)
+    assert app.handler(record(postback_body(due)), context) == {"batchItemFailures": []}
+    assert world.states() == [("submitted", PostbackState.ACCEPTED)]
+    assert list(world.store.due(DUE_PARTITION, world.time() + timedelta(days=1), 10)) == []
+
+
+def test_what_must_wait_returns_to_the_queue(app: ModuleType, world: World, context: Context) -> None:
+    world.submit()
+    world.outcome("issued")
+    changed = PostbackChanged.of(world.all()[1])
+    envelope = {"detail-type": "PostbackChanged", "detail": changed.detail()}
+    with patch.object(aws.sqs(), "change_message_visibility") as hidden:
+        assert app.handler(record(envelope), context) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert hidden.call_args.kwargs["VisibilityTimeout"] == 2
+
+
+def test_a_message_of_another_kind_is_not_taken(app: ModuleType, context: Context) -> None:
+    bodies: tuple[object, ...] = (
+        {"detail-type": "MessageChanged", "detail": {}},
+        {"detail-type": "PostbackChanged", "detail": {}},
+        [],
+    )
+    for body in bodies:
+        assert app.handler(record(body), context)["batchItemFailures"]
+
+
+def test_every_function_that_changes_deliveries_writes_postbacks() -> None:
+    """Each gives the configuration of the trackers to its repository of leads."""
+    for file in sorted((ROOT / "functions").glob("*/app.py")):
+        calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        repositories = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id == "LeadRepository"]
+        for one in repositories:
+            assert (len(one.args) == 2) is (file.parent.name not in READERS), file.parent.name
+
+
+def test_the_operators_api_writes_postbacks(shipped_settings: Settings, aws_mocked: None) -> None:
+    from leadbridge.api.resources import Environment, Resources
+
+    variables = dict.fromkeys(Environment.names(), "{}") | {"SECRETS_PREFIX": "x", "LEADBRIDGE_ENVIRONMENT": "prod"}
+    with patch.object(Settings, "feedback", {LEAD.source: {}}):
+        assert Resources(Environment(variables)).leads._feedback == {LEAD.source: {}}
