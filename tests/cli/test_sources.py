@@ -140,10 +140,15 @@ def test_the_label_of_a_nested_answer_is_no_answer_and_shows_the_field() -> None
         ({"field_2": "3068208401"}, {}),
         ({"phone": "0500000001", "Телефон": "0500000002"}, {"phone": "person.phone"}),
         ({"utm_source": "x", "_wpnonce": "y", "token": "z"}, {}),
+        ({"gclid": "x", "Click ID": "y", "sub_id_1": "z", "phone": "0500000001"}, {"phone": "person.phone"}),
     ],
 )
 def test_names_and_values_show_the_field(answers: dict[str, str], fields: dict[str, str]) -> None:
     assert suggest(answers).fields == fields
+
+
+def test_ids_need_no_line() -> None:
+    assert suggest({"gclid": "x", "Click ID": "y", "Інше": "z"}).unmapped == ("Інше",)
 
 
 def test_every_guess_is_a_field_of_a_lead() -> None:

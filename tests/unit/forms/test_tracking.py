@@ -221,4 +221,5 @@ def test_own_senders_name_the_ids_or_send_the_page() -> None:
     ids, tags = values_of("standard_webhooks", request(body))
     assert ids == {"sub1": "own", "click_id": 7, "fbclid": FBCLID}
     assert tags == {**TAGS, "utm_source": "own"}
-    assert values_of("standard_webhooks", request({"ids": [1], "utm": 2, "consent": {"page_url": PAGE}})) == ([1], 2)
+    values = read("standard_webhooks", request({"ids": [1], "utm": 2, "consent": {"page_url": PAGE}})).values
+    assert (values["ids"], values["utm"]) == ([1], 2)

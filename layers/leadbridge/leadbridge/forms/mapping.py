@@ -10,7 +10,7 @@ from typing import Any
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Submission
 from leadbridge.forms.parsing.nested import MAX_LABEL
-from leadbridge.forms.tracking import UTM_PREFIX, add_from_page, find_ids, id_named
+from leadbridge.forms.tracking import UTM_PREFIX, add_from_page, find_ids, has_ids
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
@@ -57,11 +57,10 @@ def to_sections(
 
 def _find_ids(folded: Mapping[str, str], source: Source) -> dict[str, str]:
     """Return the ids in a form's fields. A configured field has another meaning."""
-    named = {label: answer for label, answer in folded.items() if id_named(label)}
-    if not named:
-        return named
+    if not has_ids(folded):
+        return {}
     configured = {fold_configured(label) for label in source.fields}
-    return find_ids({label: answer for label, answer in named.items() if label not in configured})
+    return find_ids({label: answer for label, answer in folded.items() if label not in configured})
 
 
 def configured_names(source: Source) -> frozenset[str]:
