@@ -12,13 +12,17 @@ from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
+from leadbridge.domain.feedback.postback import Postback, postbacks_of
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.operator_steps import retry_by_operator
 from leadbridge.domain.repeats import Repeat, apply_repeat
 from leadbridge.domain.statistics.contribution import CountedLead
 from leadbridge.domain.timeline import Entry
 from leadbridge.settings import Settings, self_check
 from leadbridge.settings.intake import Intake
+from leadbridge.settings.sources import TrackerSettings
 from leadbridge.storage import items
+from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.links import cap_key
 from leadbridge.storage.statistics.counted import counted_item
 from leadbridge.storage.statistics.records import lead_change
@@ -220,7 +224,30 @@ def capped(count: int, *counted_in: str, **caps: int) -> dict[str, Any]:
 
 AT_LENDER_B = {**CREATE, "partner": "lender-b", "number": 1, "deal_id": 3}
 PAUSED = Pause("leadleader", NOW, NOW + 10 * MINUTE)
+TRACKERS = {"web": {"tracker": TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"})}}
+(POSTBACK,) = postbacks_of(submitted()[1], TRACKERS)
+OLDER, NEWER = (
+    replace(POSTBACK, event_id=f"evt_{number}", delivery_version=number, created_at=NOW + number * MINUTE)
+    for number in (3, 4)
+)
+
+
+def postbacks(*found: Postback, events: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
+    """A lead with postbacks, and a tracker that has these events."""
+    table = [*journey(*closed()), *(postback_item(replace(one, **changes)) for one in found)]
+    received = [{"event_id": event, "lead_id": LEAD.lead_id} for event in events]
+    return {"feedback": TRACKERS, "table": table, "tracker_events": received}
+
+
 UNBALANCED: list[tuple[str, dict[str, Any]]] = [
+    ("changes_have_postbacks", postbacks()),
+    ("changes_have_postbacks", postbacks(POSTBACK, NEWER)),
+    ("postbacks_are_accepted_or_failed", postbacks(POSTBACK)),
+    ("postbacks_are_accepted_or_failed", postbacks(POSTBACK, state=PostbackState.ACCEPTED)),
+    ("postbacks_are_accepted_or_failed", postbacks(POSTBACK, state=PostbackState.FAILED)),
+    ("postbacks_are_accepted_or_failed", postbacks(POSTBACK, state=PostbackState.SKIPPED)),
+    ("postbacks_are_accepted_or_failed", postbacks(events=("evt_of_nothing",))),
+    ("postbacks_are_in_order", postbacks(OLDER, NEWER, events=("evt_4", "evt_3"))),
     ("accepted_leads_are_stored", {"table": []}),
     ("accepted_leads_are_stored", {"posted": [POSTED, replace(POSTED, lead_id="ld_other")]}),
     ("deliveries_reach_an_end_state", {"table": journey(submitted()[0])}),
@@ -337,6 +364,12 @@ def reworded(changes: dict[str, Any]) -> dict[str, Any]:
 def test_no_check_reads_the_wording(check: str, changes: dict[str, Any]) -> None:
     assert violations(balanced(**reworded(changes)), [check]), check
     assert violations(balanced(**reworded({"table": balanced().table}))) == []
+
+
+def test_a_postback_that_the_tracker_has_is_no_violation() -> None:
+    found = postbacks(POSTBACK, events=(POSTBACK.event_id,), state=PostbackState.ACCEPTED)
+    names = [name for name in CHECKS if "postbacks" in name]
+    assert violations(balanced(**found), names) == []
 
 
 def test_shares_that_chance_explains_are_no_violation() -> None:
