@@ -15,7 +15,7 @@ from leadbridge_cli.paging import Page
 from leadbridge_cli.sanitize import for_spreadsheet, masked
 
 DELIVERY_FIELDS = (
-    *("state", "deal_id", "account_uuid", "partner_status", "attempts", "submitted_at"),
+    *("state", "deal_id", "account_uuid", "partner_status", "outcome", "attempts", "submitted_at"),
     *("last_error_code", "last_error"),
 )
 LEAD_FIELDS = ("lead_id", "source", "received_at", "status")

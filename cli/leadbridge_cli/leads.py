@@ -21,6 +21,9 @@ Partner = Annotated[
     str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")
 ]
 Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state, such as failed or incomplete.")]
+Outcome = Annotated[
+    str | None, typer.Option("--outcome", help="Only leads with this outcome at a partner, such as issued or declined.")
+]
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
@@ -32,6 +35,7 @@ def list_leads(
     output: Output,
     api: Api,
     status: Status = None,
+    outcome: Outcome = None,
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
@@ -42,7 +46,7 @@ def list_leads(
     reveal: Reveal = False,
 ) -> None:
     """List leads, newest first."""
-    wanted = LeadQuery(status, source, partner, phone, attention=attention, masked=not reveal)
+    wanted = LeadQuery(status, source, partner, phone, attention=attention, outcome=outcome, masked=not reveal)
     if every:
         with output.progress("leads") as advance:
             leads = []
@@ -264,6 +268,7 @@ def export(
     api: Api,
     file: Annotated[Path, typer.Argument(help="CSV file to write; - writes to stdout.")],
     status: Status = None,
+    outcome: Outcome = None,
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
@@ -273,7 +278,7 @@ def export(
     """Write leads to a CSV file without formulas, one line per delivery."""
     from leadbridge_cli.csv_export import export_to
 
-    wanted = LeadQuery(status, source, partner, phone, masked=not reveal)
+    wanted = LeadQuery(status, source, partner, phone, outcome=outcome, masked=not reveal)
     export_to(output, file, iter_pages(api, wanted), overwrite=overwrite, reveal=reveal)
 
 

@@ -20,13 +20,15 @@ class LeadQuery:
     partner: str | None = None
     phone: str | None = None
     attention: bool = False
+    outcome: str | None = None
     masked: bool = True
 
     @property
     def query(self) -> dict[str, str | int | None]:
         """Return the query parameters."""
         flags = {"attention": "true" if self.attention else None, "masked": "true" if self.masked else None}
-        return {"status": self.status, "source": self.source, "partner": self.partner, "phone": self.phone, **flags}
+        names = ("status", "outcome", "source", "partner", "phone")
+        return {**{name: getattr(self, name) for name in names}, **flags}
 
 
 @dataclass(frozen=True)

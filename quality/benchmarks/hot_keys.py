@@ -55,6 +55,7 @@ SHARED = {
     r"SOURCES$": "one write per hour",
     r"CHECKS#": "one write per sweep, each minute",
     r"STATS#": "one write per day and source for each batch of the stream, spread over the shards if batches are large",
+    r"CAMPAIGNS": "as STATS#, for sources with more than two campaigns a day, and one write for each new name",
     r"STATS$": "one write for each page of leads that the nightly comparison of the statistics reads",
 }
 

@@ -41,7 +41,7 @@ PROBLEM = FieldError("person.phone", FieldCode.NOT_A_PHONE)
 
 def advertised(number: int, campaign: str = "spring") -> Lead:
     """A lead of a campaign."""
-    return lead(number).model_copy(update={"utm": {"utm_campaign": campaign}})
+    return lead(number).model_copy(update={"utm": {"utm_campaign": campaign}, "campaign": campaign})
 
 
 def move(store: LeadRepository, one: Lead, *path: str, at: datetime = NOW) -> None:
@@ -81,7 +81,7 @@ def deal_of(found: Delivery) -> int:
 def apply_fetch(store: LeadRepository, one: Lead, table: Table) -> Iterator[None]:
     """Store a lead that its form only named, and then what was fetched."""
     waiting = new_fetch(one.lead_id, one.source, {"leadgen_id": "9"}, NOW)
-    named = one.model_copy(update={"partners": (), "utm": {}})
+    named = one.model_copy(update={"partners": (), "utm": {}, "campaign": ""})
     assert store.accept(named, phone_hash=None, fetch=waiting) is None
     yield
     change = complete_fetch(waiting, NOW)

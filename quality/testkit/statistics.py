@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from leadbridge.domain.statistics.contribution import CountedLead, Counts, LeadChange, added
+from leadbridge.domain.statistics.contribution import OTHER, CountedLead, Counts, LeadChange, added
 from leadbridge.runtime import aws
 from leadbridge.storage import items
+from leadbridge.storage.statistics.campaigns import PARTITION, names_by_cell
 from leadbridge.storage.statistics.counted import CountedLeads
-from leadbridge.storage.statistics.counters import read_counts
+from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, CounterReader
 from leadbridge.storage.statistics.records import lead_change
 from leadbridge.storage.table import Table
 
@@ -35,13 +37,25 @@ def changes_of(every: Iterable[dict[str, Any]]) -> dict[str, LeadChange]:
 
 
 def expected_counts(every: Iterable[dict[str, Any]]) -> Counts:
-    """The counts that the leads of a table add up to, if all campaigns are counted by name."""
-    return added((CountedLead().merged(change).counts(), 1) for change in changes_of(every).values())
+    """The counts that the leads of a table add up to, with the numbers of the campaigns that it has."""
+    every = list(every)
+    names = names_by_cell(values for values in every if values["pk"] == PARTITION)
+
+    def counted(change: LeadChange) -> CountedLead:
+        found = CountedLead().merged(change)
+        if (lead := found.lead) is None:
+            return found
+        known = names.get((lead.day, lead.source), [])
+        number = known.index(lead.campaign) if lead.campaign in known else OTHER
+        return replace(found, lead=replace(lead, campaign_number=number))
+
+    return added((counted(change).counts(), 1) for change in changes_of(every).values())
 
 
 def counts_of(table: str) -> Counts:
     """What the counters of a table contain."""
-    return added([(read_counts(Table(aws.dynamodb(), table), FIRST, LAST), 1)])
+    reader = CounterReader(Table(aws.dynamodb(), table), FIRST, LAST)
+    return added([(reader.counts(), 1), (reader.counts(CAMPAIGN_COUNTERS), 1)])
 
 
 def count_all(table: str, now: datetime) -> None:

@@ -177,12 +177,16 @@ def with_entry(*names: str) -> dict[str, Any]:
 
 def counted(*, wrong: str = "") -> dict[str, Any]:
     """A closed lead that is counted, rightly or with one mistake."""
-    table = journey(*closed())
+    table = [{**one, "campaign": "spring"} if one["sk"] == "LEAD" else one for one in journey(*closed())]
     change = lead_change(table)
     assert change is not None
-    lead = CountedLead().merged(change)
-    ((day, source), counts), *_ = lead.counts().items()
+    assert change.lead is not None
+    lead = CountedLead().merged(replace(change, lead=replace(change.lead, campaign_number=0)))
+    ((day, source, _), counts), *_ = lead.counts().items()
     counters: dict[str, Any] = {"pk": "STATS#0", "sk": f"{day}#{source}", **counts}
+    table.append({"pk": "CAMPAIGNS", "sk": f"{day}#{source}", "names": ["spring"], "version": 1})
+    if wrong == "campaign":
+        counters["c|0|l"] = 2
     if wrong == "counters":
         counters["l"] = 2
     if wrong == "lead":
@@ -332,6 +336,7 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("statistics_count_every_lead", counted(wrong="counters")),
     ("statistics_count_every_lead", counted(wrong="lead")),
     ("statistics_count_every_lead", counted(wrong="missing")),
+    ("campaigns_agree_with_a_recount", counted(wrong="campaign")),
 ]
 
 
@@ -475,7 +480,8 @@ def test_a_lead_that_was_refused_before_it_had_what_the_next_partner_requires_is
 
 
 def test_a_lead_that_is_counted_once_is_no_violation() -> None:
-    assert violations(balanced(**counted()), ["statistics_count_every_lead"]) == []
+    names = ["statistics_count_every_lead", "campaigns_agree_with_a_recount"]
+    assert violations(balanced(**counted()), names) == []
 
 
 def test_the_test_lead_of_a_deployment_must_not_be_counted() -> None:

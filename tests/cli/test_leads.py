@@ -19,6 +19,7 @@ from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
 from quality.testkit.cli.gateway import problem
 from quality.testkit.cli.terminal import LEAD, MINUTE, Terminal, run
+from quality.testkit.counted_lives import move
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 
@@ -407,6 +408,30 @@ def test_an_incomplete_lead_is_listed_and_shown_with_its_problems(terminal: Term
     assert "must be a phone number" in shown.out
     assert ("Телефон" in shown.out, "дзвоніть" in shown.out) == (True, False)
     assert "дзвоніть 380" in terminal.run("leads", "show", one.lead_id, "--reveal").out
+
+
+def test_leads_are_listed_by_outcome(terminal: Terminal) -> None:
+    one = lead(7)
+    terminal.store.accept(one, phone_hash=None)
+    move(terminal.store, one, "submitting", "submitted", "issued")
+    listed = [terminal.run("leads", "list", "--outcome", name, "--json").json["leads"] for name in ("issued", "active")]
+    assert [[found["lead_id"] for found in page] for page in listed] == [[one.lead_id], []]
+    assert terminal.run("leads", "list", "--outcome", "paid").code == 2
+
+
+def test_the_funnel_of_campaigns_is_shown_and_written_as_csv(terminal: Terminal) -> None:
+    one = lead(7, received_at=utc_now()).model_copy(update={"campaign": "=spring"})
+    terminal.store.accept(one, phone_hash=None)
+    move(terminal.store, one, "submitting", "submitted", "issued", at=one.received_at)
+    shown = terminal.run("stats", "--by", "campaign").out
+    assert "1 (100%, 2 s)" in shown
+    header, row = csv.reader(terminal.run("stats", "--by", "campaign", "--csv").out.splitlines())
+    found = dict(zip(header, row, strict=True))
+    assert (found["campaign"], found["received"], found["issued"]) == ("'=spring", "1", "1")
+    assert found["median_seconds_submitted"] == "2"
+    for by in ("source", "partner", "outcome"):
+        assert len(terminal.run("stats", "--by", by, "--csv").out.splitlines()) == 2
+    assert terminal.run("stats", "--csv").code == 2
 
 
 def test_incomplete_leads_are_counted_by_problem(terminal: Terminal) -> None:

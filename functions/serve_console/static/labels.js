@@ -5,10 +5,14 @@ import { formatDateTime, formatRelative, formatShort, hasText, phrase, t } from 
 
 export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "skipped", "unknown", "failed"];
 
+// The outcomes of deliveries, in the order of the funnel.
+export const OUTCOMES = ["new", "in_progress", "approved", "issued", "active", "declined", "cancelled"];
+
 const TONES = {
   incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
   pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral", accepted: "good",
+  "outcome.approved": "good", "outcome.issued": "good", "outcome.active": "good",
   "partner.open": "good", "partner.paused": "warn", "partner.circuit_open": "bad", "partner.closed": "neutral", "partner.capped": "neutral",
 };
 const SIGNS = { good: "✓", neutral: "●", warn: "▲", bad: "!" };
@@ -21,6 +25,27 @@ export function pill(state, kind = "state") {
   const tone = TONES[`${kind}.${state}`] ?? toneOfState(state);
   const text = hasText(`${kind}.${state}`) ? t(`${kind}.${state}`) : isolate(state);
   return el("span", { class: `pill ${tone}` }, el("span", { "aria-hidden": "true", class: "sign" }, SIGNS[tone]), text);
+}
+
+// The pill of a delivery: its outcome if it has one, else its state.
+export function deliveryPill({ state, outcome }) {
+  return OUTCOMES.includes(outcome) && ["submitted", "closed"].includes(state) ? pill(outcome, "outcome") : pill(state);
+}
+
+// The pill of a lead: that of the delivery which determines its status; with several, of the one that came furthest.
+export function leadPill({ status, deliveries }) {
+  const place = ({ outcome }) => (["declined", "cancelled"].includes(outcome) ? -1 : OUTCOMES.indexOf(outcome) + 1);
+  const [first] = Object.values(deliveries).filter((one) => one.state === status && one.outcome).sort((a, b) => place(b) - place(a));
+  return first ? deliveryPill(first) : pill(status);
+}
+
+// The tone of an outcome, such as "good"; null for an unknown one.
+export function toneOfOutcome(outcome) {
+  return OUTCOMES.includes(outcome) ? (TONES[`outcome.${outcome}`] ?? "neutral") : null;
+}
+
+export function outcomeName(outcome) {
+  return hasText(`outcome.${outcome}`) ? t(`outcome.${outcome}`) : isolate(outcome);
 }
 
 export function time(text, { short = null } = {}) {

@@ -6,7 +6,7 @@ import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, knownPartners, partnerName } from "./partners.js";
-import { errorExplained, facts, fieldName, lastError, leadLink, namedErrors, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
+import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, namedErrors, outcomeName, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
@@ -93,7 +93,7 @@ function heading(lead) {
       el("h1", { tabindex: "-1", "data-key": "h1" }, name),
       el("p", { class: "muted" }, phrase("lead.received_from", { source: lead.source, time: time(lead.received_at) }), " · ", el("code", {}, lead.lead_id)),
     ),
-    pill(lead.status),
+    leadPill(lead),
   ];
 }
 
@@ -166,7 +166,7 @@ function card(lead, partner, delivery, done) {
   return el(
     "article",
     { class: `card delivery${needsOperator ? ` stuck ${needsCheck ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
-    el("div", { class: "heading" }, el("h3", {}, isolate(partnerName(partner))), pill(delivery.state)),
+    el("div", { class: "heading" }, el("h3", {}, isolate(partnerName(partner))), deliveryPill(delivery)),
     el("div", { class: "advice" },
       el("p", {}, el("strong", {}, wait ?? text("explanation"))),
       delivery.last_error && el("p", { class: "error" }, errorExplained(lastError(delivery))),
@@ -174,7 +174,7 @@ function card(lead, partner, delivery, done) {
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
-      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), hasText(`outcome.${delivery.outcome}`) && ` (${t(`outcome.${delivery.outcome}`)})`]],
+      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), delivery.outcome && [" (", outcomeName(delivery.outcome), ")"]]],
       [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && isolate(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],

@@ -5,7 +5,7 @@ import { download, fetchAll, toCsv } from "./csv.js";
 import { append, el, fill, isolate } from "./dom.js";
 import { notify } from "./layout.js";
 import { knownPartners, knownSources, partnerName, partnerNames } from "./partners.js";
-import { STATES, pill, time, title, waiting } from "./labels.js";
+import { OUTCOMES, STATES, leadPill, outcomeName, time, title, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { formatShort, phrase, t } from "./words.js";
 
@@ -18,7 +18,7 @@ export function reset() {
 
 export async function show(main, { signal, query }) {
   title(t("nav.leads"));
-  const filters = Object.fromEntries(["status", "source", "partner", "attention"].map((name) => [name, query.get(name) ?? ""]));
+  const filters = Object.fromEntries(["status", "outcome", "source", "partner", "attention"].map((name) => [name, query.get(name) ?? ""]));
   const address = JSON.stringify(filters);
   if (kept?.address !== address) kept = { address, filters, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
   const list = new List(kept, signal);
@@ -172,7 +172,7 @@ function cells(lead) {
   return [
     el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, isolate(lead.person?.phone ?? ""))),
     el("span", { class: "where muted" }, isolate(lead.source, { cut: 40 }), " → ", isolate(partnerNames(Object.keys(lead.deliveries)) || "–", { cut: 60 }), wait && el("span", { class: "wait" }, wait)),
-    el("span", { class: "state" }, pill(lead.status), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
+    el("span", { class: "state" }, leadPill(lead), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];
 }
@@ -208,6 +208,7 @@ function filterBar(filters, list, find) {
     { class: "filters", role: "search", onsubmit: submit },
     el("div", { class: "phone" }, el("label", { for: "phone" }, t("list.phone")), el("div", { class: "joined" }, phone, el("button", { type: "submit" }, t("list.find")))),
     choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
+    choice("outcome", OUTCOMES.map((outcome) => option(outcome, outcomeName(outcome)))),
     el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
     choice("partner", partners.map((one) => option(one, partnerName(one)))),
     el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear")),

@@ -5,9 +5,9 @@ import { attentionCards, loadAttention } from "./attention.js";
 import { bars, byDay, dayOf, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { knownPartners, partnerName } from "./partners.js";
-import { STATES, facts, time, title } from "./labels.js";
+import { STATES, facts, outcomeName, time, title } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
-import { hasText, phrase, t } from "./words.js";
+import { phrase, t } from "./words.js";
 
 const PERIODS = [7, 30, 90]; // days
 const DAY = 86_400_000; // milliseconds
@@ -94,10 +94,6 @@ function drawCharts(figures, partner, signal) {
       !partner && figures.campaigns.length > 0 && bars(t("charts.by_campaign"), topCampaigns(figures.campaigns), campaignName)),
     el("p", { class: "muted" }, t("charts.delay")),
   ];
-}
-
-function outcomeName(outcome) {
-  return hasText(`outcome.${outcome}`) ? t(`outcome.${outcome}`) : isolate(outcome);
 }
 
 function campaignName(campaign) {

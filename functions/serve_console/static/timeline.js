@@ -2,11 +2,11 @@
 
 import { el, isolate } from "./dom.js";
 import { partnerName, partnerNames } from "./partners.js";
-import { fieldNames, leadLink, meaningOf, time, waitReason } from "./labels.js";
+import { fieldNames, leadLink, meaningOf, outcomeName, time, toneOfOutcome, waitReason } from "./labels.js";
 import { hasText, phrase, t } from "./words.js";
 
 const TONES = {
-  submitted: "good", status_changed: "good", message_sent: "good", postback_accepted: "good", resolved: "good",
+  submitted: "good", message_sent: "good", postback_accepted: "good", resolved: "good",
   resolution_withdrawn: "warn", contested: "bad",
   unknown: "bad", failed: "bad", message_unknown: "bad", message_failed: "bad", postback_failed: "bad", erased: "bad",
   attempt_failed: "warn", attempt_uncertain: "warn", rejected: "warn", message_no_channel: "warn", revealed: "warn",
@@ -14,7 +14,7 @@ const TONES = {
 };
 
 export function toneOf(entry) {
-  return entry.data?.warning_code ? "warn" : (TONES[entry.what] ?? "neutral");
+  return entry.data?.warning_code ? "warn" : (TONES[entry.what] ?? toneOfOutcome(entry.data?.outcome) ?? "neutral");
 }
 
 export function renderEntry(entry) {
@@ -46,7 +46,7 @@ const FACTS = [
   ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
   ["tracker", labelled("tracker")],
   ["template_id", labelled("template")],
-  ["status", (status, { outcome }) => [isolate(status), hasText(`outcome.${outcome}`) && ` (${t(`outcome.${outcome}`)})`]],
+  ["status", (status, { outcome }) => [isolate(status), outcome && [" (", outcomeName(outcome), ")"]]],
   ["type", isolate],
   ["offer_name", isolate],
   ["price", (price, { currency }) => isolate([price, currency].filter(Boolean).join(" "))],

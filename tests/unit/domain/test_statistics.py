@@ -1,12 +1,17 @@
 """What a lead contributes to the statistics, as pure facts."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import permutations
+from typing import Any
 
+import pytest
+
+from leadbridge.domain.acceptance.build import MAX_CAMPAIGN_LENGTH, build_lead
 from leadbridge.domain.statistics.contribution import DeliveryFacts, LeadChange, LeadFacts
 
 DAY = "2026-03-01"
-LEAD = LeadFacts(2, DAY, "web", "spring", ())
+LEAD = LeadFacts(2, DAY, "web", "spring")
 CHANGES = (
     LeadChange(DAY, "web", LEAD, expires_at=100),
     LeadChange(DAY, "web", replace(LEAD, version=3, problems=("person.phone required",)), expires_at=90),
@@ -29,3 +34,18 @@ def test_changes_merge_to_the_newest_facts_in_any_order() -> None:
             {"a": "2026-03-04", "b": "2026-03-02"},
             300,
         )
+
+
+@pytest.mark.parametrize(
+    ("count_by", "campaign"),
+    [
+        ("utm.utm_campaign", "spring"),
+        ("ids.sub1", "blue button"),
+        ("ids.campaign_id", ""),
+        ("utm.utm_term", ("long " * 20)[:MAX_CAMPAIGN_LENGTH]),
+    ],
+)
+def test_a_lead_is_counted_by_the_field_of_its_source(count_by: str, campaign: str) -> None:
+    values = {"utm": {"utm_campaign": " spring ", "utm_term": "long " * 20}, "ids": {"sub1": "blue button"}}
+    about: dict[str, Any] = {"lead_id": "ld_1", "source": "web", "received_at": datetime(2026, 3, 1, tzinfo=UTC)}
+    assert build_lead(values, **about, partners={}, count_by=count_by).campaign == campaign

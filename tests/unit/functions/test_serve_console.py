@@ -20,7 +20,7 @@ from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.lead import field_paths
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.routing.fallback import NextOn
-from leadbridge.domain.statistics.contribution import LONGER, TIME_LIMITS
+from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT
@@ -158,7 +158,7 @@ def test_every_state_field_step_and_error_is_translated() -> None:
     assert {f"waiting.{reason}" for reason in WaitReason} <= keys
     assert {f"partner.{state}" for state in get_args(get_type_hints(PartnerView)["state"])} <= keys
     assert {f"cap.{window}" for window in get_args(get_type_hints(CapView)["window"])} <= keys
-    assert {f"partners.within.{limit}" for limit in (*TIME_LIMITS, LONGER)} <= keys
+    assert {f"partners.within.{limit}" for limit in (*TIME_LIMITS[Stage.SUBMITTED], LONGER)} <= keys
     assert {f"outcome.{outcome}" for outcome in DeliveryOutcome} <= keys
     assert {f"next_on.{outcome}" for outcome in NextOn} <= keys
     assert {f"dry_run.{result}" for result in get_args(get_type_hints(RuleResultView)["result"])} <= keys

@@ -23,7 +23,7 @@ from quality.testkit.statistics import counts_of, every_item
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, stream_mappings
 
-CELL = ("2026-03-01", "web")
+CELL = ("2026-03-01", "web", 0)
 DONE: dict[str, list[Any]] = {"batchItemFailures": []}
 
 
@@ -69,7 +69,7 @@ def test_the_test_lead_of_a_deployment_is_not_counted(app: ModuleType, store: Le
     [
         {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "x"}}},
         {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "LEAD#x"}, "sk": {"S": "DELIVERY#y"}}},
-        {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "LEAD#x"}, "sk": {"S": "LEAD"}, "utm": {"X": 1}}},
+        {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "LEAD#x"}, "sk": {"S": "LEAD"}, "campaign": {"X": 1}}},
     ],
 )
 @pytest.mark.filterwarnings("ignore:No application metrics")

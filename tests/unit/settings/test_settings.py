@@ -178,6 +178,8 @@ def test_the_example_of_this_file_is_valid() -> None:
         (lambda _, lender: lender.update(hours=["mon 9:00-24:01"]), "the latest time is 24:00"),
         (lambda _, lender: lender.update(hours=["mon 9:60-18:00"]), "opening hours look like"),
         (lambda _, lender: lender.update(hours=["mon-tue-wed 9:00-18:00"]), "'mon-tue-wed' is no day"),
+        (lambda web, _: web.update(count_by="ids.gclid"), "count_by: String should match pattern"),
+        (lambda web, _: web.update(count_by="person.phone"), "count_by: String should match pattern"),
         (lambda _, lender: lender["statuses"].update({"Нова": "new"}), "partners.lender.statuses.Нова"),
         (lambda _, lender: lender["statuses"].update({"Нова": {}}), "partners.lender.statuses.Нова.outcome"),
         (

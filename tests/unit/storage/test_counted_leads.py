@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from leadbridge.domain.delivery import new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
-from leadbridge.domain.statistics.contribution import MAX_CAMPAIGNS, OTHER_CAMPAIGNS, LeadChange
+from leadbridge.domain.statistics.contribution import MAIN, MAX_CAMPAIGNS, OTHER, LeadChange, part_of
 from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.storage import items
@@ -20,7 +20,7 @@ from leadbridge.storage.statistics.counters import MANY_CHANGES, SHARDS, spread
 from leadbridge.storage.statistics.records import change_of
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
-from quality.benchmarks.capacity import Meter
+from quality.benchmarks.capacity import Meter, size
 from quality.testkit.aws.aws_answers import aws_error
 from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.counted_lives import DAY, PROBLEM, advertised, move
@@ -29,7 +29,7 @@ from quality.testkit.people import NOW, lead
 from quality.testkit.statistics import counts_of, every_item, expected_counts
 from quality.testkit.template import template
 
-CELL = ("2026-03-01", "web")
+CELL = ("2026-03-01", "web", MAIN)
 
 Records = list[dict[str, Any]]
 
@@ -67,12 +67,13 @@ def test_a_lead_is_counted_once_along_its_way(store: LeadRepository) -> None:
     one = advertised(1)
     store.accept(one, phone_hash=None)
     count(take_records())
-    assert counts_of(TABLE) == {CELL: Counter({"l": 1, "n|spring": 1, "d|leadleader|received|": 1})}
+    assert counts_of(TABLE) == {CELL: Counter({"l": 1, "c|0|l": 1, "d|leadleader|received|": 1})}
     move(store, one, "submitting", "submitted", "approved")
     records = take_records()
     count(records)
-    expected = {"l": 1, "n|spring": 1, "d|leadleader|submitted|approved": 1, "o|approved|spring": 1}
-    expected |= {"t|leadleader|5": 1}
+    expected = {"l": 1, "c|0|l": 1, "d|leadleader|submitted|approved": 1, "c|0|o|approved": 1}
+    for stage, limit in {"s": 5, "a": 3600}.items():
+        expected |= {f"t|{stage}|leadleader|{limit}": 1, f"t|{stage}||{limit}": 1, f"c|0|t|{stage}||{limit}": 1}
     assert counts_of(TABLE) == {CELL: Counter(expected)}
     before = every_item(TABLE)
     count(records)
@@ -101,7 +102,7 @@ def test_a_delivery_that_is_counted_before_its_lead_counts_for_the_leads_day_and
     for record in take_records():
         (leads if record["dynamodb"]["Keys"]["sk"]["S"] == "LEAD" else deliveries).append(record)
     count(deliveries)
-    expected = {("2026-02-28", "web"): Counter({"l": 1, "n|spring": 1, "d|leadleader|received|": 1})}
+    expected = {("2026-02-28", "web", MAIN): Counter({"l": 1, "c|0|l": 1, "d|leadleader|received|": 1})}
     assert counts_of(TABLE) == expected
     count(leads)
     assert counts_of(TABLE) == expected
@@ -299,7 +300,8 @@ def test_a_thousand_leads_are_counted_in_few_transactions(store: LeadRepository)
 
     count(records, Metered())
     assert calls["transact_write_items"] == 3, "for 90 leads at most"
-    assert calls["batch_get_item"] == 2 * 3, "records and campaigns"
+    assert calls["batch_get_item"] == 3, "records"
+    assert calls["get_item"] == calls["put_item"] == 1, "the names of the campaigns, which the worker remembers"
     assert meter.written / 200 < 2.1, "two units for a lead, and the counters' share"
     assert counts_of(TABLE)[CELL]["l"] == 200
 
@@ -314,20 +316,56 @@ def test_many_different_problems_fit_the_expressions_that_dynamodb_accepts(store
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_a_hostile_form_makes_a_bounded_number_of_campaigns(store: LeadRepository, alone: bool) -> None:
+def test_a_hostile_form_makes_a_bounded_number_of_campaigns(
+    store: LeadRepository, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    monkeypatch.setattr("leadbridge.storage.statistics.campaigns.MAX_CAMPAIGNS", 20)
     for number in range(60):
-        store.accept(advertised(number, f"{number} {'x' * 900}"), phone_hash=None)
+        store.accept(advertised(number, f"{number} {'x' * 40}"), phone_hash=None)
         if alone:
             count(take_records())
     count(take_records())
-    found = counts_of(TABLE)[CELL]
-    names = [name for name in found if name.startswith("n|")]
-    assert len(names) == MAX_CAMPAIGNS + 1
-    assert found[f"n|{OTHER_CAMPAIGNS}"] == 60 - MAX_CAMPAIGNS
-    assert max(map(len, names)) < 60
+    leads = {name: number for found in counts_of(TABLE).values() for name, number in found.items() if name[0] == "c"}
+    assert leads == {f"c|{OTHER}|l": 40, **{f"c|{number}|l": 1 for number in range(20)}}
     move(store, advertised(59), "submitting", "submitted", "approved")
     count(take_records())
-    assert counts_of(TABLE)[CELL][f"o|approved|{OTHER_CAMPAIGNS}"] == 1
+    assert counts_of(TABLE)[CELL][f"c|{OTHER}|o|approved"] == 1
+
+
+def test_counters_of_many_campaigns_are_small_items(store: LeadRepository) -> None:
+    """A write costs two units for each kilobyte of the item, however little of it changes."""
+    for number in range(MAX_CAMPAIGNS + 10):
+        one = advertised(number, f"{number} {'x' * 40}")
+        store.accept(one, phone_hash=None)
+        if number % 5 == 0:
+            move(store, one, *("submitting", "submitted", "approved", "issued")[: number % 4 + 1])
+    assert count(take_records()) == set()
+    assert counts_of(TABLE) == expected_counts(every_item(TABLE))
+    counters = [one for one in every_item(TABLE) if one["pk"].startswith(("STATS#", "CAMPAIGNS#"))]
+    assert len(counters) == 1 + part_of(MAX_CAMPAIGNS - 1)
+    assert max(size(items.encode(one)) for one in counters) <= 1024
+
+
+def test_two_workers_that_meet_new_campaigns_at_once_give_them_different_numbers(store: LeadRepository) -> None:
+    for number in range(2):
+        store.accept(advertised(number, f"campaign {number}"), phone_hash=None)
+    records = take_records()
+    halves = [[one for one in records if advertised(n).lead_id in str(one["dynamodb"]["Keys"])] for n in range(2)]
+
+    class Slow(Disturbed):
+        def put_item(self, **asked: Any) -> Any:
+            before, self.before = self.before, lambda: None
+            before()
+            return self.client.put_item(**asked)
+
+    client = Slow()
+    client.before = lambda: count(halves[1])
+    assert count(halves[0], client) == set()
+    assert counts_of(TABLE) == expected_counts(every_item(TABLE))
+    assert {name: number for name, number in counts_of(TABLE)[CELL].items() if name[0] == "c"} == {
+        "c|0|l": 1,
+        "c|1|l": 1,
+    }
 
 
 def test_few_changes_use_one_shard_and_many_all(store: LeadRepository) -> None:

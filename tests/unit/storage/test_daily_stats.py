@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from leadbridge.api.routes.stats import stats_view
+from leadbridge.api.routes.stats import FunnelView, stats_view
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.fetch import new_fetch
+from leadbridge.domain.statistics.contribution import MAIN
 from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
@@ -46,7 +47,7 @@ def come(
     took: timedelta = timedelta(),
 ) -> None:
     one = lead(number, source=source, received_at=NOW - days_ago * DAY)
-    store.accept(one.model_copy(update={"utm": {"utm_campaign": campaign}}), phone_hash=None)
+    store.accept(one.model_copy(update={"campaign": campaign}), phone_hash=None)
     found = store.delivery(one.lead_id, "leadleader")
     assert found is not None
     if fails:
@@ -105,11 +106,59 @@ def test_submitted_leads_are_counted_by_the_time_since_their_reception(book: Dai
 
 def test_campaigns_are_counted_with_their_outcomes(book: DailyStats, store: LeadRepository) -> None:
     some(store)
-    shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY), "campaign")
+    figures = book.between(TODAY - 7 * DAY, TODAY, with_campaigns=True)
+    shown = stats_view(TODAY - 7 * DAY, TODAY, figures, "campaign")
+    none, at_once = {"count": 0, "median_seconds": None}, {"count": 1, "median_seconds": 2}
+    three_days = {"count": 1, "median_seconds": 216_000}  # the middle of the range from two days to three
     assert shown["campaigns"] == [
-        {"source": "web", "campaign": "spring", "leads": 2, "outcomes": {"issued": 1}},
-        {"source": "tilda", "campaign": "autumn", "leads": 1, "outcomes": {"approved": 1}},
+        {
+            "source": "web",
+            "campaign": "spring",
+            "received": 2,
+            "outcomes": {"issued": 1},
+            "submitted": at_once,
+            "approved": three_days,
+            "issued": three_days,
+        },
+        {
+            "source": "tilda",
+            "campaign": "autumn",
+            "received": 1,
+            "outcomes": {"approved": 1},
+            "submitted": at_once,
+            "approved": {"count": 1, "median_seconds": 1800},
+            "issued": none,
+        },
     ]
+
+
+def counts(funnel: FunnelView) -> list[int]:
+    return [one["count"] for one in (funnel["submitted"], funnel["approved"], funnel["issued"])]
+
+
+def test_funnels_of_sources_and_partners_have_rates_and_times(book: DailyStats, store: LeadRepository) -> None:
+    some(store)
+    shown = stats_view(TODAY - 7 * DAY, TODAY, book.between(TODAY - 7 * DAY, TODAY))
+    web, tilda = shown["funnels"]["sources"]
+    (partner,) = shown["funnels"]["partners"]
+    assert (web["source"], web["received"], counts(web)) == ("web", 3, [1, 1, 1])
+    assert (tilda["source"], tilda["received"], counts(tilda)) == ("tilda", 1, [1, 1, 0])
+    assert (partner["partner"], partner["received"]) == ("leadleader", 4)
+    assert counts(partner) == [2, 2, 1]
+    assert 2 * 86_400 < (web["issued"]["median_seconds"] or 0) <= 3 * 86_400
+
+
+def test_campaigns_beyond_the_first_of_a_day_are_others(
+    book: DailyStats, store: LeadRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadbridge.storage.statistics.campaigns.MAX_CAMPAIGNS", 9)
+    for number in range(12):
+        come(store, number, campaign=f"campaign {number:02}", outcome="approved")
+    count_all(TABLE, NOW)
+    found = book.between(TODAY, TODAY, with_campaigns=True)
+    assert found.campaigns["web", "(other)"] == 3
+    assert len(found.campaigns) == 10
+    assert found.campaign_outcomes["web", "(other)", "approved"] == 3
 
 
 def test_a_lead_that_waits_to_be_fetched_counts_as_a_lead_without_deliveries(
@@ -163,12 +212,11 @@ def test_the_work_does_not_depend_on_the_number_of_leads(store: LeadRepository, 
     """A million leads a month, from five sources with ten campaigns, in all shards."""
     leads_a_day = 33_000
     counts = Counter({"l": leads_a_day, "d|leadleader|submitted|in_progress": leads_a_day})
-    counts |= Counter({f"n|campaign {number}": leads_a_day // 10 + 1 for number in range(10)})
     table = Table(aws.dynamodb(), TABLE)
     for number in range(days):
         for source in range(5):
             day = (TODAY - number * DAY).isoformat()
-            table.write(counter_write((day, f"source-{source}"), counts, number % SHARDS))
+            table.write(counter_write((day, f"source-{source}", MAIN), counts, number % SHARDS))
     client: Any = Reading()
     found = DailyStats(Table(client, TABLE)).between(TODAY - (days - 1) * DAY, TODAY)
     assert found.leads.total() == days * 5 * leads_a_day
@@ -182,10 +230,10 @@ def test_a_range_with_too_many_counters_is_refused_before_it_takes_too_long(
 ) -> None:
     """A page of a megabyte takes the function about a second, and the gateway waits for 29."""
     monkeypatch.setattr("quality.testkit.aws.memory_dynamodb.MAX_PAGE", 10_000)
-    counts = Counter({f"n|campaign {number}": 1 for number in range(100)})
+    counts = Counter({f"p|field {number} required": 1 for number in range(100)})
     table = Table(aws.dynamodb(), TABLE)
     for number in range(100):
-        cell = ((TODAY - number * DAY).isoformat(), "web")
+        cell = ((TODAY - number * DAY).isoformat(), "web", MAIN)
         table.write(put({**counter_key(cell, 0), **counts}, ttl=False))
     client: Any = Reading()
     with pytest.raises(TooManyCounters):
@@ -196,7 +244,7 @@ def test_a_range_with_too_many_counters_is_refused_before_it_takes_too_long(
 @pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
 def test_a_count_that_moves_between_shards_while_they_are_read_is_not_negative(store: LeadRepository) -> None:
     """The reader sees a state's end in a later shard, and has read the shard of its beginning before."""
-    table, cell = Table(aws.dynamodb(), TABLE), (TODAY.isoformat(), "web")
+    table, cell = Table(aws.dynamodb(), TABLE), (TODAY.isoformat(), "web", MAIN)
     moved = Counter({"d|leadleader|received|": -1, "d|leadleader|submitting|": 1})
     table.write(counter_write(cell, moved, 5))
     shown = stats_view(TODAY, TODAY, DailyStats(table).between(TODAY, TODAY), "outcome")

@@ -50,9 +50,10 @@ class Model:
         self.table = table
         self.leads: dict[str, tuple[Lead, str]] = {}
         self.states: dict[tuple[str, str], State] = {}
+        self.outcomes: dict[tuple[str, str], str | None] = {}
         self.changed: set[str] = set()
 
-    def arrive(self, number: int, minute: int, state: State) -> None:
+    def arrive(self, number: int, minute: int, state: State, outcome: str | None = None) -> None:
         """Store a lead of some minute with a delivery to each partner."""
         source, phone = ("web", "tilda")[number % 2], PHONES[number % 3 % 2]
         one = lead(number, source=source, received_at=NOW + timedelta(minutes=minute))
@@ -63,14 +64,16 @@ class Model:
         self.changed.add(one.lead_id)
         self.table.write(put(items.lead_item(one, phone_hash=phone)))
         for partner in one.partners:
-            self.move(one.lead_id, partner, state)
+            self.move(one.lead_id, partner, state, outcome)
 
-    def move(self, lead_id: str, partner: str, state: State) -> None:
-        """Move a delivery to a state."""
+    def move(self, lead_id: str, partner: str, state: State, outcome: str | None = None) -> None:
+        """Move a delivery to a state. A submitted one may have an outcome."""
         one, _ = self.leads[lead_id]
         self.states[lead_id, partner] = state
+        outcome = outcome if state is State.SUBMITTED else None
+        self.outcomes[lead_id, partner] = outcome
         self.changed.add(lead_id)
-        self.table.write(put(items.delivery_item(delivery(one, partner, state))))
+        self.table.write(put(items.delivery_item(delivery(one, partner, state, outcome))))
 
     def vanish(self, lead_id: str) -> None:
         """Delete a lead and its deliveries."""
@@ -92,30 +95,46 @@ class Model:
             has_state = states.get(wanted.partner) == wanted.status.value
         else:
             has_state = wanted.status is None or wanted.status.value in states.values()
+        has_outcome = wanted.outcome is None or any(
+            self.outcomes[one.lead_id, partner] == wanted.outcome
+            and wanted.status in {None, states[partner]}
+            and wanted.partner in {None, partner}
+            for partner in one.partners
+        )
         return (
             has_state
+            and has_outcome
             and wanted.source in {None, one.source}
             and (wanted.partner is None or wanted.partner in one.partners)
             and wanted.phone_hash in {None, phone}
         )
 
 
-def delivery(one: Lead, partner: str, state: State) -> Delivery:
-    return Delivery(lead_id=one.lead_id, partner=partner, source=one.source, received_at=one.received_at, state=state)
+def delivery(one: Lead, partner: str, state: State, outcome: str | None = None) -> Delivery:
+    return Delivery(
+        lead_id=one.lead_id,
+        partner=partner,
+        source=one.source,
+        received_at=one.received_at,
+        state=state,
+        outcome=outcome,
+    )
 
 
 STATES = st.sampled_from([State.RECEIVED, State.FAILED, State.SUBMITTED])
+OUTCOMES = st.sampled_from([None, "approved", "issued"])
 FILTERS = st.builds(
     LeadFilter,
-    status=st.sampled_from([None, LeadStatus.RECEIVED, LeadStatus.FAILED]),
+    status=st.sampled_from([None, LeadStatus.RECEIVED, LeadStatus.FAILED, LeadStatus.SUBMITTED]),
     source=st.sampled_from([None, None, "web"]),
     partner=st.sampled_from([None, None, "matchtrade"]),
     phone_hash=st.sampled_from([None, None, PHONES[0]]),
+    outcome=st.sampled_from([None, None, "issued"]),
 )
-ARRIVALS = st.tuples(st.just("arrive"), st.integers(0, 99), st.integers(-5, 40), STATES)
+ARRIVALS = st.tuples(st.just("arrive"), st.integers(0, 99), st.integers(-5, 40), STATES, OUTCOMES)
 CHANGES = st.one_of(
     ARRIVALS,
-    st.tuples(st.just("move"), st.integers(0, 99), st.integers(0, 1), STATES),
+    st.tuples(st.just("move"), st.integers(0, 99), st.integers(0, 1), STATES, OUTCOMES),
     st.tuples(st.just("vanish"), st.integers(0, 99)),
 )
 
@@ -130,7 +149,7 @@ def apply(model: Model, change: tuple[Any, ...]) -> None:
             model.vanish(lead_id)
         else:
             partners = model.leads[lead_id][0].partners
-            model.move(lead_id, partners[rest[0] % len(partners)], rest[1])
+            model.move(lead_id, partners[rest[0] % len(partners)], *rest[1:])
 
 
 def check_page(page: LeadPage, wanted: LeadFilter, limit: int, position: str) -> str:

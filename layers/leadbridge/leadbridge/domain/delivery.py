@@ -50,8 +50,9 @@ class Delivery:
     `deal_id` or an `account_uuid`. `repeat_of` is an earlier lead of the same person; `waits_for` is such a lead whose
     delivery has not ended yet. `retried_at` is when an operator retried it, after `attempts_before_retry` attempts.
     `is_erased`: its person was erased. `status_at` is when the partner was called for `partner_status`;
-    `outcome` is the DeliveryOutcome of this status, None if the configuration does not list it. `last_error` is always
-    our own text, `last_error_code` an ErrorCode.
+    `outcome` is the DeliveryOutcome of this status, None if the configuration does not list it. `approved_at` is when
+    an approval or a success first arrived, `issued_at` when the success arrived that still holds. `last_error` is
+    always our own text, `last_error_code` an ErrorCode.
 
     `settled_at` is when an operator settled the delivery; None if the partner confirmed it. `void_version` is the
     version that withdrew a wrong settlement: statuses up to this version belong to another lead. `followed_since` is
@@ -90,6 +91,8 @@ class Delivery:
     partner_status: str | None = None
     status_at: datetime | None = None
     outcome: str | None = None
+    approved_at: datetime | None = None
+    issued_at: datetime | None = None
     last_error: str | None = None
     last_error_code: str | None = None
     last_error_data: Mapping[str, Any] | None = None

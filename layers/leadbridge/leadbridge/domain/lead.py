@@ -119,8 +119,9 @@ class Lead(LeadFields):
     that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
     if a value could not be used as it came. `newer_answers` are those of the last edit that the form's builder posted
     under the same id. `fallbacks` maps a partner to the next one of its order. `next_on` are the outcomes after which
-    the next one gets the lead, by partner; only those of rules that do not use the default. `routed` and `routed_data`
-    are the reason for the timeline. `content_hash` is a keyed hash of the post's content; it shows whether a redelivery
+    the next one gets the lead, by partner; only those of rules that do not use the default. `campaign` is the value
+    by which the statistics count it (the source's `count_by`). `routed` and `routed_data` are the reason for the
+    timeline. `content_hash` is a keyed hash of the post's content; it shows whether a redelivery
     has other content. `revision` counts corrections. `restored_at` is when an incomplete lead was restored from a
     backup: it may have been completed and delivered since. `erased_at` is when the person was erased; the rest of such
     a lead is a tombstone.
@@ -132,6 +133,7 @@ class Lead(LeadFields):
     partners: tuple[str, ...]
     fallbacks: dict[str, str] = {}
     next_on: dict[str, tuple[str, ...]] = {}
+    campaign: str = ""
     routed: str | None = None
     routed_data: dict[str, Any] = {}
     warnings: tuple[FieldError, ...] = ()

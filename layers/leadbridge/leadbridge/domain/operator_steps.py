@@ -22,6 +22,8 @@ RESOLUTION_RESET: dict[str, Any] = {
     "account_uuid": None,
     "partner_status": None,
     "outcome": None,
+    "approved_at": None,
+    "issued_at": None,
     "status_at": None,
     "submitted_at": None,
     **last_error(None),
@@ -36,7 +38,7 @@ RESOLUTION_RESET: dict[str, Any] = {
 KEPT_AFTER_ERASURE = frozenset(
     {
         *("lead_id", "partner", "source", "received_at", "state", "version", "attempts"),
-        *("submitted_at", "partner_status", "outcome"),
+        *("submitted_at", "partner_status", "outcome", "approved_at", "issued_at"),
     }
 )
 

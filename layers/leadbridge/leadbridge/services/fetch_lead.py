@@ -82,6 +82,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
                 )
             ),
             answers=submission.answers,
+            count_by=source.count_by,
             unmapped=None if submission.is_test else find_unmapped_names(submission, source),
         )
         deliveries = [

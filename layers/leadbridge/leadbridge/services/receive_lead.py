@@ -205,6 +205,7 @@ class LeadReceiver:
             ),
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
             answers=submission.answers,
+            count_by=source.count_by,
             unmapped=None if keys else find_unmapped_names(submission, source),
             refuses=source.refuses_invalid,
         )

@@ -12,6 +12,10 @@ from leadbridge.settings.sections import Country, Duration, RetryPolicy, Section
 
 TrackerName = Annotated[StrictStr, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
 TrackerStatus = Annotated[StrictStr, Field(min_length=1, max_length=64)]
+# What the statistics may count. Click ids are refused: each belongs to one person, and the counts are never erased.
+CountBy = Annotated[
+    str, Field(pattern=r"^(utm\.utm_\w{1,40}|ids\.(sub([1-9]|10)|campaign_id|adgroup_id|creative_id))$")
+]
 
 
 class FetchSettings(Section):
@@ -54,7 +58,7 @@ class Source(Section):
     without a lead the source counts as stale; None: it is not watched. `phone_country` is the country of phone numbers
     without a country code; None for the partners'. `time_zone` is that of the rules' conditions on time.
     `number_format` is how people write the decimals of an amount. `feedback` has the trackers that get the outcomes of
-    leads, by name.
+    leads, by name. `count_by` is the tag or id whose values the statistics count as campaigns.
 
     `on_invalid` is what happens to a lead that no partner can take: `keep` stores it as incomplete, `refuse` answers
     422 and stores nothing. The default is `refuse` where the sender can correct the input (`standard_webhooks`,
@@ -65,6 +69,7 @@ class Source(Section):
     partners: Routes
     fields: dict[str, str] = {}
     defaults: dict[str, StrictStr | StrictInt] = {}
+    count_by: CountBy = "utm.utm_campaign"
     dedup_days: Annotated[StrictInt, Field(ge=0, le=3650)] = 0
     per_minute: Annotated[StrictInt, Field(ge=0, le=60_000)] = 0
     phone_country: Country | None = None

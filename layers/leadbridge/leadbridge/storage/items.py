@@ -58,8 +58,8 @@ INCOMPLETE = "incomplete"  # the partition that holds the incomplete leads
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
-    *("lease_until", "submitted_at", "status_at", "settled_at", "restored_at", "due_at", "followed_since"),
-    *("waiting_until", "waits_since", "window_at"),
+    *("lease_until", "submitted_at", "status_at", "approved_at", "issued_at", "settled_at", "restored_at", "due_at"),
+    *("followed_since", "waiting_until", "waits_since", "window_at"),
 )
 _COUNTS = ("version", "attempts", "attempts_before_retry", "checks_failed", "checks_refused", "deal_id", "void_version")
 _TEXTS = (
@@ -144,6 +144,7 @@ def lead_item(
             "consent": lead.consent.model_dump(exclude_none=True) or None,
             "lead_id": lead.lead_id,
             "source": lead.source,
+            "campaign": lead.campaign or None,
             "partners": list(lead.partners),
             "warnings": field_errors(lead.warnings),
             "problems": field_errors(lead.problems) or None,
@@ -177,6 +178,7 @@ def lead_of(values: dict[str, Any]) -> Lead:
         partners=tuple(values["partners"]),
         fallbacks=values.get("fallbacks", {}),
         next_on={name: tuple(outcomes) for name, outcomes in values.get("next_on", {}).items()},
+        campaign=values.get("campaign", ""),
         content_hash=values.get("content_hash"),
         revision=int(values.get("revision", 0)),
         restored_at=from_text(values["restored_at"]) if "restored_at" in values else None,

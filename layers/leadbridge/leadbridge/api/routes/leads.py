@@ -19,6 +19,7 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import InvalidLead
 from leadbridge.domain.operator_steps import SubmissionInProgress
+from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.logs import count, logger
@@ -33,6 +34,9 @@ class LeadsQuery(MaskedQuery):
     """The filters of the list."""
 
     status: LeadStatus | None = Field(None, description="A status.")
+    outcome: DeliveryOutcome | None = Field(
+        None, description="An outcome of a delivery; of the delivery with this status and partner, if they are given."
+    )
     source: str | None = Field(None, description="A source.")
     partner: str | None = Field(None, description="A partner.")
     phone: Phone | None = Field(None, description="A phone number in any notation.")
@@ -84,6 +88,7 @@ def list_leads(request: ApiRequest, query: LeadsQuery) -> LeadsView:
         partner=query.partner,
         phone_hash=keyed_hash(secrets.get("index")["key"], query.phone) if query.phone else None,
         needs_attention=query.attention,
+        outcome=query.outcome,
     )
     page = request.resources.lead_list.page(wanted, query.limit, query.cursor)
     leads, cursor = leads_that_fit(page, lambda journey: lead_view(journey, masked=query.masked))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date, timedelta
 from typing import Annotated, Literal, NotRequired, TypedDict
 
@@ -15,7 +15,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, StoredOutcome
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.domain.statistics.contribution import LONGER, TIME_LIMITS
+from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage, median_seconds
 from leadbridge.storage.statistics.daily_stats import StatsCounts
 
 MAX_DAYS = 366
@@ -84,15 +84,56 @@ class SubmissionTimeView(TypedDict):
     count: Count
 
 
-class CampaignView(TypedDict):
-    """A source's campaign (`utm_campaign`) on all days: its leads, and the number of deliveries by outcome.
+class StageView(TypedDict):
+    """What has reached a stage of the funnel, and the median of the seconds from the lead's reception to it.
 
-    The campaign `(other)` stands for those beyond the first of a day.
+    The median is estimated from counts of ranges of time. It is null without any, and above the longest one.
     """
 
+    count: Count
+    median_seconds: int | None
+
+
+class FunnelView(TypedDict):
+    """What was received on all days, and how much of it has reached each stage.
+
+    `approved` includes the successes, and approvals that were followed by a refusal; `issued` are the successes,
+    issued or active.
+    """
+
+    received: Count
+    submitted: StageView
+    approved: StageView
+    issued: StageView
+
+
+class SourceFunnelView(FunnelView):
+    """The funnel of a source's leads. A lead has reached a stage if one of its deliveries has."""
+
     source: str
+
+
+class PartnerFunnelView(FunnelView):
+    """The funnel of a partner's deliveries. `received` are all its deliveries."""
+
+    partner: str
+
+
+class FunnelsView(TypedDict):
+    """The funnels of sources and partners, those with most leads first."""
+
+    sources: list[SourceFunnelView]
+    partners: list[PartnerFunnelView]
+
+
+class CampaignView(SourceFunnelView):
+    """The funnel of a source's campaign on all days, and the number of deliveries by outcome.
+
+    The source's `count_by` says which field is counted. The campaign `(other)` stands for those beyond the first 200 of
+    a day.
+    """
+
     campaign: str
-    leads: Count
     outcomes: dict[str, Count]
 
 
@@ -108,6 +149,7 @@ StatsView = TypedDict(
         "incomplete": list[LeadsOfDayView],
         "problems": list[ProblemCountView],
         "submission_times": list[SubmissionTimeView],
+        "funnels": FunnelsView,
         "outcomes": NotRequired[list[OutcomesOfDayView]],
         "campaigns": NotRequired[list[CampaignView]],
     },
@@ -118,14 +160,17 @@ StatsView = TypedDict(
 def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
     """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem.
 
-    `submission_times` counts submitted leads by partner and the time since their reception, waits included. The counts
-    are up to a minute late, and those of a lead stay after an erasure.
+    `submission_times` counts submitted leads by partner and the time since their reception, waits included. `funnels`
+    count the leads that were received on these days and have reached a stage since. The counts are up to a minute late,
+    and those of a lead stay after an erasure.
     """
     last = query.last or utc_now().date()
     first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
     if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
         raise invalid_query(f"from must not be after to, and the range must be at most {MAX_DAYS} days.")
-    stats = stats_view(first, last, request.resources.stats.between(first, last), query.by)
+    stats = stats_view(
+        first, last, request.resources.stats.between(first, last, with_campaigns=query.by == "campaign"), query.by
+    )
     if payload_bytes(stats) > MAX_BYTES:
         raise invalid_query("There is too much to show. Request fewer days.")
     return stats
@@ -164,6 +209,7 @@ def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = N
             for field, _, code in (problem.rpartition(" "),)
         ],
         "submission_times": submission_time_views(figures),
+        "funnels": funnel_views(figures),
     }
     if by == "outcome":
         view["outcomes"] = [
@@ -177,22 +223,79 @@ def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = N
 
 def submission_time_views(figures: StatsCounts) -> list[SubmissionTimeView]:
     """Return the submitted leads of each partner by the time that this took, shortest first."""
-    partners = sorted({partner for partner, _ in figures.submission_times})
-    limits = {**{str(seconds): seconds for seconds in TIME_LIMITS}, LONGER: None}
+    counts = Counter[tuple[str, str]]()
+    for (_, partner, stage, limit), number in figures.times.items():
+        if partner and stage is Stage.SUBMITTED:
+            counts[partner, limit] += number
+    limits = {**{str(seconds): seconds for seconds in TIME_LIMITS[Stage.SUBMITTED]}, LONGER: None}
     return [
-        {"partner": partner, "within_seconds": seconds, "count": figures.submission_times[partner, within]}
-        for partner in partners
-        for within, seconds in limits.items()
-        if figures.submission_times[partner, within]
+        {"partner": partner, "within_seconds": seconds, "count": counts[partner, limit]}
+        for partner in sorted({partner for partner, _ in counts})
+        for limit, seconds in limits.items()
+        if counts[partner, limit]
     ]
+
+
+type Times = dict[Stage, Counter[str]]
+
+
+def funnel_views(figures: StatsCounts) -> FunnelsView:
+    """Return the funnels of sources and partners."""
+    by_source: dict[str, Times] = defaultdict(_no_times)
+    by_partner: dict[str, Times] = defaultdict(_no_times)
+    for (source, partner, stage, limit), number in figures.times.items():
+        times = by_partner[partner] if partner else by_source[source]
+        times[stage][limit] += number
+    leads, deliveries = Counter[str](), Counter[str]()
+    for (_, source), number in figures.leads.items():
+        leads[source] += number
+    for (_, _, partner, _), number in figures.deliveries.items():
+        deliveries[partner] += number
+    return {
+        "sources": [
+            {"source": source, **funnel_view(number, by_source[source])} for source, number in most_first(leads)
+        ],
+        "partners": [
+            {"partner": partner, **funnel_view(number, by_partner[partner])}
+            for partner, number in most_first(deliveries)
+        ],
+    }
 
 
 def campaign_views(figures: StatsCounts) -> list[CampaignView]:
     """Return the campaigns of each source, those with most leads first."""
-    outcomes: dict[tuple[str, str], dict[str, int]] = {}
+    outcomes: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for (source, campaign, outcome), number in sorted(figures.campaign_outcomes.items()):
-        outcomes.setdefault((source, campaign), {})[outcome] = number
+        outcomes[source, campaign][outcome] = number
+    times: dict[tuple[str, str], Times] = defaultdict(_no_times)
+    for (source, campaign, stage, limit), number in figures.campaign_times.items():
+        times[source, campaign][stage][limit] += number
     return [
-        {"source": source, "campaign": campaign, "leads": number, "outcomes": outcomes.get((source, campaign), {})}
-        for (source, campaign), number in sorted(figures.campaigns.items(), key=lambda one: (-one[1], one[0]))
+        {
+            "source": source,
+            "campaign": campaign,
+            **funnel_view(number, times[source, campaign]),
+            "outcomes": outcomes[source, campaign],
+        }
+        for (source, campaign), number in most_first(figures.campaigns)
     ]
+
+
+def funnel_view(received: int, times: Times) -> FunnelView:
+    """Return a funnel."""
+    submitted, approved, issued = (stage_view(stage, times[stage]) for stage in Stage)
+    return {"received": received, "submitted": submitted, "approved": approved, "issued": issued}
+
+
+def stage_view(stage: Stage, limits: Counter[str]) -> StageView:
+    """Return what has reached a stage."""
+    return {"count": limits.total(), "median_seconds": median_seconds(stage, limits)}
+
+
+def most_first[K: (str, tuple[str, str])](counts: Counter[K]) -> list[tuple[K, int]]:
+    """Return counts by size, and by name if they are equal."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _no_times() -> Times:
+    return {stage: Counter() for stage in Stage}

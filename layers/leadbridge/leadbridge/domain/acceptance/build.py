@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_RULES = ReadingRules()
 MAX_LISTED_NAMES = 20  # names of form fields in the message of a problem
 MAX_LISTED_LENGTH = 60  # characters of such a name
+MAX_CAMPAIGN_LENGTH = 50  # characters of a campaign that are counted; the rest is cut
 WHOLE_POST = ""  # the `field` of a problem of the whole post
 
 type Chooser = Callable[[LeadFields], Decision]
@@ -91,13 +92,14 @@ def build_lead(
     rules: ReadingRules = DEFAULT_RULES,
     answers: Mapping[str, str] | None = None,
     unmapped: Sequence[str] | None = None,
+    count_by: str = "utm.utm_campaign",
     refuses: bool = False,
 ) -> Lead:
     """Build a lead for the partners that `choose` returns, or for all.
 
     `values` contains the sections `person`, `loan`, `trading`, `utm`, `ids` and `consent` of the post. `answers` are
     the raw answers; they are stored if the lead has problems, or if a value was left out or changed. `unmapped` are the
-    names of the form's fields if none of them is configured.
+    names of the form's fields if none of them is configured. `count_by` is the path of the value that is counted.
 
     With `refuses`, raises InvalidLead instead of returning an incomplete lead.
     """
@@ -116,6 +118,7 @@ def build_lead(
         partners=decision.partners,
         fallbacks=dict(decision.fallbacks) if decision.partners else {},
         next_on=dict(decision.next_on) if decision.partners else {},
+        campaign=str(asked.value(count_by) or "").strip()[:MAX_CAMPAIGN_LENGTH],
         routed=decision.reason,
         routed_data=dict(decision.data),
         problems=assigned.problems,

@@ -1,8 +1,9 @@
 """What one lead contributes to the statistics, and how its changes are merged.
 
 A lead counts on the day on which it was received and for its source: itself, its campaign, its problems while it is
-incomplete, and each delivery by partner, state and outcome. A submitted delivery also counts by the time since the
-lead's reception. The facts of each item have the item's version, and the facts with the highest version win. So the
+incomplete, and each delivery by partner, state and outcome. Each stage that a delivery has reached counts by the time
+since the lead's reception: for the partner, for the lead and for its campaign. A lead reaches a stage when the first of
+its deliveries does. The facts of each item have the item's version, and the facts with the highest version win. So the
 order of the changes does not matter, and repeated ones change nothing.
 
 The test lead of a deployment's check contributes nothing.
@@ -13,36 +14,40 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
-type Cell = tuple[str, str]  # the day of receipt, such as 2026-11-02, and the source
+from leadbridge.domain.statistics.times import Stage, shortest
+
+# The day of receipt, such as 2026-11-02, the source, and the number of the counter item (`part_of`).
+type Cell = tuple[str, str, int]
 type Counts = dict[Cell, Counter[str]]
 
-MAX_CAMPAIGN_LENGTH = 50  # characters of a campaign's name that are counted; the rest is cut
-MAX_CAMPAIGNS = 20  # campaigns that one counter item counts by name
+MAX_CAMPAIGNS = 200  # campaigns of a day and a source that are counted by name
 OTHER_CAMPAIGNS = "(other)"  # all further campaigns of a day and a source
+OTHER = -1  # their number
+MAIN = 0  # the counter item of a day and a source that counts everything but most campaigns
+IN_MAIN, IN_PART = 2, 6  # campaigns that the main item counts, and each further item: so that it is below a kilobyte
 SEPARATOR = "|"
 SELF_CHECK = "self-check"  # the source of the test lead, as in settings/self_check.py, which domain cannot import
 
-# The names of the counts of a cell. The campaign is the last part of a name, because it may contain the separator.
+# The names of the counts of a cell: `d|lender|submitted|approved`. Those of a campaign begin with its number:
+# `c|3|l`, `c|3|o|approved`. A time has the first letter of its stage and the partner; none for the lead: `t|s||30`.
 LEADS, INCOMPLETE = "l", "i"
-PROBLEM, DELIVERY, CAMPAIGN, CAMPAIGN_OUTCOME, SUBMISSION = "p", "d", "n", "o", "t"
-
-TIME_LIMITS = (5, 30, 300, 3600, 86400)  # seconds from a lead's reception to its submission
-LONGER = "longer"  # than the last of `TIME_LIMITS`
+PROBLEM, DELIVERY, CAMPAIGN, OUTCOME, TIME = "p", "d", "c", "o", "t"
 
 
 @dataclass(frozen=True)
 class LeadFacts:
     """What is counted of a lead's own item. `problems` are empty unless the lead is incomplete.
 
-    `is_counted` is False for a lead that was counted before, while the record of that has expired.
+    `campaign_number` is the number under which the campaign is counted, `OTHER` for those without a name; None until it
+    is known. `is_counted` is False for a lead that was counted before, while the record of that has expired.
     """
 
     version: int
     day: str
     source: str
     campaign: str = ""
+    campaign_number: int | None = None
     problems: tuple[str, ...] = ()
     is_counted: bool = True
 
@@ -51,13 +56,19 @@ class LeadFacts:
 class DeliveryFacts:
     """What is counted of a delivery. `outcome` is a DeliveryOutcome; empty without one.
 
-    `within` is the result of `time_limit`; empty unless the partner has the lead.
+    `submitted`, `approved` and `issued` are results of `time_limit`; empty if the delivery has not reached the stage.
     """
 
     version: int
     state: str
     outcome: str = ""
-    within: str = ""
+    submitted: str = ""
+    approved: str = ""
+    issued: str = ""
+
+    def within(self, stage: Stage) -> str:
+        """Return the limit of the time to a stage; empty if the delivery has not reached it."""
+        return str(getattr(self, stage.value))
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ class CountedLead:
         """Return what is to be counted after a change."""
         lead = newest(self.lead, change.lead)
         if lead is not None and self.lead is not None:
-            lead = replace(lead, is_counted=self.lead.is_counted)
+            number = self.lead.campaign_number if lead.campaign == self.lead.campaign else lead.campaign_number
+            lead = replace(lead, is_counted=self.lead.is_counted, campaign_number=number)
         return replace(
             self,
             lead=lead,
@@ -117,21 +129,30 @@ class CountedLead:
         lead = self.lead
         if lead is None or not is_counted_source(lead.source):
             return {}
-        found: Counter[str] = Counter()
+        main: Counter[str] = Counter()
+        cells: Counts = {(lead.day, lead.source, MAIN): main}
         if lead.is_counted:
-            found[LEADS] += 1
-            if lead.campaign:
-                found[name_of(CAMPAIGN, lead.campaign)] += 1
+            main[LEADS] += 1
             if lead.problems:
-                found[INCOMPLETE] += 1
-                found.update(name_of(PROBLEM, problem) for problem in lead.problems)
+                main[INCOMPLETE] += 1
+                main.update(name_of(PROBLEM, problem) for problem in lead.problems)
         for partner, delivery in self.deliveries.items():
-            found[name_of(DELIVERY, partner, delivery.state, delivery.outcome)] += 1
-            if delivery.within:
-                found[name_of(SUBMISSION, partner, delivery.within)] += 1
-            if lead.campaign and delivery.outcome:
-                found[name_of(CAMPAIGN_OUTCOME, delivery.outcome, lead.campaign)] += 1
-        return {(lead.day, lead.source): found}
+            main[name_of(DELIVERY, partner, delivery.state, delivery.outcome)] += 1
+            main.update(time_name(stage, partner, within) for stage in Stage if (within := delivery.within(stage)))
+        times = [name for stage in Stage if (name := self._time(stage))]
+        main.update(times)
+        if lead.campaign and lead.campaign_number is not None:
+            outcomes = [name_of(OUTCOME, one.outcome) for one in self.deliveries.values() if one.outcome]
+            number = lead.campaign_number
+            of_campaign = cells.setdefault((lead.day, lead.source, part_of(number)), Counter())
+            own = [*([LEADS] if lead.is_counted else []), *outcomes, *times]
+            of_campaign.update(name_of(CAMPAIGN, str(number), name) for name in own)
+        return cells
+
+    def _time(self, stage: Stage) -> str:
+        """Return the name of the count of the time to a stage; empty if no delivery has reached it."""
+        within = shortest(found for one in self.deliveries.values() if (found := one.within(stage)))
+        return time_name(stage, "", within) if within else ""
 
 
 def is_counted_source(source: str) -> bool:
@@ -178,23 +199,15 @@ def name_of(kind: str, *parts: str) -> str:
     return SEPARATOR.join((kind, *parts))
 
 
-def time_limit(received_at: datetime, submitted_at: datetime) -> str:
-    """Return the least of `TIME_LIMITS` within which a lead was submitted, or `LONGER`."""
-    took = submitted_at - received_at
-    return next((str(limit) for limit in TIME_LIMITS if took <= timedelta(seconds=limit)), LONGER)
+def time_name(stage: Stage, partner: str, within: str) -> str:
+    """Return the name of the count of a time to a stage: of deliveries to a partner, or of leads if it is empty."""
+    return name_of(TIME, stage[0], partner, within)
 
 
-def clean_campaign(name: str) -> str:
-    """Return a campaign's name as it is counted."""
-    return name.strip()[:MAX_CAMPAIGN_LENGTH]
+def part_of(campaign_number: int) -> int:
+    """Return the number of the counter item that counts a campaign.
 
-
-def limit_campaign(campaign: str, known: set[str]) -> str:
-    """Return the name under which a campaign is counted, and add it to the `known` names of its counter item.
-
-    A form can send any name, so only the first `MAX_CAMPAIGNS` of a counter item have a count of their own.
+    A write costs units by the size of the item. So a counter item has few campaigns, and those that a day begins with
+    are together: most leads have one of them.
     """
-    if campaign in known or len(known) < MAX_CAMPAIGNS:
-        known.add(campaign)
-        return campaign
-    return OTHER_CAMPAIGNS
+    return MAIN if campaign_number < IN_MAIN else 1 + (campaign_number - IN_MAIN) // IN_PART

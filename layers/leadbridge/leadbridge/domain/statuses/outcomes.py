@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class DeliveryOutcome(StrEnum):
-    """What became of a lead at a partner, in the order of the funnel; refusals are last."""
+    """The result of a lead at a partner, in the order of the funnel; refusals are last."""
 
     NEW = "new"
     IN_PROGRESS = "in_progress"

@@ -10,6 +10,7 @@ from leadbridge.domain.delivery import Change, Delivery, id_data, step
 from leadbridge.domain.errors.error_codes import last_error
 from leadbridge.domain.message import status_crm_note, status_notification
 from leadbridge.domain.message_operator_steps import skip_after_restore
+from leadbridge.domain.statuses.outcomes import APPROVALS, SUCCESSES
 
 if TYPE_CHECKING:
     from leadbridge.settings import Partner as PartnerSettings
@@ -63,6 +64,7 @@ def change_status(
     `outcome` is a DeliveryOutcome; None if the status is not configured. `learned_at` is when the partner was called;
     None for now. `is_followed`: the partner is asked for further ones.
     """
+    at = learned_at or now
     return step(
         delivery,
         "close" if final else "update_status",
@@ -72,7 +74,9 @@ def change_status(
         {"status": status} if outcome is None else {"status": status, "outcome": outcome},
         partner_status=status,
         outcome=outcome,
-        status_at=learned_at or now,
+        status_at=at,
+        approved_at=delivery.approved_at or (at if outcome in APPROVALS else None),
+        issued_at=(delivery.issued_at or at) if outcome in SUCCESSES else None,
         restored_at=None,
         **last_error(None),
         checks_failed=0,

@@ -1,4 +1,4 @@
-"""The operator's list: leads by state, source, partner or phone, newest first, page by page, from the indexes.
+"""The operator's list: leads by state, outcome, source, partner or phone, newest first, page by page, from the indexes.
 
 A cursor is a position: the sort key of the last lead of its page. It names no shard and no item, so it stays valid when
 leads arrive, change their state or are deleted. A page has no lead twice, and a lead that does not change is in exactly
@@ -29,6 +29,7 @@ from leadbridge.storage.table import Query, Table
 MAX_READS = 32  # queries that one page of the list may make; rare matches come over several pages of the list
 PAGE_SIZE = 100  # items that one query reads
 MAX_CURSOR = 200  # characters; ours have about 100
+WITH_OUTCOME = (LeadStatus.SUBMITTED, LeadStatus.CLOSED)  # the states of deliveries that have an outcome
 INCLUDED = "!"  # after a sort key, this sorts behind it and before the next one
 _POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#\w{1,64}!?", re.ASCII)
 
@@ -41,6 +42,8 @@ class InvalidCursor(ValueError):
 class LeadFilter:
     """The leads to list; None means any. `phone_hash` is the keyed hash of a phone.
 
+    With `outcome`, one delivery has it together with the status and the partner, if these are given.
+
     `needs_attention`: only those with a delivery that needs a person although it is followed.
     """
 
@@ -49,6 +52,7 @@ class LeadFilter:
     partner: str | None = None
     phone_hash: str | None = None
     needs_attention: bool = False
+    outcome: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class LeadList:
             for journey in journeys
             if (wanted.status is None or wanted.status in journey.statuses)
             and (not wanted.needs_attention or any(one.attention for one in journey.deliveries.values()))
+            and (wanted.outcome is None or any(_fits(one, wanted) for one in journey.deliveries.values()))
         )
 
     def _batch(self, keys: list[dict[str, str]]) -> list[dict[str, Any]]:
@@ -135,15 +140,32 @@ def _queries(wanted: LeadFilter, before: str | None) -> list[Query]:
     if wanted.partner is not None:
         names["#partner"], values[":partner"] = "partner", wanted.partner
         filters.append("(#partner = :partner OR contains(partners, :partner))")
+    if wanted.outcome is not None and wanted.phone_hash is None and not wanted.needs_attention:
+        names["#outcome"], values[":outcome"] = "outcome", wanted.outcome
+        filters.append("#outcome = :outcome")
     by_phone = {"index": items.PHONE, "key": "phone_hash"} if wanted.phone_hash is not None else {}
     query = listing_query(before=before, newest_first=True, **by_phone)
     query = replace(query, values={**query.values, **values}, filter=" AND ".join(filters) or None, names=names)
     if wanted.phone_hash is not None:
         return [of_key(query, wanted.phone_hash)]
-    queries = of_partition(query, items.ATTENTION if wanted.needs_attention else _partition(wanted.status))
-    if not wanted.needs_attention and wanted.status is LeadStatus.RECEIVED:
+    if wanted.needs_attention:
+        return of_partition(query, items.ATTENTION)
+    if wanted.outcome is not None:
+        states = WITH_OUTCOME if wanted.status is None else (wanted.status,)
+        return [one for state in states for one in of_partition(query, _partition(state))]
+    queries = of_partition(query, _partition(wanted.status))
+    if wanted.status is LeadStatus.RECEIVED:
         queries += of_partition(query, items.of_state(WAITING))
     return queries
+
+
+def _fits(delivery: Delivery, wanted: LeadFilter) -> bool:
+    """Return whether a delivery has the outcome, the status and the partner of a filter."""
+    return (
+        delivery.outcome == wanted.outcome
+        and wanted.partner in {None, delivery.partner}
+        and wanted.status in {None, delivery.state.value}
+    )
 
 
 def _partition(status: LeadStatus | None) -> str:
@@ -179,5 +201,5 @@ def _position_of(cursor: str, wanted: LeadFilter) -> str:
 
 def _fingerprint(wanted: LeadFilter) -> str:
     """Return a short hash of a filter, by which the cursors of another list are refused."""
-    parts = (wanted.status, wanted.source, wanted.partner, wanted.phone_hash, wanted.needs_attention)
+    parts = (wanted.status, wanted.source, wanted.partner, wanted.phone_hash, wanted.needs_attention, wanted.outcome)
     return sha256(repr(parts).encode()).hexdigest()[:12]

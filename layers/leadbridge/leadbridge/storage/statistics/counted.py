@@ -31,12 +31,12 @@ from leadbridge.domain.statistics.contribution import (
     LeadFacts,
     added,
     difference,
-    limit_campaign,
 )
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.storage.items import Item, lead_id_of, lead_key
-from leadbridge.storage.statistics.counters import counter_write, known_campaigns
+from leadbridge.storage.statistics.campaigns import CampaignNumbers, DayAndSource
+from leadbridge.storage.statistics.counters import counter_write
 from leadbridge.storage.statistics.records import LEAD_ATTRIBUTES, TOMBSTONE, lead_facts
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import Write, put
@@ -80,6 +80,7 @@ class CountedLeads:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._campaigns = CampaignNumbers(table)
 
     def count(
         self, changes: Mapping[str, LeadChange], now: datetime, *, shard: int = 0, differences_only: bool = False
@@ -129,7 +130,7 @@ class CountedLeads:
         is_retry: bool,
     ) -> dict[str, LeadChange]:
         """Read, compute and write once; return the leads whose records were replaced meanwhile."""
-        pending = list(self._pending(changes, now, shard, consistent=is_retry))
+        pending = self._numbered(self._pending(changes, now, consistent=is_retry))
         if differences_only:
             pending = [one for one in pending if one.difference]
         conflicts: dict[str, LeadChange] = {}
@@ -145,10 +146,8 @@ class CountedLeads:
                 result.differences |= {one.lead_id: one.difference for one in group}
         return conflicts
 
-    def _pending(
-        self, changes: dict[str, LeadChange], now: datetime, shard: int, *, consistent: bool
-    ) -> Iterator[_Pending]:
-        """Yield the leads whose records a change replaces."""
+    def _pending(self, changes: dict[str, LeadChange], now: datetime, *, consistent: bool) -> list[_Pending]:
+        """Return the leads whose records a change replaces."""
         counted = self.read(changes, consistent=consistent)
         new = [lead_id for lead_id, one in changes.items() if lead_id not in counted and one.lead is None]
         keys = [lead_key(lead_id) for lead_id in new]
@@ -161,18 +160,21 @@ class CountedLeads:
             after = before.merged(new_facts)
             if not after.has_same_facts(before) or not before.version:
                 pending.append(_Pending(lead_id, before, after))
-        yield from self._limited(pending, shard)
+        return pending
 
-    def _limited(self, pending: list[_Pending], shard: int) -> Iterator[_Pending]:
-        """Yield the leads, with a bounded number of campaigns by name."""
-        cells = {_cell_of(one.after) for one in pending if _has_new_campaign(one)}
-        known = known_campaigns(self._table, cells, shard) if cells else {}
+    def _numbered(self, pending: list[_Pending]) -> list[_Pending]:
+        """Return the leads with the numbers of their campaigns."""
+        wanted: dict[DayAndSource, set[str]] = {}
         for one in pending:
-            if one.after.lead is None or not _has_new_campaign(one):
-                yield one
-                continue
-            campaign = limit_campaign(one.after.lead.campaign, known[_cell_of(one.after)])
-            yield replace(one, after=replace(one.after, lead=replace(one.after.lead, campaign=campaign)))
+            if (lead := one.after.lead) is not None and lead.campaign and lead.campaign_number is None:
+                wanted.setdefault((lead.day, lead.source), set()).add(lead.campaign)
+        if not wanted:
+            return pending
+        numbers = self._campaigns.numbers(wanted)
+        return [
+            replace(one, before=_with_number(one.before, numbers), after=_with_number(one.after, numbers))
+            for one in pending
+        ]
 
 
 def counted_key(lead_id: str) -> dict[str, str]:
@@ -192,10 +194,12 @@ def counted_item(lead_id: str, counted: CountedLead) -> Item:
         "day": lead.day,
         "source": lead.source,
         "campaign": lead.campaign or None,
+        "campaign_number": lead.campaign_number,
         "problems": list(lead.problems) or None,
         "is_counted": None if lead.is_counted else False,
         "deliveries": {
-            name: [one.version, one.state, one.outcome, one.within] for name, one in counted.deliveries.items()
+            name: [one.version, one.state, one.outcome, one.submitted, one.approved, one.issued]
+            for name, one in counted.deliveries.items()
         },
         "expires_at": counted.expires_at or None,
     }
@@ -209,13 +213,11 @@ def counted_of(values: Item) -> CountedLead:
         values["day"],
         values["source"],
         values.get("campaign", ""),
+        int(values["campaign_number"]) if "campaign_number" in values else None,
         tuple(values.get("problems", ())),
         values.get("is_counted", True),
     )
-    deliveries = {
-        name: DeliveryFacts(int(version), state, outcome, within)
-        for name, (version, state, outcome, within) in values["deliveries"].items()
-    }
+    deliveries = {name: DeliveryFacts(int(version), *facts) for name, (version, *facts) in values["deliveries"].items()}
     return CountedLead(lead, deliveries, int(values["version"]), int(values.get("expires_at", 0)))
 
 
@@ -239,7 +241,7 @@ def _grouped(pending: list[_Pending]) -> Iterator[list[_Pending]]:
     """Yield the leads of each transaction. Leads of one counter item are together, so that few items are written."""
     group: list[_Pending] = []
     names: dict[Cell, set[str]] = {}
-    for one in sorted(pending, key=lambda one: _cell_of(one.after)):
+    for one in sorted(pending, key=lambda one: _order_of(one.after)):
         own = {cell: set(found) for cell, found in one.difference.items()}
         is_full = len(group) + 1 + len(names.keys() | own.keys()) > MAX_WRITES
         if group and (is_full or any(len(names.get(cell, set()) | new) > MAX_NAMES for cell, new in own.items())):
@@ -259,10 +261,15 @@ def _counted_write(one: _Pending) -> Write:
     return put(item, "attribute_not_exists(pk)")
 
 
-def _has_new_campaign(one: _Pending) -> bool:
-    before, after = one.before.lead, one.after.lead
-    return after is not None and bool(after.campaign) and (before is None or before.campaign != after.campaign)
+def _with_number(counted: CountedLead, numbers: Mapping[tuple[str, str, str], int]) -> CountedLead:
+    """Return a record with the number of its campaign, if it has none and the number is given."""
+    lead = counted.lead
+    if lead is None or lead.campaign_number is not None:
+        return counted
+    number = numbers.get((lead.day, lead.source, lead.campaign))
+    return replace(counted, lead=replace(lead, campaign_number=number))
 
 
-def _cell_of(counted: CountedLead) -> Cell:
-    return ("", "") if counted.lead is None else (counted.lead.day, counted.lead.source)
+def _order_of(counted: CountedLead) -> tuple[str, str, int]:
+    lead = counted.lead
+    return ("", "", 0) if lead is None else (lead.day, lead.source, lead.campaign_number or 0)

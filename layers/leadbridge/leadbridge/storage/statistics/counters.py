@@ -1,10 +1,11 @@
 """The counters of the statistics. They do not expire.
 
-pk             sk                          item
-STATS#{shard}  {2026-11-02}#{source}       the counts of the leads that a source sent on a day
+pk                 sk                            item
+STATS#{shard}      {2026-11-02}#{source}         the counts of the leads that a source sent on a day
+CAMPAIGNS#{shard}  {2026-11-02}#{source}#{part}  those of some of its campaigns
 
 Each count is an attribute of the item; `contribution` has the names. A reader adds the shards up. A shard's own counts
-may be negative: a lead may be counted in one shard and leave in another.
+may be negative: a lead may be counted in one shard and leave in another. Only who asks for campaigns reads their items.
 
 Writers use shard 0 while there are few changes, so that there is one item for a day and a source, and all shards while
 there are many (`spread`).
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from leadbridge.domain.statistics.contribution import CAMPAIGN, SEPARATOR, Cell, Counts
+from leadbridge.domain.statistics.contribution import MAIN, Cell, Counts
 from leadbridge.storage.items import Item
 from leadbridge.storage.table import Query, Table
 from leadbridge.storage.writes import Write
 
+MAIN_COUNTERS, CAMPAIGN_COUNTERS = "STATS", "CAMPAIGNS"
 SHARDS = 8  # of the counters; a reader makes one query for each
 MANY_CHANGES = 300  # records of a batch, from which on all shards are used
 MAX_PAGES = 20  # of a megabyte that one request may read; each takes ManageLeads about a second of its 28
@@ -44,8 +46,16 @@ def spread(records: int) -> int:
 
 def counter_key(cell: Cell, shard: int) -> dict[str, str]:
     """The key of a counter item."""
-    day, source = cell
-    return {"pk": f"STATS#{shard}", "sk": f"{day}#{source}"}
+    day, source, part = cell
+    if part == MAIN:
+        return {"pk": f"{MAIN_COUNTERS}#{shard}", "sk": f"{day}#{source}"}
+    return {"pk": f"{CAMPAIGN_COUNTERS}#{shard}", "sk": f"{day}#{source}#{part}"}
+
+
+def cell_of(sort_key: str) -> Cell:
+    """The cell of a counter item."""
+    day, source, *part = sort_key.split("#")
+    return day, source, int(part[0]) if part else MAIN
 
 
 def counter_write(cell: Cell, counts: Counter[str], shard: int) -> Write:
@@ -56,47 +66,41 @@ def counter_write(cell: Cell, counts: Counter[str], shard: int) -> Write:
     return Write("Update", counter_key(cell, shard), None, values, names, expression)
 
 
-def known_campaigns(table: Table, cells: Iterable[Cell], shard: int) -> dict[Cell, set[str]]:
-    """Return the campaigns that have a count of their own in the counter items of some cells."""
-    keys = {f"{day}#{source}": (day, source) for day, source in cells}
-    found: dict[Cell, set[str]] = {cell: set() for cell in keys.values()}
-    prefix = CAMPAIGN + SEPARATOR
-    for values in table.batch_get([counter_key(cell, shard) for cell in keys.values()], consistent=False):
-        found[keys[values["sk"]]] = {name.removeprefix(prefix) for name in values if name.startswith(prefix)}
-    return found
+class CounterReader:
+    """Reads the counters of some days, both ends included. It reads `MAX_PAGES` pages at most.
 
-
-def read_counts(table: Table, first: date, last: date) -> Counts:
-    """Return the counts of some days, both ends included, added up over the shards. Raises TooManyCounters, Contended.
-
-    One query for each shard. The number of items depends on days and sources, and not on leads. The shards are read one
-    after the other, so a count that moves meanwhile may be negative.
+    The number of items depends on days, sources and campaigns, and not on leads.
     """
-    total: Counts = {}
-    for values in _items(table, first, last):
-        day, _, source = str(values["sk"]).partition("#")
-        of_cell = total.setdefault((day, source), Counter())
-        for name, number in values.items():
-            if name not in KEYS:
-                of_cell[name] += int(number)
-    return total
 
+    def __init__(self, table: Table, first: date, last: date) -> None:
+        self._table = table
+        self._first, self._end = first.isoformat(), (last + timedelta(days=1)).isoformat()
+        self._pages_left = MAX_PAGES
 
-def _items(table: Table, first: date, last: date) -> Iterator[Item]:
-    left = MAX_PAGES
-    for shard in range(SHARDS):
-        values: dict[str, Any] = {
-            ":pk": f"STATS#{shard}",
-            ":first": first.isoformat(),
-            ":end": (last + timedelta(days=1)).isoformat(),
-        }
+    def counts(self, counters: str = MAIN_COUNTERS) -> Counts:
+        """Return the counts, added up over the shards. Raises TooManyCounters, Contended, and botocore's errors.
+
+        The shards are read one after the other, so a count that moves meanwhile may be negative.
+        """
+        total: Counts = {}
+        for shard in range(SHARDS):
+            for values in self.items(f"{counters}#{shard}"):
+                of_cell = total.setdefault(cell_of(str(values["sk"])), Counter())
+                for name, number in values.items():
+                    if name not in KEYS:
+                        of_cell[name] += int(number)
+        return total
+
+    def items(self, partition: str) -> Iterator[Item]:
+        """Yield the items of a partition. Raises TooManyCounters, Contended, and botocore's errors."""
+        values: dict[str, Any] = {":pk": partition, ":first": self._first, ":end": self._end}
         query, start = Query("pk = :pk AND sk BETWEEN :first AND :end", values), None
         while True:
-            if left == 0:
+            if self._pages_left == 0:
                 raise TooManyCounters
-            left -= 1
-            page = table.page(query, after=start)
+            self._pages_left -= 1
+            page = self._table.page(query, after=start)
             yield from page.items
             start = page.next_key
             if start is None:
-                break
+                return

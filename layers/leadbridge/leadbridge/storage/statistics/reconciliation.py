@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.shards import shards_of
-from leadbridge.domain.statistics.contribution import CAMPAIGN, CAMPAIGN_OUTCOME, SEPARATOR, CountedLead, added
+from leadbridge.domain.statistics.contribution import CAMPAIGN, SEPARATOR, CountedLead, added
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.environment import retention_days
 from leadbridge.storage import items
@@ -33,7 +33,7 @@ AGES = (1, 2, 3, 7, 14, 28)  # days since the leads were received
 SETTLED_AFTER = timedelta(minutes=30)  # since an item was written: the stream's delay is a minute
 PAGE = 50  # leads that are compared at once
 MAX_PAGES = 100_000  # of one run
-CAMPAIGN_COUNTS = (CAMPAIGN + SEPARATOR, CAMPAIGN_OUTCOME + SEPARATOR)
+CAMPAIGN_COUNTS = CAMPAIGN + SEPARATOR
 KEY = {"pk": "STATS", "sk": "RECONCILIATION"}
 
 
@@ -50,7 +50,7 @@ class Progress:
 class Reconciled:
     """The result of a run. `corrections` are leads whose counts were wrong, by day of receipt.
 
-    `differences` are the corrected counts, without campaigns, whose names a form may have sent. `unreadable` are leads
+    `differences` are the corrected counts, without those of campaigns. `unreadable` are leads
     with an item that cannot be parsed; they are not compared.
     """
 
@@ -64,8 +64,8 @@ class Reconciled:
         """Add what was corrected."""
         self.unreadable += sorted(result.unreadable)
         for counts in result.differences.values():
-            self.corrections.update(day for day, _ in counts)
-        for (day, source), found in added((counts, 1) for counts in result.differences.values()).items():
+            self.corrections.update({day for day, *_ in counts})
+        for (day, source, _), found in added((counts, 1) for counts in result.differences.values()).items():
             of_day = self.differences.setdefault(day, {})
             for name, number in found.items():
                 if name.startswith(CAMPAIGN_COUNTS):

@@ -19,24 +19,24 @@ from leadbridge.domain.statistics.contribution import (
     DeliveryFacts,
     LeadChange,
     LeadFacts,
-    clean_campaign,
     is_counted_source,
-    time_limit,
 )
+from leadbridge.domain.statistics.times import Stage, time_limit
 from leadbridge.storage.attributes import deserialize
 from leadbridge.storage.items import Item, lead_id_of
 
-CAMPAIGN_TAG = "utm_campaign"
 AWAITING, COMPLETE = 1, 2  # versions of a lead that is to be fetched, and of one that is here; corrections add to it
 TOMBSTONE = 0  # the version of an erased lead, whose campaign is gone: any other version wins
 
 LEAD_ATTRIBUTES = (
-    *("pk", "sk", "received_at", "source", "utm", "problems", "partners"),
+    *("pk", "sk", "received_at", "source", "campaign", "problems", "partners"),
     *("revision", "awaits_fetch", "erased_at", "expires_at"),
 )
+# The times at which a delivery reached the stages, as its item has them.
+REACHED_AT = {Stage.SUBMITTED: "submitted_at", Stage.APPROVED: "approved_at", Stage.ISSUED: "issued_at"}
 DELIVERY_ATTRIBUTES = (
     *("pk", "sk", "received_at", "source", "partner", "state", "outcome", "version", "expires_at"),
-    "submitted_at",
+    *REACHED_AT.values(),
 )
 
 
@@ -47,16 +47,18 @@ def lead_facts(values: Mapping[str, Any]) -> LeadFacts:
         return LeadFacts(TOMBSTONE, day, source)
     version = AWAITING if "awaits_fetch" in values else COMPLETE + int(values.get("revision", 0))
     problems = tuple(sorted({f"{field} {code}" for field, code, *_ in values.get("problems", ())}))
-    campaign = clean_campaign(str(values.get("utm", {}).get(CAMPAIGN_TAG, "")))
-    return LeadFacts(version, day, source, campaign, problems)
+    return LeadFacts(version, day, source, str(values.get("campaign", "")), problems=problems)
 
 
 def delivery_facts(values: Mapping[str, Any]) -> DeliveryFacts:
     """Return the facts of a delivery's decoded item."""
-    within = ""
-    if "submitted_at" in values:
-        within = time_limit(from_text(values["received_at"]), from_text(values["submitted_at"]))
-    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("outcome", "")), within)
+    received_at = from_text(values["received_at"])
+    within = {
+        stage.value: time_limit(stage, received_at, from_text(values[name]))
+        for stage, name in REACHED_AT.items()
+        if name in values
+    }
+    return DeliveryFacts(int(values["version"]), str(values["state"]), str(values.get("outcome", "")), **within)
 
 
 def change_of(record: Mapping[str, Any]) -> tuple[str, LeadChange] | None:
