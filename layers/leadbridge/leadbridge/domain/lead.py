@@ -127,6 +127,7 @@ class Lead(LeadFields):
     a lead is a tombstone.
     """
 
+    ids: dict[str, str] = {}  # read already
     lead_id: str
     source: str
     received_at: datetime

@@ -26,11 +26,12 @@ MAX_ID_LENGTH = 512  # characters; a shortened id would be another one, so a lon
 MAX_IDS_BYTES = 4_096  # of all ids of a lead
 OWN_PHONE_DIGITS = 9  # last digits by which a phone is found in an id
 
-_PLACEHOLDER = re.compile(r"\{.*\}|null|undefined", re.IGNORECASE | re.DOTALL)  # a macro that was not replaced
-_EMAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@.]")
+# Patterns are compiled when a lead has ids, and not when a function starts.
+_PLACEHOLDER = r"(?is)\{.*\}|null|undefined"  # a macro that was not replaced
+_EMAIL = r"[^\s@]@[^\s@]+\.[^\s@.]"
+_PHONE = r"(?:\+|%2[bB])[0-9]{9}"
+_UKRAINIAN_PHONE = r"(?:(?:00)?38)?0[0-9]{9}"  # the whole id
 _SEPARATORS = str.maketrans("", "", " ()-.")
-_PHONE = re.compile(r"(?:\+|%2b)[0-9]{9}", re.IGNORECASE)
-_UKRAINIAN_PHONE = re.compile(r"(?:(?:00)?38)?0[0-9]{9}")  # the whole id
 
 
 def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
@@ -52,7 +53,7 @@ def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
     room = MAX_IDS_BYTES
     for name in filter(given.get, IDS):
         text = truncate_text(given[name], MAX_ID_LENGTH + 1)
-        if text is None or _PLACEHOLDER.fullmatch(text):
+        if text is None or re.fullmatch(_PLACEHOLDER, text):
             continue
         size = len(text.encode())
         if len(text) > MAX_ID_LENGTH or size > room:
@@ -75,10 +76,10 @@ def _own_values(person: Person | None) -> tuple[str, ...]:
 def _is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
     compact = text.translate(_SEPARATORS)
     return (
-        _EMAIL.search(text.replace("%40", "@")) is not None
-        or _PHONE.search(compact) is not None
+        re.search(_EMAIL, text.replace("%40", "@")) is not None
+        or re.search(_PHONE, compact) is not None
         or any(value in compact for value in own)
-        or (name not in NETWORK_IDS and _UKRAINIAN_PHONE.fullmatch(compact) is not None)
+        or (name not in NETWORK_IDS and re.fullmatch(_UKRAINIAN_PHONE, compact) is not None)
     )
 
 
