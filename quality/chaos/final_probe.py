@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from devstack.partners import partner_profiles
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.lead import find_missing_fields
 from quality.chaos.counters import Counters
 from quality.chaos.reconciliation import LeadRecord, Snapshot
 from quality.testkit.wiring import queues
 
-LEAD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries/{partner}"
+LEAD, ADD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries", "/leads/{lead_id}/deliveries/{partner}"
 CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
 PAUSE, RESUME = "/partners/{partner}/pause", "/partners/{partner}/resume"
 REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
@@ -58,6 +60,7 @@ def probes(
         yield Probe("POST", REDRIVE, frozenset({200}), {}, {"queue": queue})
     for lead_id in random.sample(lead_ids, min(2, len(lead_ids))):
         yield from _of_lead(lead_id, snapshot.leads[lead_id], correction)
+        yield from _for_another_partner(snapshot, lead_id)
     incomplete = [lead_id for lead_id in lead_ids if snapshot.leads[lead_id].is_incomplete]
     for lead_id in random.sample(incomplete, (len(incomplete) + 1) // 2):
         yield Probe("PATCH", LEAD, frozenset({200}), correction(lead_id, True), {"lead_id": lead_id})
@@ -85,6 +88,18 @@ def _of_lead(lead_id: str, record: LeadRecord, correction: CorrectBody) -> Itera
     yield Probe("PATCH", LEAD, expected, correction(lead_id, False), place)
     text = {"lead_id": lead_id, "text": f"Лист у тиші {lead_id}"}
     yield Probe("POST", "/messages", frozenset({409 if is_erased else 202}), text)
+
+
+def _for_another_partner(snapshot: Snapshot, lead_id: str) -> Iterator[Probe]:
+    """Give a lead to a partner that can take it, with the confirmation that another one may have it."""
+    record, place = snapshot.leads[lead_id], {"lead_id": lead_id}
+    if not record.deliveries:
+        return
+    for name in sorted(partner_profiles().keys() & snapshot.partners.keys() - record.deliveries.keys()):
+        if not find_missing_fields(record.lead, snapshot.partners[name]):
+            expected = frozenset({409 if record.lead.erased_at is not None else 201})
+            yield Probe("POST", ADD, expected, {"partner": name, "confirm": True}, place)
+            return
 
 
 def _of_delivery(delivery: Delivery, find_at_partner: FindAtPartner) -> Iterator[Probe]:

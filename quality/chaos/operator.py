@@ -12,10 +12,12 @@ from typing import Any
 from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.lead import Lead
 from leadbridge.storage.leads import Journey
 from quality.chaos.corrections import Corrections, body_of, values_of
 from quality.chaos.counters import Counters
 from quality.chaos.final_probe import (
+    ADD,
     CHECK,
     LEAD,
     PAUSE,
@@ -28,10 +30,12 @@ from quality.chaos.final_probe import (
     Probe,
     check_answer,
 )
+from quality.chaos.lead_orders import ADDED, AddedPartner
 from quality.chaos.reconciliation import Pause, Posted
 
 ALLOWED_STATUSES = frozenset({200, 202, 204, 404, 409})
 CORRECTED = frozenset({200, 404, 409})
+CHOSEN = frozenset({ADDED, 404, 409, 422})
 WRONGLY_CORRECTED = frozenset({404, 409, 422})
 UNREADABLE = {"person.phone": "нема", "loan.amount": "від 5 до 10 тисяч"}
 MAX_RESUMES = 20  # calls until one is answered
@@ -55,6 +59,7 @@ class Shares:
     pause: float = 0.06
     check: float = 0.1
     correct: float = 0.3
+    add: float = 0.0
 
 
 class Operator(ABC):
@@ -70,6 +75,7 @@ class Operator(ABC):
         self.corrections = Corrections()
         self.last_call = 0
         self.pauses: list[Pause] = []
+        self.added_partners: list[AddedPartner] = []
 
     @abstractmethod
     def now(self) -> datetime: ...
@@ -109,6 +115,8 @@ class Operator(ABC):
         drawn, shares = self.random.random(), self.shares
         if drawn > 1 - shares.pause:
             self.pause_or_resume(self.random.choice(list(partner_profiles())))
+        elif drawn > 1 - shares.pause - shares.add:
+            self.add_partner(posted.lead_id)
         elif drawn < shares.erase:
             self.counters.add("people erased")
             self.erase(posted.lead_id)
@@ -128,6 +136,31 @@ class Operator(ABC):
         else:
             for one in self.to_settle(posted):
                 self.settle(one)
+
+    def add_partner(self, lead_id: str, *, is_confirmed: bool | None = None) -> None:
+        """Give a lead to a partner that has no delivery of it; by chance with a confirmation."""
+        found = self.journey(lead_id)
+        if found is None:
+            return
+        names = [name for name in partner_profiles() if name not in found.deliveries]
+        self.counters.add("leads given to another partner")
+        body = {
+            "partner": self.random.choice(names or list(partner_profiles())),
+            "confirm": self.random.random() < 0.5 if is_confirmed is None else is_confirmed,
+        }
+        self._add(found.lead, body)
+
+    def _add(
+        self, lead: Lead, body: dict[str, Any], *, on: OnStatus = ignore, allowed: frozenset[int] = CHOSEN
+    ) -> None:
+        added = AddedPartner(lead.lead_id, body["partner"], body["confirm"], lead.fallbacks, lead.next_on)
+        self.added_partners.append(added)
+
+        def answered(status: int) -> None:
+            added.status = status
+            on(status)
+
+        self.call("POST", ADD, body, {"lead_id": lead.lead_id}, on=answered, allowed=allowed)
 
     def pause_or_resume(self, partner: str) -> None:
         """Pause a partner, or resume it if it may be paused."""
@@ -253,16 +286,19 @@ class Operator(ABC):
 
     def probe(self, probe: Probe) -> None:
         """Call a route without faults, and check the status."""
-        if probe.method == "DELETE":
-            self.erased.add(probe.place["lead_id"])
-        if probe.method == "PATCH":
-            values = values_of(probe.body or {})
-            self.correct(probe.place["lead_id"], values, on=lambda status: check_answer(probe, status, self.counters))
-            return
 
         def answered(status: int) -> None:
             check_answer(probe, status, self.counters)
 
+        if probe.method == "DELETE":
+            self.erased.add(probe.place["lead_id"])
+        if probe.method == "PATCH":
+            self.correct(probe.place["lead_id"], values_of(probe.body or {}), on=answered)
+            return
+        found = self.journey(probe.place["lead_id"]) if probe.resource == ADD else None
+        if found is not None:
+            self._add(found.lead, probe.body or {}, on=answered)
+            return
         self.call(probe.method, probe.resource, probe.body, probe.place or None, on=answered)
 
     def correction_body(self, lead_id: str, is_incomplete: bool) -> dict[str, Any]:

@@ -25,9 +25,11 @@ from leadbridge.storage import items
 from leadbridge.storage.feedback.postbacks import postback_of
 from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.messages import message_of
+from quality.chaos.lead_orders import LeadOrder
 
 if TYPE_CHECKING:
     from quality.chaos.corrections import Correction
+    from quality.chaos.lead_orders import AddedPartner
     from quality.chaos.people import Post
 
 
@@ -181,7 +183,7 @@ class Snapshot:
     expired: leads whose own item expired before they were erased
     posts, refused: the ids of all posts; those that were answered with 422
     routes: of each source; empty if unknown
-    corrections, pauses: all of the run
+    corrections, pauses, added_partners: all of the run
     listed_incomplete: the leads in the list of incomplete ones; None if unknown
     overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
     has_statistics: whether update_stats has counted the leads
@@ -212,6 +214,7 @@ class Snapshot:
     routes: Mapping[str, Route] = field(default_factory=dict)
     corrections: Sequence[Correction] = ()
     pauses: Sequence[Pause] = ()
+    added_partners: Sequence[AddedPartner] = ()
     listed_incomplete: frozenset[str] | None = None
     overwritten: Sequence[tuple[str, str]] = ()
     has_statistics: bool = False
@@ -241,6 +244,11 @@ class Snapshot:
     @cached_property
     def people_by_lead(self) -> dict[str, Posted]:
         return {posted.lead_id: posted for posted in self.posted}
+
+    @cached_property
+    def orders(self) -> dict[str, LeadOrder]:
+        """The order of each lead's partners."""
+        return {lead_id: LeadOrder.of(record, self.added_partners) for lead_id, record in self.leads.items()}
 
     def waits_for_operator(self, delivery: Delivery) -> bool:
         """Whether it is a repeat of a lead whose delivery is unknown. It waits until a person resolves that lead."""

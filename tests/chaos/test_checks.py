@@ -40,6 +40,7 @@ from quality.testkit.chaos.snapshots import (
     PHONE,
     POSTED,
     balanced,
+    chosen,
     closed,
     ended,
     failed,
@@ -227,6 +228,7 @@ def capped(count: int, *counted_in: str, **caps: int) -> dict[str, Any]:
 
 
 AT_LENDER_B = {**CREATE, "partner": "lender-b", "number": 1, "deal_id": 3}
+BEFORE, LATER = to_text(NOW + MINUTE), to_text(NOW + 20 * MINUTE)  # than an operator chose a partner
 PAUSED = Pause("leadleader", NOW, NOW + 10 * MINUTE)
 TRACKERS = {"web": {"tracker": TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"})}}
 (POSTBACK,) = postbacks_of(submitted()[1], TRACKERS)
@@ -290,6 +292,17 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
         {"table": [*journey(*closed()), items.delivery_item(replace(waiting(), partner="lender-b"))]},
     ),
     ("one_partner_of_an_order_has_the_lead", {"calls": [CREATE, AT_LENDER_B]}),
+    ("one_partner_of_an_order_has_the_lead", {**chosen(), "calls": [CREATE, AT_LENDER_B]}),
+    (
+        "one_partner_of_an_order_has_the_lead",
+        {**chosen(is_confirmed=True), "calls": [{**CREATE, "at": BEFORE}, {**AT_LENDER_B, "at": BEFORE}]},
+    ),
+    ("operators_choose_the_partner", {**chosen(), "table": journey(*closed())}),
+    (
+        "operators_choose_the_partner",
+        chosen(at=NOW - MINUTE, table=[*journey(*closed()), fallback(previous_partner="leadleader")]),
+    ),
+    ("rejected_leads_reach_the_next_partner", rejected() | chosen(table=rejected()["table"])),
     ("weights_decide_on_the_first_partner", weighted("leadleader", "lender-b", is_one_person=True)),
     ("weights_decide_on_the_first_partner", weighted(*["leadleader"] * 60)),
     (
@@ -380,6 +393,17 @@ def test_a_postback_that_the_tracker_has_is_no_violation() -> None:
 def test_shares_that_chance_explains_are_no_violation() -> None:
     firsts = ["leadleader"] * 40 + ["lender-b"] * 24
     assert violations(balanced(**weighted(*firsts)), ["weights_decide_on_the_first_partner"]) == []
+
+
+def test_a_partner_that_an_operator_confirmed_may_have_the_lead_too() -> None:
+    found = {**chosen(is_confirmed=True), "calls": [{**CREATE, "at": BEFORE}, {**AT_LENDER_B, "at": LATER}]}
+    orders = ["one_partner_of_an_order_has_the_lead", "operators_choose_the_partner", "next_partners_follow_a_refusal"]
+    assert violations(balanced(**found), orders) == []
+
+
+def test_a_lead_that_is_rejected_after_an_operator_chose_a_partner_has_no_next_one() -> None:
+    found = rejected() | chosen(at=NOW, table=rejected()["table"])
+    assert violations(balanced(**found), ["rejected_leads_reach_the_next_partner"]) == []
 
 
 def test_a_full_cap_is_no_violation() -> None:

@@ -12,6 +12,7 @@ from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.message import UNSETTLED, MessageState
 from leadbridge.domain.routing.fallback import DEFAULT_NEXT_ON, NextOn
+from leadbridge.domain.timeline import Entry
 from quality.chaos.checks.history import END_STATES, History
 from quality.chaos.reconciliation import LeadRecord, Snapshot, check
 
@@ -153,12 +154,16 @@ def failures_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 def rejected_leads_reach_the_next_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A lead that a partner rejected, or that lacks its fields, goes to the next partner that can accept it.
 
-    A partner whose required fields an operator filled in later may not have been able to accept it at that time.
+    A partner whose required fields an operator filled in later may not have been able to accept it at that time. After
+    an operator has chosen a partner, none is next.
     """
     for lead_id, record in snapshot.leads.items():
         if record.lead.erased_at is not None:
             continue
         for partner, delivery in record.deliveries.items():
+            rejections = [entry.at for entry in record.timeline.values() if _is_rejection(entry, partner)]
+            if rejections and not snapshot.orders[lead_id].is_valid_at(max(rejections)):
+                continue
             following = _next_partner(snapshot, record, partner)
             posted = snapshot.people_by_lead.get(lead_id)
             filled_in = record.corrected & posted.unusable if posted is not None else frozenset[str]()
@@ -238,11 +243,12 @@ def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str | None:
     """The next partner in a lead's order whose required fields the lead has; None if the rule has no rejections."""
-    outcomes = record.lead.next_on.get(partner, DEFAULT_NEXT_ON)
+    order = snapshot.orders[record.lead.lead_id]
+    outcomes = order.next_on.get(partner, DEFAULT_NEXT_ON)
     if NextOn.REJECTED not in outcomes:
         return None
-    found = record.lead.fallbacks.get(partner)
-    for _ in record.lead.fallbacks:
+    found = order.fallbacks.get(partner)
+    for _ in order.fallbacks:
         if (
             found is None
             or found not in snapshot.partners
@@ -251,8 +257,12 @@ def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str |
             break
         if NextOn.MISSING_FIELDS not in outcomes:
             return None
-        found = record.lead.fallbacks.get(found)
+        found = order.fallbacks.get(found)
     return found
+
+
+def _is_rejection(entry: Entry, partner: str) -> bool:
+    return entry.what == "rejected" and entry.partner == partner
 
 
 def _was_corrected_later(record: LeadRecord, partner: str, path: str) -> bool:

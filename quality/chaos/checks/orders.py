@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any
 
@@ -14,7 +14,8 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.routing.weights import person_of
 from leadbridge.settings import Partner
 from leadbridge.storage.links import CAP
-from quality.chaos.reconciliation import LeadRecord, Snapshot, check
+from quality.chaos.lead_orders import ADDED
+from quality.chaos.reconciliation import Snapshot, check
 
 REFUSED = frozenset({"rejected", "duplicate", "skipped"})  # steps after which another partner may get the lead
 MILLISECOND = timedelta(milliseconds=1)
@@ -27,6 +28,7 @@ def next_partners_follow_a_refusal(snapshot: Snapshot) -> Iterator[tuple[str, st
     for lead_id, record in snapshot.leads.items():
         if record.lead.erased_at is not None:
             continue
+        order = snapshot.orders[lead_id]
         refusals = {
             (entry.partner, entry.data.get("next_partner"), entry.at)
             for entry in record.timeline.values()
@@ -36,9 +38,9 @@ def next_partners_follow_a_refusal(snapshot: Snapshot) -> Iterator[tuple[str, st
         for entry in opened:
             if (entry.data.get("previous_partner"), entry.partner, entry.at) not in refusals:
                 yield lead_id, f"{entry.partner} got it after {entry.data}, which is no refusal"
-        further = record.deliveries.keys() - _first(record) - {entry.partner for entry in opened}
-        passed_over = set(record.lead.fallbacks.values())  # first because those before it could not accept the lead
-        if further - passed_over or len(further) > len(_first(record)):
+        further = record.deliveries.keys() - order.first - order.added - {entry.partner for entry in opened}
+        passed_over = set(order.fallbacks.values())  # first because those before it could not accept the lead
+        if further - passed_over or len(further) > len(order.first):
             yield lead_id, f"has deliveries to {', '.join(sorted(further))}, and nothing says why"
 
 
@@ -46,34 +48,57 @@ def next_partners_follow_a_refusal(snapshot: Snapshot) -> Iterator[tuple[str, st
 def one_partner_of_an_order_has_the_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """All partners of an order together created a lead once, and once more for each retry by an operator.
 
-    Only leads whose phone and e-mail no other lead has: a partner's log has the person, and not the lead.
+    Afterwards each partner that an operator chose with a confirmation may create it, too. Without one, none that may
+    have the lead is left. Only leads whose phone and e-mail no other lead has: a partner's log has the person, and not
+    the lead.
     """
-    created: Counter[str] = Counter()
+    created: dict[str, list[datetime | None]] = defaultdict(list)
     for call in snapshot.calls:
         if not _created(call):
             continue
         lead_ids = snapshot.leads_of(**partner_profiles()[call["partner"]].person_of(call))
         if len(lead_ids) == 1:
-            created[lead_ids[0]] += 1
-    for lead_id, number in created.items():
+            created[lead_ids[0]].append(from_text(call["at"]) if "at" in call else None)
+    for lead_id, moments in created.items():
         record = snapshot.leads.get(lead_id)
         if record is None or record.lead.erased_at is not None:
             continue
-        retries = sum(entry.what == "retry_requested" for entry in record.timeline.values())
-        if number > len(_first(record)) + retries:
-            yield lead_id, f"{', '.join(record.deliveries)} created it {number} times, after {retries} retries"
+        order = snapshot.orders[lead_id]
+        retries = [entry.at for entry in record.timeline.values() if entry.what == "retry_requested"]
+        before = [at for at in moments if at is not None and order.ended_at is not None and at < order.ended_at]
+        retried_before = [at for at in retries if order.is_valid_at(at)]
+        names, first = ", ".join(record.deliveries), max(1, len(order.first))  # an operator may choose the first one
+        if len(before) > first + len(retried_before):
+            yield lead_id, f"{names} created it {len(before)} times before an operator chose a further partner"
+        if len(moments) > first + len(retries) + len(order.confirmed):
+            also = f", and for {len(order.confirmed)} partners that were confirmed" if order.confirmed else ""
+            yield lead_id, f"{names} created it {len(moments)} times, after {len(retries)} retries{also}"
+
+
+@check
+def operators_choose_the_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A lead that an operator gave to a partner has a delivery to it, and no rule passes it on from then on."""
+    for one in snapshot.added_partners:
+        record = snapshot.leads.get(one.lead_id)
+        if one.status == ADDED and (record is None or one.partner not in record.deliveries):
+            yield one.lead_id, f"was given to {one.partner}, and has no delivery to it"
+    for lead_id, record in snapshot.leads.items():
+        for entry in record.timeline.values():
+            ended_at = snapshot.orders[lead_id].ended_at
+            if entry.what == "fallback" and ended_at is not None and entry.at > ended_at:
+                yield lead_id, f"was passed on to {entry.partner} after an operator had chosen a partner"
 
 
 @check
 def weights_decide_on_the_first_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """The same person always gets the same order, and each partner is the first one for its share of the people."""
     people: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for record in snapshot.leads.values():
+    for lead_id, record in snapshot.leads.items():
         route = snapshot.routes.get(record.lead.source)
         person = person_of(record.lead.value)
         is_known = record.lead.erased_at is None and not record.is_incomplete and "person.phone" not in record.corrected
         if route is not None and len(route.weights) == 1 and route.weights[0] and is_known and person:
-            people[record.lead.source, person] |= _first(record)
+            people[record.lead.source, person] |= snapshot.orders[lead_id].first
     firsts: dict[str, Counter[str]] = defaultdict(Counter)
     for (source, person), found in people.items():
         if len(found) > 1:
@@ -143,9 +168,3 @@ def _limit(partner: Partner | None, window: str) -> int | None:
 def _created(call: Mapping[str, Any]) -> bool:
     profile = partner_profiles().get(call["partner"])
     return profile is not None and call["operation"] == "create" and call.get(profile.id_field) is not None
-
-
-def _first(record: LeadRecord) -> set[str]:
-    """The first partner of each order of a lead."""
-    fallbacks = record.lead.fallbacks
-    return {*record.lead.partners, *fallbacks} - set(fallbacks.values())

@@ -41,7 +41,7 @@ def leads_are_delivered_or_incomplete(snapshot: Snapshot) -> Iterator[tuple[str,
         lacking = frozenset(
             path for one in snapshot.partners.values() for path in one.requires if record.lead.value(path) is None
         )
-        takers = _takers(snapshot, route, lacking)
+        takers = _takers(snapshot, route, lacking, snapshot.orders[lead_id].added)
         deliveries, problems = record.deliveries, {one.field for one in record.lead.problems}
         if takers and (problems or not deliveries):
             wrong = f"has problems with {', '.join(sorted(problems))}" if problems else "has no delivery"
@@ -96,11 +96,13 @@ def incomplete_leads_are_listed(snapshot: Snapshot) -> Iterator[tuple[str, str]]
         yield lead_id, "is in the list of incomplete leads, and not incomplete"
 
 
-def _takers(snapshot: Snapshot, route: Route, lacking: frozenset[str]) -> list[str]:
-    """The partners of a route that can take a lead without these fields."""
+def _takers(
+    snapshot: Snapshot, route: Route, lacking: frozenset[str], added: frozenset[str] = frozenset()
+) -> list[str]:
+    """The partners of a route, and those that operators chose, that can take a lead without these fields."""
     return [
         name
-        for order in route.orders
+        for order in (*route.orders, sorted(added))
         for name in order
         if name in snapshot.partners and not lacking.intersection(snapshot.partners[name].requires)
     ]

@@ -78,6 +78,7 @@ class Drain:
             refused=list(self.target.refused.values()),
             corrections=list(self.operator.corrections.made),
             pauses=list(self.operator.pauses),
+            added_partners=list(self.operator.added_partners),
         )
 
     def _bring_due_dates_near(self) -> None:

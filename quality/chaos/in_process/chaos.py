@@ -311,6 +311,7 @@ class Chaos:
             self.scenarios.next_outage: 2,
             self.scenarios.flip_status: 5,
             self.scenarios.correct: 6,
+            self.scenarios.give_by_hand: 2,
             self.scenarios.switch_bus: 1,
             self.operator.act: 6,
             self.rotate: 1,

@@ -178,5 +178,6 @@ class Drain:
             refused=list(run.refused.values()),
             corrections=list(run.operator.corrections.made),
             pauses=list(run.operator.pauses),
+            added_partners=list(run.operator.added_partners),
             overwritten=list(run.transit.overwritten),
         )

@@ -21,7 +21,7 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json
 
 class InProcessOperator(Operator):
     def __init__(self, run: Chaos) -> None:
-        super().__init__(run.partner, run.random, run.counters, run.posted, Shares(erase=0.04, write=0.16))
+        super().__init__(run.partner, run.random, run.counters, run.posted, Shares(erase=0.04, write=0.16, add=0.06))
         self.run = run
         self.next_plan: FaultPlan | None = None  # of the next call, instead of a random one
         self.expired: set[str] = set()  # leads whose own item had expired before they were erased

@@ -73,6 +73,21 @@ class Scenarios:
         for worker in run.harness.frozen[frozen:]:
             run.harness.resume(worker)
 
+    def give_by_hand(self) -> None:
+        """An operator gives a lead to another partner while a worker is at one of its steps."""
+        run = self.run
+        waiting = [one for one in run.transit.visible() if one.function == "SubmitLead" and one.lead_id is not None]
+        if not waiting:
+            return
+        message, frozen = run.random.choice(waiting), len(run.harness.frozen)
+        run.counters.add("leads given to another partner during their submission")
+        run.give(message, FaultPlan(frozen_at=run.random.randint(1, STEPS)))
+        run.operator.next_plan = FaultPlan()
+        run.operator.add_partner(str(message.lead_id))
+        run.operator.next_plan = None
+        for worker in run.harness.frozen[frozen:]:
+            run.harness.resume(worker)
+
     def _correct(self, lead_id: str, paths: tuple[str, ...] = (NAME, AMOUNT, TERM)) -> None:
         """Correct some fields of a lead, mostly without faults, and what an incomplete lead lacks."""
         operator, random = self.run.operator, self.run.random

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from devstack.sandbox.profile import PartnerRecord
@@ -12,9 +12,11 @@ from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import mark_sent, start_sending, status_notification
 from leadbridge.domain.statuses.status_change import change_status
+from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
+from quality.chaos.lead_orders import ADDED, AddedPartner
 from quality.chaos.reconciliation import Create, Posted, Snapshot
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
@@ -71,6 +73,20 @@ def journey(*changes: Change, without: tuple[str, ...] = ()) -> list[dict[str, A
     found.append(items.delivery_item(changes[-1].after if changes else waiting()))
     found += [items.history_item(LEAD.lead_id, change.entry) for change in changes]
     return [values for values in found if not values["sk"].endswith(without or ("nothing",))]
+
+
+def chosen(
+    *, at: datetime = NOW + 10 * MINUTE, is_confirmed: bool = False, table: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """An operator gave the lead, which is closed or has these items, to lender-b. It had an order before."""
+    entry = items.entry_item(LEAD.lead_id, Entry.by_operator(at, "partner_added", "anna", "lender-b"), "c#000001")
+    delivery = items.delivery_item(replace(waiting(), partner="lender-b"))
+    lead_item = items.lead_item(LEAD.model_copy(update={"partners": ("leadleader", "lender-b")}), phone_hash=None)
+    found = journey(*closed()) if table is None else table
+    stored = [lead_item if one["sk"] == "LEAD" else one for one in found]
+    fallbacks = {"leadleader": "matchtrade", "matchtrade": "lender-b"}
+    added = AddedPartner(LEAD.lead_id, "lender-b", is_confirmed, fallbacks, status=ADDED)
+    return {"table": [*stored, delivery, entry], "added_partners": [added]}
 
 
 def waiting() -> Delivery:
