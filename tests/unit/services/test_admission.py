@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
-from typing import Any
 
 import pytest
 
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.admission import PartnerState, Pause, Wait, WaitReason, end_wait, find_wait, wait_for_partner
-from leadbridge.domain.delivery import Delivery, State, new_delivery, schedule_retry
+from leadbridge.domain.delivery import State, new_delivery, schedule_retry
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.events import DeliveryChanged
 from leadbridge.domain.lead import Lead
@@ -26,39 +23,21 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.backlog import BacklogMonitor
 from leadbridge.storage.queries.due_items import due_items
 from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
-from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time
-from quality.testkit.people import NOW, lead
+from quality.testkit.people import NOW
+from quality.testkit.services.partner_world import AMPLE, PARTNER, PartnerWorld
 
-AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
-PARTNER = "leadleader"
 HOUR = timedelta(hours=1)
 PAUSE = Pause("they asked us to", "ann", NOW)
 
 
 @dataclass
-class World:
-    """A partner, its state in the table, and the leads that wait for it."""
+class World(PartnerWorld):
+    """A partner that answers with the next of `answers`, and then accepts."""
 
-    store: LeadRepository
-    table: Table
-    time: Time
-    settings: Settings
-    created: list[str] = field(default_factory=list)
     answers: list[partner_errors.PartnerError] = field(default_factory=list)
-    calls: int = 0
-    seconds_per_submission: float = 10.0
-    seconds_per_create: float = 5.0
-
-    @property
-    def states(self) -> PartnerStates:
-        return PartnerStates(self.table)
-
-    def authorize(self, budget: Budget) -> World:
-        self.calls += 1
-        return self
 
     def create(self, submitted: Lead, budget: Budget) -> int:
         if self.answers:
@@ -66,39 +45,15 @@ class World:
         self.created.append(submitted.lead_id)
         return 24 + len(self.created)
 
-    def receive(self, number: int) -> Lead:
-        one = lead(number, received_at=self.time())
-        self.store.accept(one, phone_hash=None)
-        return one
-
     def submit(self, one: Lead) -> Outcome:
         settings = self.settings.partners[PARTNER]
         submitter = Submitter(self.store, self, settings, self.time, lambda *_: None, jitter=lambda: 1.0)
         return submitter.process(one.lead_id, PARTNER, AMPLE).outcome
 
-    def delivery(self, one: Lead) -> Delivery:
-        found = self.store.delivery(one.lead_id, PARTNER)
-        assert found is not None
-        return found
-
-    def sweep(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], float]:
-        """The leads that a run queues, and how late it says that they are."""
-        sent: list[str] = []
-
-        def send_all(queue_url: str, bodies: Sequence[dict[str, Any]]) -> None:
-            sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
-
-        monkeypatch.setattr(find_due, "send_all", send_all)
-        found, now = self.states.load(self.settings.partners), self.time()
-        kinds = {name: partner.kind for name, partner in self.settings.partners.items()}
-        number, late = find_due.fill_waiting("queue", found, kinds, partial(due_items, self.table), now)
-        assert bool(number) == bool(sent)
-        return sent, late
-
 
 @pytest.fixture
 def world(store: LeadRepository, time: Time, shipped_settings: Settings) -> World:
-    return World(store, Table(aws.dynamodb(), TABLE), time, shipped_settings)
+    return World(Table(aws.dynamodb(), TABLE), time, shipped_settings)
 
 
 def test_a_paused_partner_gets_no_lead(world: World) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -23,24 +21,20 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import retry_by_operator
-from leadbridge.domain.routing.intake import intake_status, window_keys
+from leadbridge.domain.routing.intake import window_keys
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
-from leadbridge.services import find_due
 from leadbridge.services.submission_rules import fallback_finder
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.services.worker import Outcome
-from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.due_items import due_items
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed, Ports
 from quality.testkit.fixtures import TABLE, Time
 from quality.testkit.intake import BROKER, LENDER, settings_with_intake
-from quality.testkit.people import lead
+from quality.testkit.services.partner_world import AMPLE, PartnerWorld
 
-AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday, 14:00 in Kyiv
 MIDNIGHT = datetime(2026, 3, 2, 22, tzinfo=UTC)  # in Kyiv
@@ -49,24 +43,15 @@ NO, TAKEN = partner_errors.Rejected, partner_errors.Duplicate
 
 
 @dataclass
-class World:
+class World(PartnerWorld):
     """A partner with caps, which answers each create call with the next of `answers`, and then accepts."""
 
-    store: LeadRepository
-    table: Table
-    time: Time
-    settings: Settings
     answers: list[type[partner_errors.PartnerError]] = field(default_factory=list)
     reached: list[tuple[str, datetime]] = field(default_factory=list)  # what the partner got, and when
     letters: list[str] = field(default_factory=list)
     can_be_asked: bool = False
-    seconds_per_submission: float = 10.0
-    seconds_per_create: float = 5.0
     seconds_per_page: float = 5.0
     lock: Any = field(default_factory=Lock)
-
-    def authorize(self, budget: Budget) -> World:
-        return self
 
     def create(self, submitted: Lead, budget: Budget) -> int | None:
         with self.lock:
@@ -79,11 +64,6 @@ class World:
 
     def find(self, email: str, budget: Budget) -> None:
         """It has no account, so what was lost did not reach it."""
-
-    def receive(self, number: int, **changes: Any) -> Lead:
-        one = lead(number, received_at=self.time()).model_copy(update=changes)
-        self.store.accept(one, phone_hash=None)
-        return one
 
     def submitter(self, partner: str = LENDER, blade: Blade | None = None) -> Submitter:
         table: Any = self.table if blade is None else Ports(self.table, blade)
@@ -106,38 +86,17 @@ class World:
     def submit(self, one: Lead, partner: str = LENDER) -> Outcome:
         return self.submitter(partner).process(one.lead_id, partner, AMPLE).outcome
 
-    def delivery(self, one: Lead, partner: str = LENDER) -> Delivery:
-        found = self.store.delivery(one.lead_id, partner)
-        assert found is not None
-        return found
-
     def counts(self) -> dict[str, int]:
         query = self.table.batch_get(
             [{"pk": f"PARTNER#{LENDER}", "sk": f"CAP#{key}"} for key in ("2026-03-02", "2026-03-03", "total")]
         )
         return {item["sk"].removeprefix("CAP#"): int(item["leads"]) for item in query}
 
-    def sweep(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], float]:
-        """The leads that a run queues, and how late it says that they are."""
-        sent: list[str] = []
-
-        def send_all(queue_url: str, bodies: Sequence[dict[str, Any]]) -> None:
-            sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
-
-        monkeypatch.setattr(find_due, "send_all", send_all)
-        now, partners = self.time(), self.settings.partners
-        windows = window_keys(partners, now)
-        states = PartnerStates(self.table).load(partners, windows)
-        intakes = {name: intake_status(partners[name], states[name].counts, now) for name in windows}
-        kinds = {name: partner.kind for name, partner in partners.items()}
-        _, late = find_due.fill_waiting("queue", states, kinds, partial(due_items, self.table), now, intakes)
-        return sent, late
-
 
 @pytest.fixture
 def world(store: LeadRepository, time: Time) -> World:
     time.now = NOON
-    return World(store, Table(aws.dynamodb(), TABLE), time, settings_with_intake({"per_day": 2, "total": 1000}))
+    return World(Table(aws.dynamodb(), TABLE), time, settings_with_intake({"per_day": 2, "total": 1000}))
 
 
 def test_two_hundred_concurrent_deliveries_never_exceed_the_cap(world: World) -> None:

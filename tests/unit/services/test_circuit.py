@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
 
 from leadbridge.domain.admission import Circuit, PartnerState, Pause, Wait, WaitReason, find_wait
-from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.lead import Lead
@@ -26,14 +24,12 @@ from leadbridge.settings import Settings
 from leadbridge.settings.sections import CircuitPolicy
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.backlog import BacklogMonitor
-from leadbridge.storage.queries.due_items import due_items
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE, Time
-from quality.testkit.people import NOW, lead
+from quality.testkit.people import NOW
+from quality.testkit.services.partner_world import AMPLE, PARTNER, PartnerWorld
 
-AMPLE = Budget(deadline=90.0, monotonic=lambda: 0.0)
-PARTNER = "leadleader"
 OPEN_FOR, LONGEST = timedelta(seconds=30), timedelta(minutes=10)
 
 
@@ -46,30 +42,11 @@ def limited(retry_after: float | None = None) -> partner_errors.PartnerError:
 
 
 @dataclass
-class World:
-    """A partner that answers as the test says, its circuit in the table, and its leads."""
+class World(PartnerWorld):
+    """A partner that answers as the test says, and its circuit."""
 
-    table: Table
-    time: Time
-    settings: Settings
     error: partner_errors.PartnerError | None = None
     during: Any = None  # called while the partner is called
-    created: list[str] = field(default_factory=list)
-    calls: int = 0
-    seconds_per_submission: float = 10.0
-    seconds_per_create: float = 5.0
-
-    @property
-    def store(self) -> LeadRepository:
-        return LeadRepository(self.table)
-
-    @property
-    def state(self) -> PartnerState:
-        return PartnerStates(self.table).load([PARTNER]).get(PARTNER, PartnerState())
-
-    def authorize(self, budget: Budget) -> World:
-        self.calls += 1
-        return self
 
     def create(self, submitted: Lead, budget: Budget) -> int:
         if self.during is not None:
@@ -80,25 +57,15 @@ class World:
         self.created.append(submitted.lead_id)
         return 24 + len(self.created)
 
-    def receive(self, number: int) -> Lead:
-        one = lead(number, received_at=self.time())
-        self.store.accept(one, phone_hash=None)
-        return one
-
     def submit(self, one: Lead | int, budget: Budget = AMPLE) -> Outcome:
         """Submit a lead, or a new lead with this number."""
         one = self.receive(one) if isinstance(one, int) else one
         settings = self.settings.partners[PARTNER]
-        circuit = CircuitBreaker(PARTNER, settings.circuit, PartnerStates(self.table), self.time)
+        circuit = CircuitBreaker(PARTNER, settings.circuit, self.states, self.time)
         submitter = Submitter(
             self.store, self, settings, self.time, lambda *_: None, circuit=circuit, jitter=lambda: 1.0
         )
         return submitter.process(one.lead_id, PARTNER, budget).outcome
-
-    def delivery(self, one: Lead) -> Delivery:
-        found = self.store.delivery(one.lead_id, PARTNER)
-        assert found is not None
-        return found
 
     def open_circuit(self) -> None:
         self.error = unavailable()
@@ -106,19 +73,6 @@ class World:
             assert self.submit(number) is Outcome.RETRIED
         self.error, self.calls = None, 0
         assert self.state.circuit.opened_until == self.time() + OPEN_FOR
-
-    def sweep(self, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], float]:
-        """The leads that a run queues, and how late it says that they are."""
-        sent: list[str] = []
-
-        def send_all(queue_url: str, bodies: Sequence[dict[str, Any]]) -> None:
-            sent.extend(lead_id for body in bodies for lead_id in body["lead_ids"])
-
-        monkeypatch.setattr(find_due, "send_all", send_all)
-        states = PartnerStates(self.table).load(self.settings.partners)
-        kinds = {name: partner.kind for name, partner in self.settings.partners.items()}
-        _, late = find_due.fill_waiting("queue", states, kinds, partial(due_items, self.table), self.time())
-        return sent, late
 
 
 @pytest.fixture
