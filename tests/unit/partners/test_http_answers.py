@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.domain.errors.partner_errors import Misconfigured
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.partner_errors import Misconfigured, Unavailable, shows_outage
 from leadbridge.partners.http import Answer, Transport, is_confidential, rate_limit_error
 from leadbridge.runtime.budget import Budget
 from leadbridge.settings import Timeouts
@@ -129,6 +130,14 @@ def test_nothing_goes_to_a_partner_in_the_clear(address: str, monkeypatch: pytes
         Transport("partner", TIMEOUTS).call("create", "POST", address, budget=Budget(time.monotonic() + 9), json={})
     monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "local")
     assert is_confidential(address)
+
+
+def test_without_time_nothing_is_sent() -> None:
+    ended = Budget(9.0, reserve=3.0, monotonic=lambda: 6.0)
+    with pytest.raises(Unavailable) as raised:
+        Transport("partner", TIMEOUTS).call("create", "POST", "https://partner.example/api", budget=ended, json={})
+    assert raised.value.code is ErrorCode.OUT_OF_TIME
+    assert not shows_outage(raised.value)
 
 
 @pytest.mark.parametrize("address", ["https://partner.example/api", "http://127.0.0.1:8080/", "http://localhost:1/"])

@@ -10,7 +10,7 @@ import pytest
 from leadbridge.domain import operator_steps
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors import partner_errors
-from leadbridge.domain.errors.error_codes import ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.aws_errors import Contended
@@ -49,6 +49,8 @@ class Lender:
     def create(self, submitted: Lead, budget: Budget) -> int:
         if error := next(self.on_create, None):
             raise error
+        if budget.left <= 0:
+            raise partner_errors.Unavailable("leadleader", "create", "no time was left", code=ErrorCode.OUT_OF_TIME)
         self.created.append(submitted.lead_id)
         return 24
 
@@ -283,6 +285,45 @@ def test_an_answer_that_comes_after_the_lease_ran_out_is_still_believed(world: W
     submitter = Submitter(world.store, Slow(), world.settings.partners["leadleader"], world.time, world.bury)
     assert submitter.process(LEAD.lead_id, "leadleader", brief).outcome is Outcome.SUBMITTED
     assert (world.delivery.state, world.delivery.deal_id) == (State.SUBMITTED, 24)
+
+
+@dataclass
+class Pausing:
+    """A store at which the worker is paused after it has written its attempt. Then `meanwhile` runs."""
+
+    store: LeadRepository
+    meanwhile: Callable[[], object]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def apply(self, change: Change, *, retry_for: float = 0.0) -> Delivery:
+        after = self.store.apply(change)
+        if change.after.state is State.SUBMITTING:
+            self.meanwhile()
+        return after
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_a_worker_that_was_paused_beyond_its_lease_sends_nothing(world: World, is_settled: bool) -> None:
+    def pause() -> None:
+        world.time.pass_(seconds=15)  # the time of the call, and the margin of the lease
+        if is_settled:
+            world.submitter().process(LEAD.lead_id, "leadleader", AMPLE)
+            assert world.delivery.state is State.UNKNOWN
+
+    submitter = replace(world.submitter(), ledger=Pausing(world.store, pause))
+    result = submitter.process(LEAD.lead_id, "leadleader", AMPLE)
+    assert (result.outcome, world.lender.created) == (Outcome.RETRIED, [])
+    assert (world.delivery.state, world.delivery.last_error_code) == (State.RECEIVED, ErrorCode.OUT_OF_TIME)
+    world.time.pass_(minutes=1)
+    assert world.visit().outcome is Outcome.SUBMITTED
+    assert world.lender.created == [LEAD.lead_id]
+
+
+def test_a_worker_that_was_paused_for_a_moment_sends_its_lead(world: World) -> None:
+    submitter = replace(world.submitter(), ledger=Pausing(world.store, lambda: world.time.pass_(seconds=14)))
+    assert submitter.process(LEAD.lead_id, "leadleader", AMPLE).outcome is Outcome.SUBMITTED
 
 
 def test_a_deal_that_cannot_be_written_down_is_named_in_the_error(world: World) -> None:

@@ -280,8 +280,8 @@ class Transport:
         """Make one request and return the answer, whatever its status.
 
         `json` is sent as `application/json` with decimals as exact numbers. Raises Unavailable if the request was not
-        sent, Unknown if it was sent and no complete answer was received, Misconfigured if the address is not a URL or
-        not https.
+        sent, also because the budget has no time left, Unknown if it was sent and no complete answer was received,
+        Misconfigured if the address is not a URL or not https.
         """
         if not is_confidential(url):
             text = "the partner's address is not https"
@@ -290,6 +290,9 @@ class Transport:
         if json is not None:
             body = simplejson.dumps(json, use_decimal=True, ensure_ascii=False).encode()
             sent_headers["Content-Type"] = "application/json; charset=utf-8"
+        if budget.left <= 0:  # as late as possible: after a pause of the process another worker may have the item
+            text = "no time was left for the call"
+            raise Unavailable(self._partner, operation, text, code=ErrorCode.OUT_OF_TIME)
         with self._lock:
             if not self._running and time.monotonic() - self._last_call > MAX_IDLE_SECONDS:
                 self._pools.clear()

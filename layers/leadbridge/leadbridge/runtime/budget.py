@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 MAX_AWS_CALL = 13.0  # seconds: all attempts of botocore with timeouts and pauses (runtime/aws.py)
@@ -53,6 +53,10 @@ class Budget:
     def allows(self, seconds: float) -> bool:
         """Return whether there is time for work that takes up to `seconds`."""
         return self.left >= seconds
+
+    def ending_in(self, seconds: float) -> Budget:
+        """Return a budget with at most `seconds` for outgoing calls, and the same reserve."""
+        return replace(self, deadline=min(self.deadline, self.monotonic() + seconds + self.reserve))
 
     def cut(self, seconds: float) -> float:
         """Return `seconds`, or the remaining time if that is less; at least a millisecond, because clients reject 0."""

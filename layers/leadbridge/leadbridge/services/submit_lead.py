@@ -256,6 +256,15 @@ class Submitter(SubmissionRecorder):
                 change = steps.mark_unknown(delivery, now, ORIGIN_UNKNOWN, can_be_looked_up=True)
                 return self._write(change, Result(Outcome.UNKNOWN))
 
+    def _within_lease(self, delivery: Delivery, budget: Budget) -> Budget:
+        """Return the budget of a create call, which must not be sent after the lease of its attempt.
+
+        From then on another worker may settle the attempt, and an operator may correct the lead. A process can be
+        paused at any moment, also since the attempt was written.
+        """
+        left = 0.0 if delivery.lease_until is None else (delivery.lease_until - self.clock()).total_seconds()
+        return budget.ending_in(left)
+
     def _attempt(self, delivery: Delivery, lead: Lead, budget: Budget) -> Result:
         try:
             authorized = self.partner.authorize(budget)
@@ -279,7 +288,7 @@ class Submitter(SubmissionRecorder):
         except Conflict:
             return Result(Outcome.NO_ACTION)
         try:
-            answer = PartnerAnswer(authorized.create(lead, budget))
+            answer = PartnerAnswer(authorized.create(lead, self._within_lease(delivery, budget)))
         except partner_errors.PartnerError as error:
             answer = PartnerAnswer(error=error)
         try:

@@ -18,6 +18,7 @@ class ErrorCode(CodeWithMeaning):
 
     # A call to a partner
     UNREACHABLE = "unreachable", "The connection to the partner failed. Nothing was sent."
+    OUT_OF_TIME = "out_of_time", "The worker had no time left for the request. Nothing was sent."
     REPLY_LOST = "reply_lost", "The request was sent, and no complete reply arrived."
     RESPONSE_AMBIGUOUS = "response_ambiguous", "The reply does not say whether the request was processed."
     PROXY_PAGE = "proxy_page", "A proxy or a firewall replied instead of the partner."

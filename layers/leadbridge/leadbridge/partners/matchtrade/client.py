@@ -127,8 +127,8 @@ class MatchTrade:
             url = session.credentials.url("proxy/processing/api/accounts")
             return self._transport.call("create", "POST", url, json=body, headers=_bearer(session), budget=budget)
 
-        deadline = min(budget.deadline, budget.monotonic() + self.seconds_per_create + budget.reserve)
-        return account_uuid_in(self._with_token("create", send, session, replace(budget, deadline=deadline)))
+        limited = budget.ending_in(self.seconds_per_create)
+        return account_uuid_in(self._with_token("create", send, session, limited))
 
     def _page(self, window: Window, size: int, number: int, budget: Budget) -> RawPage:
         """`GET partner/{partner_id}/accounts/view/for-lead-provider`. Safe to repeat: a lost reply is Unavailable."""
