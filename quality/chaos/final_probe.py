@@ -113,5 +113,8 @@ def _of_delivery(delivery: Delivery, find_at_partner: FindAtPartner) -> Iterator
         yield Probe("POST", RETRY, frozenset({409}), {}, place)
         body = {"outcome": "not_created", "expected_state": "unknown"}
         yield Probe("POST", RESOLVE, frozenset({409}), body, place)
+    elif delivery.state is State.SKIPPED:
+        yield Probe("POST", RETRY, frozenset({409}), {}, place)  # without `confirm`
+        yield Probe("POST", RETRY, frozenset({202, 409}), {"confirm": True}, place)
     else:  # 409 if the partner would not accept the lead, or has its person from elsewhere
         yield Probe("POST", RETRY, frozenset({202, 409}), {}, place)

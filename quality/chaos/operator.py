@@ -210,7 +210,7 @@ class Operator(ABC):
                     self.call("POST", RESOLVE, self._find_at_partner(delivery, posted), place)
             elif delivery.state in RETRIED:
                 self.counters.add("failed deliveries retried")
-                self.call("POST", RETRY, {}, place)
+                self.call("POST", RETRY, {"confirm": True} if delivery.state is State.SKIPPED else {}, place)
 
     def correct_one(self, posted: Posted) -> None:
         """Correct a lead: an incomplete one if there is any, in one step or in several, else any lead."""

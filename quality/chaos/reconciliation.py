@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from devstack.sandbox.profile import PartnerRecord
+from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.feedback.postback import FeedbackRules, Postback
 from leadbridge.domain.fetch import Fetch
@@ -24,6 +25,7 @@ from leadbridge.settings import Partner
 from leadbridge.storage import items
 from leadbridge.storage.feedback.postbacks import postback_of
 from leadbridge.storage.fetches import fetch_of
+from leadbridge.storage.links import CAP
 from leadbridge.storage.messages import message_of
 from quality.chaos.lead_orders import LeadOrder
 
@@ -189,6 +191,7 @@ class Snapshot:
     has_statistics: whether update_stats has counted the leads
     feedback: what trackers learn, by source and tracker
     tracker_events: what the sandbox's tracker accepted, in order
+    is_in_real_time: the run does not wait for the next hour of a cap
     """
 
     posted: Sequence[Posted]
@@ -220,6 +223,7 @@ class Snapshot:
     has_statistics: bool = False
     feedback: FeedbackRules = field(default_factory=dict)
     tracker_events: Sequence[dict[str, Any]] = ()
+    is_in_real_time: bool = False
 
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:
@@ -249,6 +253,28 @@ class Snapshot:
     def orders(self) -> dict[str, LeadOrder]:
         """The order of each lead's partners."""
         return {lead_id: LeadOrder.of(record, self.added_partners) for lead_id, record in self.leads.items()}
+
+    @cached_property
+    def cap_counts(self) -> dict[tuple[str, str], int]:
+        """The counts of all caps, by partner and window."""
+        return {
+            (values["pk"].partition("#")[2], values["sk"].removeprefix(CAP)): int(values["leads"])
+            for values in self.table
+            if values["sk"].startswith(CAP)
+        }
+
+    def may_remain(self, delivery: Delivery) -> bool:
+        """Whether a waiting delivery may still wait at the end of a run."""
+        return self.waits_for_operator(delivery) or self._waits_for_cap(delivery)
+
+    def _waits_for_cap(self, delivery: Delivery) -> bool:
+        """Whether it waits for the next hour, because a cap is used up."""
+        partner = self.partners.get(delivery.partner)
+        if not self.is_in_real_time or self.now is None or partner is None or partner.intake is None:
+            return False
+        count = self.cap_counts.get((delivery.partner, f"{self.now:%Y-%m-%dT%H}"), 0)
+        is_full = partner.intake.per_hour is not None and count >= partner.intake.per_hour
+        return is_full and delivery.waits_for_partner and delivery.waiting_reason == WaitReason.CAPPED
 
     def waits_for_operator(self, delivery: Delivery) -> bool:
         """Whether it is a repeat of a lead whose delivery is unknown. It waits until a person resolves that lead."""

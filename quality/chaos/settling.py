@@ -33,7 +33,7 @@ def unsettled(snapshot: Snapshot) -> Counter[str]:
 
 
 def _moves(snapshot: Snapshot, delivery: Delivery) -> bool:
-    if delivery.is_erased or snapshot.waits_for_operator(delivery):
+    if delivery.is_erased or snapshot.may_remain(delivery):
         return False
     match delivery.state:
         case State.RECEIVED | State.SUBMITTING:

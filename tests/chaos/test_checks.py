@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
@@ -229,6 +230,7 @@ def capped(count: int, *counted_in: str, **caps: int) -> dict[str, Any]:
 
 AT_LENDER_B = {**CREATE, "partner": "lender-b", "number": 1, "deal_id": 3}
 BEFORE, LATER = to_text(NOW + MINUTE), to_text(NOW + 20 * MINUTE)  # than an operator chose a partner
+CREATE_AT_NOON = {**CREATE, "at": to_text(NOW + 2 * MINUTE)}
 PAUSED = Pause("leadleader", NOW, NOW + 10 * MINUTE)
 TRACKERS = {"web": {"tracker": TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"})}}
 (POSTBACK,) = postbacks_of(submitted()[1], TRACKERS)
@@ -312,6 +314,8 @@ UNBALANCED: list[tuple[str, dict[str, Any]]] = [
     ("caps_are_kept", capped(3)),
     ("caps_are_kept", capped(0, HOUR)),
     ("caps_are_kept", {**capped(0, total=1), "calls": [CREATE, {**CREATE, "deal_id": 25}]}),
+    ("caps_are_kept", {**capped(0, per_hour=1), "calls": [CREATE_AT_NOON, {**CREATE_AT_NOON, "deal_id": 25}]}),
+    ("caps_are_kept", {**capped(0, per_day=1), "calls": [CREATE_AT_NOON, {**CREATE_AT_NOON, "deal_id": 25}]}),
     ("leads_are_created_once", unknown_then_made_twice()),
     ("answers_are_recorded", unknown()),
     ("answers_are_recorded", unknown(**REFUSED)),
@@ -408,6 +412,23 @@ def test_a_lead_that_is_rejected_after_an_operator_chose_a_partner_has_no_next_o
 
 def test_a_full_cap_is_no_violation() -> None:
     assert violations(balanced(**capped(2, HOUR)), ["caps_are_kept"]) == []
+
+
+def test_a_lead_that_arrives_after_its_hour_is_no_violation() -> None:
+    calls = [{**CREATE, "at": to_text(NOW + MINUTE / 2)}, {**CREATE_AT_NOON, "deal_id": 25}]
+    assert violations(balanced(**capped(0, per_hour=1), calls=calls), ["caps_are_kept"]) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "changes", "is_reported"),
+    [(2, {}, False), (1, {}, True), (2, {"is_in_real_time": False}, True), (2, {"now": NOW + 60 * MINUTE}, True)],
+    ids=["the cap is used up", "there is room", "the run waits for the next hour", "the hour is over"],
+)
+def test_a_lead_may_wait_for_the_next_hour(count: int, changes: dict[str, Any], is_reported: bool) -> None:
+    wait = wait_for_partner(waiting(), NOW, Wait(WaitReason.CAPPED, NOW + 60 * MINUTE))
+    found = {**capped(count), "is_in_real_time": True, "now": NOW, **changes}
+    found["table"] = [*ended(wait), *(one for one in found["table"] if one["pk"].startswith("PARTNER#"))]
+    assert bool(violations(balanced(**found), ["deliveries_reach_an_end_state"])) is is_reported
 
 
 def test_a_worker_that_began_before_the_pause_may_send_its_lead() -> None:

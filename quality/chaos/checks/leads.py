@@ -37,7 +37,7 @@ def accepted_leads_are_stored(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 def deliveries_reach_an_end_state(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without one.
 
-    A repeat may wait while the first lead is unknown.
+    A repeat may wait while the first lead is unknown, and over the deployed stack a lead for the next hour of a cap.
     """
     for lead_id, record in snapshot.leads.items():
         has_none = record.fetch is not None and record.fetch.state is not FetchState.FETCHED
@@ -47,7 +47,7 @@ def deliveries_reach_an_end_state(snapshot: Snapshot) -> Iterator[tuple[str, str
         if record.fetch is not None and record.fetch.state is FetchState.PENDING:
             yield lead_id, "has a pending fetch"
         for delivery in record.deliveries.values():
-            if delivery.state not in END_STATES and not snapshot.waits_for_operator(delivery):
+            if delivery.state not in END_STATES and not snapshot.may_remain(delivery):
                 yield lead_id, f"is {delivery.state} at {delivery.partner}"
 
 

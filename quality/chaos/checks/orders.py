@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from devstack.partners import partner_profiles
 from leadbridge.domain.admission import TOTAL
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.routing.weights import person_of
 from leadbridge.settings import Partner
-from leadbridge.storage.links import CAP
 from quality.chaos.lead_orders import ADDED
 from quality.chaos.reconciliation import Snapshot, check
 
@@ -131,29 +131,32 @@ def paused_partners_get_no_leads(snapshot: Snapshot) -> Iterator[tuple[str, str]
 
 @check
 def caps_are_kept(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """No count exceeds its cap, or lacks a delivery that it counts. No partner's log has more leads than its total."""
+    """No count exceeds its cap, or lacks a delivery that it counts. No partner's log has more leads than a cap.
+
+    A lead is counted before it is sent. So the first leads in the log of a window may count in the window before it.
+    """
     counted = Counter(
         (one.partner, window)
         for record in snapshot.leads.values()
         for one in record.deliveries.values()
         for window in one.counted_in
     )
-    counts = {
-        (values["pk"].partition("#")[2], values["sk"].removeprefix(CAP)): int(values["leads"])
-        for values in snapshot.table
-        if values["sk"].startswith(CAP)
-    }
-    created = Counter(call["partner"] for call in snapshot.calls if _created(call))
-    for (partner, window), number in sorted((counted | Counter(counts)).items()):
-        count, limit = counts.get((partner, window), 0), _limit(snapshot.partners.get(partner), window)
+    for (partner, window), number in sorted((counted | Counter(snapshot.cap_counts)).items()):
+        count, limit = snapshot.cap_counts.get((partner, window), 0), _limit(snapshot.partners.get(partner), window)
         if number > count:
             yield partner, f"{number} deliveries are counted in {window}, and the count is {count}"
         if limit is not None and count > limit:
             yield partner, f"the count of {window} is {count}, and the cap is {limit}"
-    for partner, number in created.items():
-        limit = _limit(snapshot.partners.get(partner), TOTAL)
+    created = Counter(
+        (call["partner"], window)
+        for call in snapshot.calls
+        if _created(call)
+        for window in _windows(snapshot.partners.get(call["partner"]), call.get("at"), snapshot.send_window)
+    )
+    for (partner, window), number in sorted(created.items()):
+        limit = _limit(snapshot.partners.get(partner), window)
         if limit is not None and number > limit:
-            yield partner, f"has {number} leads, and the total cap is {limit}"
+            yield partner, f"created {number} leads in {window}, and the cap is {limit}"
 
 
 def _limit(partner: Partner | None, window: str) -> int | None:
@@ -163,6 +166,17 @@ def _limit(partner: Partner | None, window: str) -> int | None:
     if window == TOTAL:
         return partner.intake.total
     return partner.intake.per_hour if "T" in window else partner.intake.per_day
+
+
+def _windows(partner: Partner | None, at: str | None, send_window: timedelta) -> set[str]:
+    """The windows in which a lead is counted that a partner created at a time: all that it certainly began in."""
+    if partner is None or at is None:
+        return {TOTAL}
+
+    def names(moment: datetime) -> set[str]:
+        return {TOTAL, f"{moment:%Y-%m-%dT%H}", f"{moment.astimezone(ZoneInfo(partner.time_zone)):%Y-%m-%d}"}
+
+    return names(from_text(at)) & names(from_text(at) - send_window)
 
 
 def _created(call: Mapping[str, Any]) -> bool:

@@ -78,6 +78,7 @@ class Drain:
             refused=list(self.target.refused.values()),
             corrections=list(self.operator.corrections.made),
             pauses=list(self.operator.pauses),
+            is_in_real_time=True,
             added_partners=list(self.operator.added_partners),
         )
 
