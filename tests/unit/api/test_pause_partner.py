@@ -10,7 +10,10 @@ import pytest
 
 from leadbridge.api.problems import Problem
 from leadbridge.api.routes import partners
-from leadbridge.domain.clock import from_text, to_text
+from leadbridge.api.schemas import delivery_view
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
+from leadbridge.domain.clock import from_text, to_text, utc_now
+from leadbridge.domain.delivery import new_delivery
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.leads import LeadRepository
@@ -44,6 +47,16 @@ def test_a_partner_is_paused_and_resumed(request_: Any) -> None:
     assert states(request_) == {"leadleader": "open", "matchtrade": "paused"}
     assert partners.resume_partner(request_)["state"] == "open"
     assert states(request_)["matchtrade"] == "open"
+
+
+def test_a_lead_that_waits_for_another_hour_is_not_shown_with_the_end_of_the_last_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("leadbridge.api.schemas.settings", lambda: settings_with_intake({"per_hour": 1}))
+    wait = wait_for_partner(new_delivery("ld_1", "leadleader", "web", NOW), NOW, Wait(WaitReason.CAPPED, NOW))
+    until = delivery_view(wait.after)["waiting_until"]
+    assert until is not None
+    assert from_text(until) > utc_now()
 
 
 def test_operators_see_the_circuit_of_a_partner_also_while_it_is_paused(request_: Any) -> None:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadbridge.domain.routing.intake import find_refusal, intake_status, windows_at
+from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
+from leadbridge.domain.delivery import new_delivery
+from leadbridge.domain.routing.intake import expected_end, find_refusal, intake_status, windows_at
 from leadbridge.settings.intake import Intake
 from quality.testkit.intake import partner_with_intake
 
@@ -146,3 +148,33 @@ def test_the_room_is_that_of_the_fullest_window() -> None:
     status = intake_status(partner_with_intake(OFFICE), {}, now)
     assert (status.room, status.since) == (None, utc("2026-11-27 09:00"))
     assert intake_status(partner_with_intake(None), {}, now).since is None
+
+
+NOON = utc("2026-03-02 12:10")  # a Monday
+
+
+@pytest.mark.parametrize(
+    ("intake", "reason", "until", "expected"),
+    [
+        ({"per_hour": 1}, WaitReason.CAPPED, utc("2026-03-02 13:00"), utc("2026-03-02 13:00")),
+        ({"per_hour": 1}, WaitReason.CAPPED, utc("2026-03-02 12:00"), utc("2026-03-02 13:00")),
+        ({"per_day": 1}, WaitReason.CAPPED, utc("2026-03-02 00:00"), utc("2026-03-03 00:00")),
+        ({"per_day": 1, **OFFICE}, WaitReason.CAPPED, utc("2026-03-02 00:00"), utc("2026-03-03 09:00")),
+        ({"per_hour": 1, "per_day": 5}, WaitReason.CAPPED, utc("2026-03-02 12:00"), None),
+        ({"hours": ["mon-sun 14:00-18:00"]}, WaitReason.CLOSED, utc("2026-03-02 09:00"), utc("2026-03-02 14:00")),
+        (OFFICE, WaitReason.CLOSED, utc("2026-03-02 09:00"), None),
+        (None, WaitReason.CAPPED, utc("2026-03-02 12:00"), None),
+        ({"per_hour": 1}, WaitReason.CIRCUIT_OPEN, utc("2026-03-02 12:00"), None),
+        ({"per_hour": 1}, WaitReason.PAUSED, None, None),
+    ],
+    ids=[
+        *("it is not over", "the next hour is full", "the next day is full", "the office opens later", "either cap"),
+        *("it is still closed", "it has opened", "the caps were removed", "the circuit", "a pause"),
+    ],
+)
+def test_a_wait_is_never_shown_with_an_end_in_the_past(
+    intake: dict[str, Any] | None, reason: WaitReason, until: datetime | None, expected: datetime | None
+) -> None:
+    wait = wait_for_partner(new_delivery("ld_1", "leadleader", "web", NOON - DAY), NOON - DAY, Wait(reason, until))
+    assert expected_end(wait.after, partner_with_intake(intake), NOON) == expected
+    assert expected_end(wait.after, None, NOON) in {None, until}

@@ -18,7 +18,7 @@ from leadbridge.domain.acceptance.consent import Consent
 from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.admission import WaitReason
-from leadbridge.domain.clock import to_text
+from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, HasError
 from leadbridge.domain.feedback.states import PostbackState
@@ -27,6 +27,7 @@ from leadbridge.domain.lead import Lead, Loan, Person, Trading, field_paths
 from leadbridge.domain.message import Message, MessageState
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
+from leadbridge.settings import settings
 from leadbridge.storage.leads import Journey
 
 if TYPE_CHECKING:
@@ -301,11 +302,21 @@ def delivery_view(delivery: Delivery) -> DeliveryView:
         **_last_error(delivery),
         "next_attempt_at": _time(delivery.next_attempt_at),
         "waiting_reason": delivery.waiting_reason if delivery.waits_for_partner else None,
-        "waiting_until": _time(delivery.waiting_until) if delivery.waits_for_partner else None,
+        "waiting_until": _time(_waiting_until(delivery)) if delivery.waits_for_partner else None,
         "submitted_at": _time(delivery.submitted_at),
         "settled_at": _time(delivery.settled_at),
         "attention": delivery.attention,
     }
+
+
+def _waiting_until(delivery: Delivery) -> datetime | None:
+    """Return until when a delivery waits. Only a time that has passed is computed again, by the partner's settings."""
+    now = utc_now()
+    if delivery.waiting_until is None or delivery.waiting_until > now:
+        return delivery.waiting_until
+    from leadbridge.domain.routing.intake import expected_end
+
+    return expected_end(delivery, settings().partners.get(delivery.partner), now)
 
 
 def fetch_view(fetch: Fetch) -> FetchView:

@@ -130,6 +130,22 @@ def intake_status(partner: Partner, counts: Mapping[str, int], now: datetime) ->
     return IntakeStatus(None, room, max((moment for moment in since if moment is not None), default=None))
 
 
+def expected_end(delivery: Delivery, partner: Partner | None, now: datetime) -> datetime | None:
+    """Return until when a delivery waits for its partner; None if that is not known.
+
+    The stored end is past if the next window was full, too, before its turn came. Then it is the end of the present
+    window, unless several caps may be used up.
+    """
+    if delivery.waiting_until is None or delivery.waiting_until > now:
+        return delivery.waiting_until
+    if partner is None or delivery.waiting_reason not in {WaitReason.CAPPED, WaitReason.CLOSED}:
+        return None
+    windows = windows_at(partner, now) if delivery.waiting_reason == WaitReason.CAPPED else ()
+    full = {window.key: window.limit for window in windows} if len(windows) == 1 else {}
+    refusal = find_refusal(partner, full, now)
+    return None if refusal is None else refusal.until
+
+
 def count_attempt(change: Change, windows: Iterable[Window]) -> Change:
     """Count the attempt that a change starts in these windows, instead of those that counted an earlier attempt.
 
