@@ -27,7 +27,7 @@ def route(
     file: Annotated[Path, typer.Argument(help="A lead in JSON, or a form's fields in JSON; - reads stdin.")],
     source: Annotated[str, typer.Option(help="The source that would send it.")],
 ) -> None:
-    """Show which partner would get a lead, rule by rule. Stores and sends nothing."""
+    """Show which partner would get a lead, rule by rule, and whether it takes one now. Stores and sends nothing."""
     found = api.post("sources", source, "route", body=parse_lead(_read(file)))
     output.answer(found, lambda: _render(found))
 
@@ -49,6 +49,8 @@ def parse_lead(content: bytes) -> dict[str, Any]:
 
 def _render(found: dict[str, Any]) -> Iterable[Renderable]:
     yield line(f"Goes to: {', '.join(found['partners']) or 'no partner'}")
+    for one in found["unavailable"]:
+        yield line(_describe_unavailable(one))
     for rule in found["rules"]:
         yield line(f"Rule {rule['rule']}: {_describe(rule)}")
     for refusal in found["refusals"]:
@@ -56,6 +58,18 @@ def _render(found: dict[str, Any]) -> Iterable[Renderable]:
         yield line(f"{refusal['partner']} would not accept it: {fields}")
     if found["problems"]:
         yield problem_table(found["problems"])
+
+
+def _describe_unavailable(one: dict[str, Any]) -> str:
+    until = f" until {one['until']}" if one["until"] else ""
+    match one["then"]:
+        case "next":
+            then = f"the lead goes to {one['next_partner']}"
+        case "hold":
+            then = "the lead is held for an operator"
+        case _:
+            then = "the lead waits"
+    return f"{one['partner']} gets no leads now ({one['code']}{until}): {then}"
 
 
 def _describe(rule: dict[str, Any]) -> str:

@@ -18,6 +18,16 @@ def test_the_partner_and_the_rules_are_printed(terminal: Terminal) -> None:
     assert terminal.run("route", "--source", "web", "-", "--json", stdin=LEAD).json["partners"] == ["leadleader"]
 
 
+def test_a_partner_that_gets_no_leads_now_is_printed(terminal: Terminal) -> None:
+    terminal.run("partners", "pause", "leadleader", "--reason", "no budget", "--yes")
+    said = terminal.run("route", "--source", "web", "-", stdin=LEAD)
+    assert said.out.splitlines()[:2] == [
+        "Goes to: leadleader",
+        "leadleader gets no leads now (paused): the lead waits",
+    ]
+    terminal.run("partners", "resume", "leadleader", "--yes")
+
+
 def test_the_missing_fields_are_printed(terminal: Terminal) -> None:
     said = terminal.run("route", "--source", "plain-credit", "-", stdin='{"your-phone": "0500000001", "x": 5}')
     assert said.out.startswith("Goes to: no partner\n")

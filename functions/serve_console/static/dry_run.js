@@ -3,7 +3,7 @@
 import { api, errorMessage } from "./api.js";
 import { el, fill, isolate } from "./dom.js";
 import { findPartner, knownSources, partnerName, partnerNames } from "./partners.js";
-import { fieldNames, namedErrors, pill, title } from "./labels.js";
+import { fieldNames, namedErrors, pill, time, title } from "./labels.js";
 import { formatNumber, hasText, phrase, t } from "./words.js";
 
 const PARTS = ["person", "loan", "trading", "utm", "ids", "consent", "form", "received_at"]; // of the API's request
@@ -89,13 +89,14 @@ function read(text) {
   return unknown.length ? { problem: phrase("dry_run.unknown", { names: unknown.join(", "), parts: PARTS.join(", ") }) } : { asked };
 }
 
-function answer({ partners, rules, refusals, problems }) {
+function answer({ partners, unavailable, rules, refusals, problems }) {
   return [
     el("h2", { id: "result-heading", tabindex: "-1" }, t(partners.length ? "dry_run.result" : "dry_run.none")),
     partners.map((name) => {
       const state = findPartner(name)?.state ?? "open";
       return el("div", { class: "card chosen heading" }, el("strong", {}, isolate(partnerName(name))), state !== "open" && pill(state, "partner"));
     }),
+    unavailable.length > 0 && el("ul", { class: "plain", id: "dry-run-unavailable" }, unavailable.map((one) => el("li", {}, stop(one)))),
     problems.length > 0 && el("ul", { class: "problems" }, namedErrors(problems).map((one) => el("li", {}, one))),
     el("h3", {}, t("dry_run.rules")),
     el("ol", { class: "rules" }, rules.map((one) => el("li", { value: one.rule, class: one.result === "applies" ? "applies" : "muted" }, rule(one)))),
@@ -107,6 +108,13 @@ function answer({ partners, rules, refusals, problems }) {
     ],
     el("p", { class: "muted small" }, t("dry_run.limits")),
   ];
+}
+
+function stop({ partner, code, until, then, next_partner: next }) {
+  const reason = hasText(`waiting.${code}`) ? t(`waiting.${code}`) : code;
+  return phrase(until && then === "wait" ? "dry_run.then.wait_until" : `dry_run.then.${then}`, {
+    partner: partnerName(partner), reason, time: until && time(until), next: next && partnerName(next),
+  });
 }
 
 function rule({ result, partners, unmet, weights, next_on: nextOn }) {

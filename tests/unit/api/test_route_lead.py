@@ -2,16 +2,23 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from leadbridge.domain.admission import Pause
+from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.routing.weights import order_by_weight
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings, Source
+from leadbridge.settings.intake import Intake
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.links import cap_key
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE, Context
 from quality.testkit.people import asked
 
@@ -33,10 +40,17 @@ def ask(
     aws.secrets_manager().create_secret(Name="leadbridge/index", SecretString=json.dumps({"key": KEY}))
     app = function("manage_leads")
 
-    def send(*partners: Any, source: str = "mine", **body: Any) -> tuple[int, dict[str, Any]]:
+    def send(
+        *partners: Any, source: str = "mine", intakes: dict[str, Any] | None = None, **body: Any
+    ) -> tuple[int, dict[str, Any]]:
         fields = {"Телефон": "person.phone", "Сума": "loan.amount"}
         mine = Source(adapter="plain", partners=partners or ("leadleader",), fields=fields)
-        settings = shipped_settings.model_copy(update={"sources": {"mine": mine}})
+        limited = {
+            name: shipped_settings.partners[name].model_copy(update={"intake": Intake.model_validate(intake)})
+            for name, intake in (intakes or {}).items()
+        }
+        update = {"sources": {"mine": mine}, "partners": shipped_settings.partners | limited}
+        settings = shipped_settings.model_copy(update=update)
         monkeypatch.setattr("leadbridge.api.routes.sources.settings", lambda: settings)
         event = {
             "httpMethod": "POST",
@@ -72,7 +86,7 @@ def test_each_rule_is_explained_and_nothing_is_stored(ask: Ask) -> None:
         },
         {"rule": 3, "result": "no_partner_left", "partners": [], "unmet": []},
     ]
-    assert found["refusals"] == found["problems"] == []
+    assert found["refusals"] == found["problems"] == found["unavailable"] == []
     assert aws.dynamodb().scan(TableName=TABLE)["Items"] == []
 
 
@@ -128,6 +142,65 @@ def test_a_time_can_be_given(ask: Ask) -> None:
     for at, partners in (("2026-03-02T10:00:00+02:00", ["leadleader"]), ("2026-03-02T20:00:00+02:00", [])):
         _, found = ask(*rules, person=PERSON, loan=LOAN, received_at=at)
         assert found["partners"] == partners
+
+
+ORDER = {"to": ["leadleader", "matchtrade"], "next_on": ["capped", "closed"]}
+EVENING = "2026-03-02T18:00:00.000Z"
+CLOSED = {"hours": ["mon-fri 09:00-18:00"]}  # in Kyiv: until 16:00
+
+
+def unavailable(partner: str, code: str, then: str, until: str | None = None, **more: str) -> dict[str, Any]:
+    return {"partner": partner, "code": code, "until": until, "then": then, **more}
+
+
+@pytest.mark.parametrize(
+    ("intakes", "expected"),
+    [
+        ({"leadleader": CLOSED}, [unavailable("leadleader", "closed", "wait", "2026-03-03T07:00:00.000Z")]),
+        (
+            {"leadleader": {**CLOSED, "when_closed": "hold"}},
+            [unavailable("leadleader", "closed", "hold", "2026-03-03T07:00:00.000Z")],
+        ),
+        (
+            {"leadleader": {**CLOSED, "when_closed": "next"}},
+            [unavailable("leadleader", "closed", "next", "2026-03-03T07:00:00.000Z", next_partner="matchtrade")],
+        ),
+        (
+            {"leadleader": {"per_hour": 1, "when_capped": "next"}, "matchtrade": {**CLOSED, "when_closed": "next"}},
+            [
+                unavailable("leadleader", "capped", "next", "2026-03-02T19:00:00.000Z", next_partner="matchtrade"),
+                unavailable("matchtrade", "closed", "wait", "2026-03-03T09:00:00.000Z"),
+            ],
+        ),
+        ({"leadleader": {"total": 1}}, [unavailable("leadleader", "capped", "hold")]),
+        ({"leadleader": {"per_hour": 2}}, []),
+        ({"matchtrade": CLOSED}, []),
+    ],
+    ids=["waits", "is held", "goes to the next", "and that one waits", "used up", "there is room", "is not tried"],
+)
+def test_a_partner_that_is_closed_or_full_is_named_with_what_would_happen(
+    ask: Ask, intakes: dict[str, Any], expected: list[dict[str, Any]]
+) -> None:
+    for window in ("2026-03-02T18", "total"):
+        aws.dynamodb().put_item(
+            TableName=TABLE,
+            Item={**{key: {"S": text} for key, text in cap_key("leadleader", window).items()}, "leads": {"N": "1"}},
+        )
+    _, found = ask(ORDER, intakes=intakes, person=PERSON, loan=LOAN, received_at=EVENING)
+    assert found["partners"] == ["leadleader"]
+    assert found["unavailable"] == expected
+
+
+def test_a_paused_partner_and_an_open_circuit_are_named(ask: Ask) -> None:
+    states, now = PartnerStates(Table(aws.dynamodb(), TABLE)), utc_now()
+    states.open_circuit("leadleader", now, timedelta(minutes=5), "reply_lost")
+    _, found = ask("leadleader", person=PERSON, loan=LOAN)
+    assert found["unavailable"] == [
+        unavailable("leadleader", "circuit_open", "wait", to_text(now + timedelta(minutes=5)))
+    ]
+    states.pause("leadleader", Pause("no budget", "olena", now))
+    _, found = ask("leadleader", person=PERSON, loan=LOAN)
+    assert found["unavailable"] == [unavailable("leadleader", "paused", "wait")]
 
 
 @pytest.mark.parametrize(

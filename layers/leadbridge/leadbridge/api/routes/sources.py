@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AwareDatetime, Field
 
@@ -13,6 +13,9 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Time
 from leadbridge.domain.clock import to_text, utc_now
 from leadbridge.settings import settings
+
+if TYPE_CHECKING:
+    from leadbridge.domain.routing.dry_run import Obstacle
 
 MAX_FIELDS = 100  # of a section, and of the form
 Fields = Annotated[dict[str, Any], Field(max_length=MAX_FIELDS)]
@@ -57,10 +60,24 @@ class RefusalView(TypedDict):
     errors: list[FieldErrorView]
 
 
+class UnavailableView(TypedDict):
+    """A partner that would not take the lead at the moment, the reason, and what would happen to the lead.
+
+    It goes to `next_partner`, waits, or is held for an operator. `until` is None if the end is not known.
+    """
+
+    partner: str
+    code: Literal["paused", "circuit_open", "closed", "capped"]
+    until: Time | None
+    then: Literal["next", "wait", "hold"]
+    next_partner: NotRequired[str]
+
+
 class RoutingView(TypedDict):
     """Which partners would get the lead, and why. Without partners, `problems` are the reasons, if there are any.
 
-    `refusals` are the partners of the source that would not accept it. No values of the lead are returned.
+    `refusals` are the partners of the source that would not accept it. `unavailable` are those of `partners`, and of
+    the partners after them, that get no leads at `received_at`. No values of the lead are returned.
     """
 
     source: str
@@ -69,6 +86,7 @@ class RoutingView(TypedDict):
     reason: str | None
     rules: list[RuleResultView]
     refusals: list[RefusalView]
+    unavailable: list[UnavailableView]
     problems: list[FieldErrorView]
 
 
@@ -77,8 +95,10 @@ def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
     """Show which partners would get a lead, rule by rule; nothing is stored or sent."""
     from leadbridge.domain.fields.hashes import keyed_hash
     from leadbridge.domain.routing.dry_run import explain_routing
+    from leadbridge.domain.routing.intake import window_keys
     from leadbridge.forms.mapping import SECTIONS, to_sections, with_defaults
     from leadbridge.forms.tracking import add_from_page
+    from leadbridge.storage.queries.partner_state import PartnerStates
 
     name = request.path["source"]
     source = settings().sources.get(name)
@@ -89,14 +109,16 @@ def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
     for section in SECTIONS:
         values[section] = {**values[section], **getattr(body, section)}
     add_from_page(values)
-    at = body.received_at or utc_now()
+    at, partners = body.received_at or utc_now(), settings().partners
+    named = {one: partners[one] for rule in source.partners for one in rule.partners}
     report = explain_routing(
         source,
         with_defaults(values, source),
         body.form,
         at,
-        settings().partners,
+        partners,
         lambda value: keyed_hash(key, value),
+        PartnerStates(request.resources.table).load(named, window_keys(named, at)),
     )
     decision = report.assignment.decision
     return {
@@ -109,8 +131,21 @@ def route_lead(request: ApiRequest, body: RoutingRequest) -> RoutingView:
             {"partner": partner, "errors": [field_error_view(error) for error in errors]}
             for partner, errors in report.refusals.items()
         ],
+        "unavailable": [_unavailable_view(one) for one in report.obstacles],
         "problems": [field_error_view(error) for error in report.assignment.problems],
     }
+
+
+def _unavailable_view(found: Obstacle) -> UnavailableView:
+    view: UnavailableView = {
+        "partner": found.partner,
+        "code": found.code.value,
+        "until": None if found.until is None else to_text(found.until),
+        "then": found.then,
+    }
+    if found.following is not None:
+        view["next_partner"] = found.following
+    return view
 
 
 def _rule_view(rule: dict[str, Any]) -> RuleResultView:
