@@ -157,15 +157,15 @@ def retry(
     partner: Partner = None,
     even_if_twice: Annotated[
         bool,
-        typer.Option("--even-if-twice", help="Also retry an unknown delivery; the partner may get the lead twice."),
+        typer.Option("--even-if-twice", help="Also retry an unknown or skipped one; partners may get the lead twice."),
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Retry a failed, rejected or duplicate delivery."""
+    """Retry a failed, rejected or duplicate delivery, with --even-if-twice also an unknown or skipped one."""
     partner = _partner(api, lead_id, partner)
     if even_if_twice:
         output.confirm(
-            "If the delivery is unknown, the partner may already have the lead and get it twice. Retry?", yes=yes
+            "The partner may already have the lead and get it twice, or another partner has it. Retry?", yes=yes
         )
     body = {"confirm": True} if even_if_twice else None
     _show_delivery(output, lead_id, partner, api.post("leads", lead_id, "deliveries", partner, "retry", body=body))

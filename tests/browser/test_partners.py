@@ -2,17 +2,22 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from playwright.sync_api import Route, expect
 
 from leadbridge.api.routes.partners import PartnerView
 from leadbridge.api.routes.stats import SubmissionTimeView
-from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
+from leadbridge.domain.admission import Pause, Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
+from leadbridge.runtime import aws
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.table import Table
 from quality.testkit.browser.axe import violations
 from quality.testkit.browser.world import Open, World
+from quality.testkit.fixtures import TABLE
 
 NARROW = {"width": 320, "height": 700}
 STATES: dict[str, dict[str, Any]] = {
@@ -109,6 +114,12 @@ def test_the_dry_run_explains_each_rule_and_sends_nothing(open_console: Open, wo
     expect(result.get_by_role("heading", name="Who would get the lead")).to_be_focused()
     expect(result.locator(".chosen")).to_have_text("Lead Leader")
     expect(result.locator(".rules li")).to_have_text(["Applies: Lead Leader."])
+    expect(page.locator("#dry-run-unavailable")).to_have_count(0)
+    states = PartnerStates(Table(aws.dynamodb(), TABLE))
+    states.pause("leadleader", Pause("no budget", "olena", utc_now()))
+    page.get_by_role("button", name="Test", exact=True).click()
+    expect(page.locator("#dry-run-unavailable li")).to_have_text("Lead Leader: partner paused. The lead would wait.")
+    states.resume("leadleader", utc_now())
     sample = json.loads(lead.input_value())
     lead.fill(json.dumps(sample | {"person": {"phone": "123"}}))
     page.get_by_role("button", name="Test", exact=True).click()
@@ -142,13 +153,33 @@ def test_a_lead_that_waits_for_its_partner_is_sent_to_another_one(open_console: 
     expect(card).to_contain_text("Waiting: partner paused")
     expect(page.get_by_role("region", name="Timeline")).to_contain_text("gets no leads at the moment – partner paused")
     page.get_by_role("button", name="Send to another partner…").click()
-    expect(dialog).to_contain_text("Has the lead or may get it: Lead Leader.")
+    expect(dialog).to_contain_text("The lead waits for Lead Leader.")
+    expect(dialog).not_to_contain_text("two partners may have it")
     expect(dialog.get_by_label("Partner")).to_have_value("matchtrade")
     assert violations(page) == []
-    dialog.get_by_role("button", name="Send to two partners").click()
+    dialog.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("[data-partner=matchtrade]")).to_contain_text("Received")
     expect(page.get_by_role("button", name="Send to another partner…")).to_have_count(0)
-    assert set(world.journey(one).deliveries) == {"leadleader", "matchtrade"}
+    states = {name: delivery.state for name, delivery in world.journey(one).deliveries.items()}
+    assert states == {"leadleader": State.SKIPPED, "matchtrade": State.RECEIVED}
+    card.get_by_role("button", name="Send to this partner too…").click()
+    expect(dialog).to_contain_text("Another partner got this lead instead of Lead Leader.")
+    dialog.get_by_role("button", name="Send to two partners").click()
+    expect(card).to_contain_text("Received")
+
+
+def test_a_lead_that_a_partner_may_have_is_sent_after_a_second_confirmation(open_console: Open, world: World) -> None:
+    one = world.add(1)
+    waits = wait_for_partner(world.delivery(one), utc_now(), Wait(WaitReason.PAUSED))
+    world.store.apply(replace(waits, after=replace(waits.after, restored_at=utc_now())))
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    page.get_by_role("button", name="Send to another partner…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Send", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("A partner may already have this lead")
+    assert set(world.journey(one).deliveries) == {"leadleader"}
+    dialog.get_by_role("button", name="Send anyway").click()
+    expect(page.locator("[data-partner=matchtrade]")).to_contain_text("Received")
 
 
 def test_a_lead_without_what_the_other_partner_requires_stays_where_it_is(open_console: Open, world: World) -> None:

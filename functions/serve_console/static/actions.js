@@ -29,8 +29,9 @@ export function deliveryActions(leadId, partner, delivery, done) {
     case "rejected":
       return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...corrections];
     case "duplicate":
-    case "skipped":
       return [button("retry", () => retry(leadId, partner, done, false))];
+    case "skipped":
+      return [button("send_too", () => sendToo(leadId, partner, done), "danger quiet")];
     case "submitted":
       return [button("check", () => check(leadId, partner, done)), ...corrections];
     default:
@@ -52,7 +53,13 @@ async function confirmAction(key, partner, options, done) {
 
 function retry(leadId, partner, done, isConfirmed) {
   const key = isConfirmed ? "resend" : "retry";
-  return confirmAction(key, partner, { danger: isConfirmed, run: () => api.retry(leadId, partner, isConfirmed) }, done);
+  const run = (_, isAnyway) => api.retry(leadId, partner, isConfirmed || isAnyway);
+  return confirmAction(key, partner, { danger: isConfirmed, run }, done);
+}
+
+// Send the lead to a partner although another one got it instead.
+function sendToo(leadId, partner, done) {
+  return confirmAction("send_too", partner, { danger: true, run: () => api.retry(leadId, partner, true) }, done);
 }
 
 function check(leadId, partner, done) {
@@ -86,22 +93,24 @@ function markCreated(leadId, partner, done, key = "created") {
 // Give the lead to a partner that has no delivery of it.
 export async function sendToPartner(lead, done) {
   const others = knownPartners().filter((one) => !(one in lead.deliveries));
-  const holders = Object.entries(lead.deliveries).filter(([, one]) => POSSIBLY_DELIVERED.includes(one.state)).map(([partner]) => partner);
-  const isTwice = holders.length > 0;
+  const holders = Object.entries(lead.deliveries).filter(([, one]) => POSSIBLY_DELIVERED.includes(one.state));
+  const isMoved = holders.length > 0 && holders.every(([, one]) => one.waiting_reason); // the API knows whether one may have it
+  const isTwice = holders.length > 0 && !isMoved;
+  const partners = partnerNames(holders.map(([partner]) => partner));
   let partner;
   const field = el("select", { id: "send-partner", name: "partner", required: true }, others.map((one) => el("option", { value: one }, partnerName(one))));
   const result = await confirm({
     heading: t("send.heading"),
     body: [
-      el("p", {}, t("send.text")),
-      isTwice && el("p", {}, el("strong", {}, phrase("send.twice", { partners: partnerNames(holders) }))),
+      el("p", {}, isMoved ? phrase("send.moved", { partners }) : t("send.text")),
+      isTwice && el("p", {}, el("strong", {}, phrase("send.twice", { partners }))),
       el("label", { for: "send-partner" }, t("list.partner")), field,
     ],
     label: t(isTwice ? "send.confirm_twice" : "send.confirm"),
     danger: isTwice,
-    run: (form) => {
+    run: (form, isConfirmed) => {
       partner = form.get("partner");
-      return api.addPartner(lead.lead_id, partner, isTwice);
+      return api.addPartner(lead.lead_id, partner, isTwice || isConfirmed);
     },
     explain: (error) => (error.status === 422 ? t("error.missing_fields", { fields: fieldNames(error.errors.map((one) => one.field)) }) : errorMessage(error)),
   });

@@ -81,7 +81,7 @@ function postAction(leadId, partner, action, body) {
 export function errorMessage(error) {
   if (!(error instanceof ApiError)) return t("problem.unexpected");
   const known = [
-    "wrong-state", "conflict", "in-progress", "unknown-lead", "unknown-queue", "unknown-source", "unknown-partner", "too-large",
+    "wrong-state", "needs-confirmation", "conflict", "in-progress", "unknown-lead", "unknown-queue", "unknown-source", "unknown-partner", "too-large",
     "already-linked", "not-known-to-partner", "partner-unavailable",
   ];
   if (known.includes(error.slug)) return t(`problem.${error.slug}`, { lead: error.leadId });

@@ -8,7 +8,7 @@ import { hasText, t } from "./words.js";
 
 const RETRIED = ["rejected", "failed", "duplicate", "skipped"]; // states of a delivery that can be retried with corrected data
 const INPUT_MODES = { phone: "tel", email: "email", tax_number: "numeric", amount: "decimal", term: "numeric" };
-const CONFLICTS = { "in-progress": "correction.in_progress", conflict: "correction.conflict", "wrong-state": "correction.wrong_state" };
+const CONFLICTS = { "needs-confirmation": "correction.needs_confirmation", "in-progress": "correction.in_progress", conflict: "correction.conflict", "wrong-state": "correction.wrong_state" };
 
 export function isRetried(delivery) {
   return RETRIED.includes(delivery.state);

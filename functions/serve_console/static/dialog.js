@@ -11,11 +11,12 @@ export function closeDialogs() {
 }
 
 // Ask for confirmation, then call `run` with the form's data. If it throws, the dialog stays open and explains the error.
+// If the API needs a confirmation that a partner may get a lead twice, it explains that, and the next click gives it.
 // Resolves to the result of `run`, to its last error, or to null if the operator cancelled without trying.
 export function confirm({ heading, body, label, danger = false, run, explain = errorMessage }) {
   return new Promise((resolve) => {
     const id = `dialog-${++number}`;
-    let result = null;
+    let [result, isConfirmed] = [null, false];
     const wrong = el("p", { class: "problem", role: "alert" });
     const act = el("button", { type: "submit", class: danger ? "danger" : "primary" }, label);
     const submit = async (event) => {
@@ -23,11 +24,16 @@ export function confirm({ heading, body, label, danger = false, run, explain = e
       act.disabled = true;
       wrong.textContent = "";
       try {
-        result = (await run(new FormData(form))) ?? true;
+        result = (await run(new FormData(form), isConfirmed)) ?? true;
         dialog.close();
       } catch (error) {
         wrong.textContent = explain(error);
         result = error;
+        if (error.slug === "needs-confirmation") {
+          isConfirmed = true;
+          act.className = "danger";
+          act.textContent = t("send_anyway");
+        }
       } finally {
         act.disabled = false;
       }

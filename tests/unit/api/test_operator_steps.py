@@ -121,9 +121,8 @@ def test_only_deliveries_that_no_worker_continues_are_retried(
     ask: Ask, store: LeadRepository, state: State, confirm: bool
 ) -> None:
     before = bring(store, state)
-    may = state in {State.FAILED, State.REJECTED, State.DUPLICATE, State.SKIPPED} or (
-        state is State.UNKNOWN and confirm
-    )
+    needs_confirmation = {State.UNKNOWN, State.SKIPPED}
+    may = state in {State.FAILED, State.REJECTED, State.DUPLICATE} or (state in needs_confirmation and confirm)
     status, said = ask("retry", {"confirm": True} if confirm else None)
     if may:
         assert (status, said["state"]) == (202, "received")
@@ -132,7 +131,7 @@ def test_only_deliveries_that_no_worker_continues_are_retried(
         assert (after.next_attempt_at, after.last_error) == (None, None)
         assert after.due_at is not None, "should its announcement get lost"
     else:
-        assert (status, said["title"]) == (409, "Wrong state")
+        assert (status, said["title"]) == (409, "Needs confirmation" if state in needs_confirmation else "Wrong state")
         assert delivery(store) == before
 
 

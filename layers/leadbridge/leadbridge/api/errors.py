@@ -20,7 +20,7 @@ def problem_for(error: Exception) -> Problem:
         return error
     from leadbridge.domain.errors.partner_errors import PartnerError
     from leadbridge.domain.errors.secret_errors import SecretMissing
-    from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
+    from leadbridge.domain.operator_steps import ConfirmationRequired, SubmissionInProgress, WrongState
     from leadbridge.domain.transitions import AlreadyLinked, Conflict
     from leadbridge.services.correct_lead import UnknownLead
     from leadbridge.services.dead_letters.queues import UnknownQueue
@@ -38,7 +38,7 @@ def problem_for(error: Exception) -> Problem:
         case UnknownQueue():
             return unknown_queue()
         case WrongState():
-            return wrong_state(str(error))
+            return wrong_state(str(error), needs_confirmation=isinstance(error, ConfirmationRequired))
         case SubmissionInProgress():
             detail = "A worker is processing the lead. Please try again in a minute."
             return Problem(409, "in-progress", "In progress", detail)
@@ -61,8 +61,13 @@ def problem_for(error: Exception) -> Problem:
             return busy() if is_transient(error) else internal()
 
 
-def wrong_state(detail: str) -> Problem:
-    """Return the problem for a lead, a delivery or a message whose state does not allow the request."""
+def wrong_state(detail: str, *, needs_confirmation: bool = False) -> Problem:
+    """Return the problem for a lead, a delivery or a message whose state does not allow the request.
+
+    `needs_confirmation`: it allows the request with `confirm`.
+    """
+    if needs_confirmation:
+        return Problem(409, "needs-confirmation", "Needs confirmation", detail)
     return Problem(409, "wrong-state", "Wrong state", detail)
 
 

@@ -51,6 +51,10 @@ class WrongState(Exception):
     """The step is not possible in the delivery's state. The message is for the operator."""
 
 
+class ConfirmationRequired(WrongState):
+    """The step is possible if the operator confirms that a partner may get the lead twice, or a second one gets it."""
+
+
 @dataclass(frozen=True)
 class ResolutionEffects:
     """The effects of a settlement: `text` and `data` for the timeline, and the messages that must not be sent."""
@@ -66,9 +70,10 @@ NO_EFFECTS = ResolutionEffects()
 def retry_by_operator(
     delivery: Delivery, now: datetime, operator: str, *, is_confirmed: bool, lacking: Sequence[str] = ()
 ) -> Change:
-    """Retry a delivery, with a new retry window. Raises WrongState.
+    """Retry a delivery, with a new retry window. Raises WrongState, ConfirmationRequired.
 
-    `is_confirmed`: the operator accepts that the partner may get it twice. `lacking` are the fields that the partner
+    `is_confirmed`: the operator accepts that the partner may get it twice, or that a second partner gets it: another
+    one has got what was skipped. `lacking` are the fields that the partner
     requires and the lead does not have.
     """
     if delivery.is_erased:
@@ -76,9 +81,11 @@ def retry_by_operator(
     if lacking:
         raise WrongState(f"The partner does not accept the lead because of {', '.join(lacking)}.")
     if delivery.state is State.UNKNOWN and not is_confirmed:
-        raise WrongState("The partner may have it already. Confirm to send it again.")
+        raise ConfirmationRequired("The partner may have it already. Confirm to send it again.")
+    if delivery.state is State.SKIPPED and not is_confirmed:
+        raise ConfirmationRequired("Another partner got the lead instead. Confirm to send it to this one too.")
     if delivery.restored_at is not None and not is_confirmed:
-        raise WrongState("It was restored from a backup and may have been sent since. Confirm to send it.")
+        raise ConfirmationRequired("It was restored from a backup and may have been sent since. Confirm to send it.")
     if delivery.state not in DELIVERY["retry_by_operator"]:
         raise WrongState(
             f"The delivery is {delivery.state}; "

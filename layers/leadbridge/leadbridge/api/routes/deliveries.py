@@ -107,7 +107,10 @@ def check_delivery(request: ApiRequest) -> QueuedView:
 
 @route("POST", f"{PATH}/retry", status=202, problems=(409,))
 def retry_delivery(request: ApiRequest, body: RetryRequest) -> DeliveryView:
-    """Retry a failed, rejected or duplicate delivery; with `confirm`, also one that the partner may get twice."""
+    """Retry a failed, rejected or duplicate delivery.
+
+    With `confirm`, also one that the partner may get twice, or a skipped one, whose lead another partner has got.
+    """
     delivery = find_delivery(request)
     lead = find_lead(request, delivery.lead_id)
     lacking = find_missing_fields(lead, settings().partners.get(delivery.partner))

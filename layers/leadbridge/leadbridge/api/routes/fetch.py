@@ -11,6 +11,7 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import FetchView, fetch_view
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fetch import FetchState, refetch
+from leadbridge.domain.operator_steps import ConfirmationRequired
 from leadbridge.runtime.logs import logger
 
 
@@ -30,7 +31,7 @@ def retry_fetch(request: ApiRequest, body: RetryRequest) -> FetchView:
         state = "missing" if fetch is None else fetch.state.value
         raise wrong_state(f"The fetch is {state}. Only a failed fetch can be retried.")
     if fetch.restored_at is not None and not body.confirm:
-        raise wrong_state(
+        raise ConfirmationRequired(
             "The fetch was restored, and the lead may have been delivered since. Send confirm to fetch it."
         )
     after = fetches.apply(refetch(fetch, utc_now(), request.operator))

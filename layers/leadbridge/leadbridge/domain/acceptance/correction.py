@@ -29,7 +29,7 @@ from leadbridge.domain.lead import (
     field_paths,
     find_field_errors,
 )
-from leadbridge.domain.operator_steps import SubmissionInProgress, WrongState
+from leadbridge.domain.operator_steps import ConfirmationRequired, SubmissionInProgress, WrongState
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import advance
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 POSSIBLY_DELIVERED = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED, State.UNKNOWN})
 SECTIONS: dict[str, type[Person] | type[Loan] | type[Trading]] = {"person": Person, "loan": Loan, "trading": Trading}
 MAX_NAME_LENGTH = 64  # characters of an unknown name in an error
+RESTORED = "It was restored from a backup and may have been delivered since. Confirm to deliver it."
 MOVED = ErrorInfo(ErrorCode.MOVED, "an operator gave the lead to another partner")
 NAME_PARTS = ("first_name", "middle_name", "last_name")
 
@@ -80,7 +81,7 @@ def correct_lead(
 
     `values` are sections with fields; None removes a value. `choose` routes a lead that is incomplete; it is None if
     the lead's source is not configured any more. `is_confirmed`: the operator accepts that a restored lead may have
-    been delivered before. Raises InvalidLead, SubmissionInProgress, WrongState.
+    been delivered before. Raises InvalidLead, SubmissionInProgress, WrongState, ConfirmationRequired.
     """
     read = _read(values, rules)
     asked = _merged(lead, values, read.asked)
@@ -95,7 +96,7 @@ def correct_lead(
         after = after.model_copy(update={"problems": (), "partners": tuple(one.partner for one in deliveries)})
     elif lead.problems:
         if lead.restored_at is not None and not is_confirmed:
-            raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
+            raise ConfirmationRequired(RESTORED)
         after = _assigned(lead, after, changed, partners, choose)
         opened = tuple(new_delivery(lead.lead_id, one, lead.source, lead.received_at, now) for one in after.partners)
     if not changed and after.problems:
@@ -123,8 +124,8 @@ def open_delivery(
     on only operators choose its partners: it has no next partner any more. An incomplete lead that this partner can
     take becomes complete. What could not be read of it remains as a warning.
 
-    `is_confirmed`: the operator accepts that two partners may have the lead. Raises WrongState, InvalidLead with the
-    fields that the partner requires.
+    `is_confirmed`: the operator accepts that two partners may have the lead. Raises WrongState, ConfirmationRequired,
+    InvalidLead with the fields that the partner requires.
     """
     if any(one.partner == name for one in deliveries):
         raise WrongState(f"The lead has a delivery to {name} already. Retry that one.")
@@ -133,11 +134,11 @@ def open_delivery(
     holders = [one for one in deliveries if one.state in POSSIBLY_DELIVERED]
     is_moved = all(one.can_be_moved for one in holders)
     if not is_moved and not is_confirmed:
-        raise WrongState(
+        raise ConfirmationRequired(
             f"{', '.join(one.partner for one in holders)} has or may get the lead. Confirm to send it to {name} too."
         )
     if lead.restored_at is not None and not is_confirmed:
-        raise WrongState("It was restored from a backup and may have been delivered since. Confirm to deliver it.")
+        raise ConfirmationRequired(RESTORED)
     left_out = [one for one in lead.problems if one.code is not FieldCode.REQUIRED]
     new = [one for one in (*left_out, *find_value_warnings(lead, [partner])) if one not in lead.warnings]
     changes = {
