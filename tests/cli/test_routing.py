@@ -19,13 +19,13 @@ def test_the_partner_and_the_rules_are_printed(terminal: Terminal) -> None:
 
 
 def test_a_partner_that_gets_no_leads_now_is_printed(terminal: Terminal) -> None:
-    terminal.run("partners", "pause", "leadleader", "--reason", "no budget", "--yes")
+    terminal.run("partners", "pause", "leadleader", "--reason", "no budget")
     said = terminal.run("route", "--source", "web", "-", stdin=LEAD)
     assert said.out.splitlines()[:2] == [
         "Goes to: leadleader",
         "leadleader gets no leads now (paused): the lead waits",
     ]
-    terminal.run("partners", "resume", "leadleader", "--yes")
+    terminal.run("partners", "resume", "leadleader")
 
 
 def test_the_missing_fields_are_printed(terminal: Terminal) -> None:

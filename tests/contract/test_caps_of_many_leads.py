@@ -91,7 +91,8 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """Two brokers with caps. The second one gets what the first one does not take."""
     Remote(sandbox.url).reset()
     monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "local")
-    monkeypatch.setattr(type(logs.metrics), "add_metric", lambda *_args, **_named: None)  # is not shared by threads
+    for name in ("add_metric", "flush_metrics"):  # the metrics of an invocation are not for several threads
+        monkeypatch.setattr(type(logs.metrics.provider), name, lambda *_args, **_named: None)
     noon = SimpleNamespace(now=lambda _zone: NOON, fromisoformat=datetime.fromisoformat)
     with moto_stack() as stack, patch.object(clock, "datetime", noon):
         stored = stored_secrets(sandbox.secrets())
