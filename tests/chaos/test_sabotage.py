@@ -147,18 +147,6 @@ def test_a_lead_that_an_operator_may_give_away_without_a_confirmation(monkeypatc
     assert noticed("one_partner_of_an_order_has_the_lead")
 
 
-def test_a_lead_that_a_rule_passes_on_after_an_operator_chose_its_partner(monkeypatch: pytest.MonkeyPatch) -> None:
-    update = writes.update
-
-    def reckless(key: Any, expression: str, condition: str, **others: Any) -> Any:
-        return update(key, expression, condition.partition(" AND attribute_exists(fallbacks)")[0], **others)
-
-    monkeypatch.setattr(scenarios, "STEPS", 8)  # a worker is frozen before it writes the answer
-    monkeypatch.setattr(Chaos, "break_partner", refuse)
-    monkeypatch.setattr(links, "update", reckless)
-    assert noticed("operators_choose_the_partner")
-
-
 def test_a_completed_lead_that_stays_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corrections, "delete", lambda _: writes.delete(items.incomplete_key("ld_other")))
     assert noticed("incomplete_leads_are_listed", 1000)
