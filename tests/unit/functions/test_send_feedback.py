@@ -16,11 +16,11 @@ from leadbridge.runtime import aws
 from leadbridge.services.find_due import postback_body
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.feedback.postbacks import DUE_PARTITION, postback_item
+from leadbridge.storage.feedback.postbacks import DUE_PARTITION, PREFIX, postback_item
 from leadbridge.storage.stream import event_of
 from quality.testkit.fixtures import Context, queue
 from quality.testkit.services.feedback import LEAD, World, world
-from quality.testkit.template import ROOT
+from quality.testkit.template import ROOT, template
 
 __all__ = ["world"]
 
@@ -40,6 +40,14 @@ def app(
     module = function("send_feedback")
     monkeypatch.setattr(module, "sender", world.sender)
     return module
+
+
+def json_values(found: Any, name: str) -> list[dict[str, Any]]:
+    """All objects with a member of this name."""
+    if isinstance(found, dict):
+        own = [found] if name in found else []
+        return own + [one for value in found.values() for one in json_values(value, name)]
+    return [one for value in found for one in json_values(value, name)] if isinstance(found, list) else []
 
 
 def record(body: object) -> dict[str, Any]:
@@ -95,6 +103,14 @@ def test_every_function_that_changes_deliveries_writes_postbacks() -> None:
         repositories = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id == "LeadRepository"]
         for one in repositories:
             assert (len(one.args) == 2) is (file.parent.name not in READERS), file.parent.name
+
+
+def test_the_stream_passes_on_what_waits_to_be_sent() -> None:
+    """The filter of the stream has the prefix of postbacks, and their first state."""
+    mapping = template()["Resources"]["PublishChanges"]["Properties"]["Events"]
+    patterns = [json.loads(one["Pattern"]) for one in json_values(mapping, "Pattern")]
+    keys = [one["dynamodb"]["Keys"]["sk"]["S"] for one in patterns if "MODIFY" in one["eventName"]]
+    assert any({"prefix": PREFIX} in key for key in keys)
 
 
 def test_the_operators_api_writes_postbacks(shipped_settings: Settings, aws_mocked: None) -> None:
