@@ -59,6 +59,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.corrections import CorrectionRepository
+from leadbridge.storage.feedback.postbacks import PostbackRepository
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
@@ -281,7 +282,15 @@ class World:
     def redrive(self, **about: Any) -> None:
         sent_at = int((self.time() + MINUTE).timestamp() * 1000)
         letter = DeadLetter("a queue", "a letter", sent_at, about.pop("step"), "why", lead_id=LEAD_ID, **about)
-        reviver = Redriver(self.store, self.outbox, self.arrivals, self.settings.partners, "anna", self.time)
+        reviver = Redriver(
+            self.store,
+            self.outbox,
+            self.arrivals,
+            PostbackRepository(Table(aws.dynamodb(), TABLE)),
+            self.settings.partners,
+            "anna",
+            self.time,
+        )
         with suppress(DeadLetterKept, DeadLetterObsolete):
             reviver.redrive(letter)
         reviver.note(letter, "dead_letter_redriven")

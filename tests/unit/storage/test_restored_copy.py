@@ -28,6 +28,7 @@ from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.erasure.eraser import Eraser
+from leadbridge.storage.feedback.postbacks import PostbackRepository
 from leadbridge.storage.fetches import FetchRepository, fetch_item, fetch_of
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
@@ -173,7 +174,9 @@ def test_letter_of_a_delivery_that_was_restored_is_kept(store: LeadRepository) -
     aws.dynamodb().put_item(TableName=COPY, Item=gone)
     assert restored() == {"put back": 2}
     table = Table(aws.dynamodb(), TABLE)
-    reviver = Redriver(store, MessageRepository(table), FetchRepository(table), {}, "olena", lambda: LATER)
+    reviver = Redriver(
+        store, MessageRepository(table), FetchRepository(table), PostbackRepository(table), {}, "olena", lambda: LATER
+    )
     letter = DeadLetter("submit-leadleader", "l-1", 0, "submit", "spent", lead_id=lead().lead_id, partner="leadleader")
     with pytest.raises(DeadLetterKept) as kept:
         reviver.redrive(letter)
