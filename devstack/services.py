@@ -66,7 +66,7 @@ def emulator_env(workdir: Workdir, port: int) -> dict[str, str]:
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
         "AUTH": "true",  # a function may do what its role's policies allow, and nothing else
-        "LAMBDA_WARM_TTL_SECONDS": "60",  # what a burst has started does not stay for longer
+        "LAMBDA_WARM_TTL_SECONDS": "300",  # a start costs a second of processor time
         "IOT_MTLS_ENABLED": "0",  # it would listen on every address
         "SFTP_ENABLED": "0",
         "STATE_DIR": str(workdir.emulator / "state"),

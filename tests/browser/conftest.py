@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from leadbridge.api.resources import Resources
 from leadbridge.runtime import aws
@@ -24,6 +24,8 @@ from quality.testkit.fixtures import Context, queue
 
 OPTIONS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"]
 OPTIONS += ["--disable-sync", "--disable-gpu"]
+VIEWPORT: ViewportSize = {"width": 1200, "height": 850}
+MEDIA = ("color_scheme", "reduced_motion")
 TIMEOUT = 30_000  # milliseconds, for a machine with other things to do
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
 
@@ -106,11 +108,7 @@ def usual_page(browser: Browser) -> Iterator[Page]:
 
 def new_context(browser: Browser, **options: Any) -> BrowserContext:
     """A browser context of an operator's own; without options the one of most tests."""
-    usual: dict[str, Any] = {
-        "locale": "en-GB",
-        "timezone_id": "Europe/Kyiv",
-        "viewport": {"width": 1200, "height": 850},
-    }
+    usual: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Kyiv", "viewport": VIEWPORT}
     context = browser.new_context(**usual | options)
     context.set_default_timeout(TIMEOUT)
     return context
@@ -154,9 +152,11 @@ def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[O
 
         def opened(operator: str | None = "olena", path: str = "", *, clock: bool = False, **options: Any) -> Page:
             nonlocal is_free
-            if is_free and not clock and not options:
+            if is_free and not clock and options.keys() <= {"viewport", *MEDIA}:
                 is_free = False
                 page = usual_page
+                page.set_viewport_size(options.get("viewport", VIEWPORT))
+                page.emulate_media(**{name: options.get(name, "null") for name in MEDIA})
             else:
                 context = new_context(browser, **options)
                 open_windows.callback(context.close)
@@ -172,7 +172,6 @@ def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[O
         if not is_free:
             usual_page.unroute_all()
             usual_page.context.set_offline(False)
-            usual_page.emulate_media(color_scheme="null")
     if not is_free:
         usual_page.goto(f"{world.gateway.url}{BLANK}")
     assert wrong == []

@@ -16,7 +16,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge.domain.lead import Lead, Loan, Person, Trading
+from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
@@ -214,9 +214,11 @@ class World:
         """Many leads, a second apart, written past the store: only how many there are matters."""
         began = utc_now() - timedelta(seconds=count)
         requests: list[Any] = []
+        people = [lead(full_name=name) for name in NAMES]
         for number in range(count):
             at = began + timedelta(seconds=number)
-            one = lead(number + 100_000, received_at=at, full_name=NAMES[number % len(NAMES)])
+            changes = {"lead_id": lead_id_of("web", f"id:{number + 100_000}"), "received_at": at}
+            one = people[number % len(people)].model_copy(update=changes)
             delivery = steps.new_delivery(one.lead_id, "leadleader", one.source, at)
             requests += [items.lead_item(one, phone_hash=None), items.delivery_item(delivery)]
         for start in range(0, len(requests), 25):
