@@ -93,7 +93,8 @@ diagrams: $(READY) ## Generate the diagrams of the documentation from the templa
 	@$(PYTHON) -m tools.diagrams
 
 .PHONY: fuzz
-fuzz: $(READY) ## Run the property tests of the forms, the API and the delivery states with many more examples
+fuzz: $(READY) ## Run all property tests with more examples; those of forms, API and delivery states with many more
+	@HYPOTHESIS_PROFILE=deep $(PYTHON) -m pytest $(WORKERS) -m hypothesis tests/unit tests/sandbox
 	@HYPOTHESIS_PROFILE=nightly $(PYTHON) -m pytest \
 		tests/unit/forms/test_any_post.py tests/contract/test_openapi.py tests/unit/services/test_delivery_model.py
 

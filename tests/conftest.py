@@ -12,18 +12,19 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["quality.testkit.fixtures"]
 
-settings.register_profile("normal", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("normal", deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", parent=settings.get_profile("normal"), max_examples=250)
 settings.register_profile("nightly", parent=settings.get_profile("normal"), max_examples=5000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 loaders.create_loader = lru_cache(loaders.create_loader)
+gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_collection_finish() -> None:
-    """Leave what the tests have imported out of every garbage collection, and collect less often."""
+    """Leave what the tests have imported out of every garbage collection."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

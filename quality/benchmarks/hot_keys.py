@@ -142,9 +142,14 @@ def count_writes(life: Life) -> KeyUnits:
 
 
 @cache
+def _sample() -> list[str]:
+    return [lead_id_of("web", f"id:{number}") for number in range(SAMPLE)]
+
+
+@cache
 def hottest_share(shards: int = SHARDS) -> float:
     """The share of the leads in the fullest shard."""
-    found = Counter(shard_of(lead_id_of("web", f"id:{number}"), shards) for number in range(SAMPLE))
+    found = Counter(shard_of(lead_id, shards) for lead_id in _sample())
     return max(found.values()) / SAMPLE
 
 

@@ -9,6 +9,8 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+import check_jsonschema
+from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -119,6 +121,15 @@ def slugs(page: Path) -> set[str]:
 def links(page: Path) -> list[str]:
     """Where a page's links and pictures point to."""
     return [str(token.attrs["href" if token.type == "link_open" else "src"]) for token in tokens(page) if _leads(token)]
+
+
+def schema_problems(schema: str, files: list[str]) -> str:
+    """What check-jsonschema finds wrong with files, by a schema that it has; empty if nothing is.
+
+    It runs in this process: its start takes longer than the check.
+    """
+    result = CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", schema, *files])
+    return "" if result.exit_code == 0 else result.output or repr(result.exception)
 
 
 def program_of(word: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
+from math import inf
 
 import pytest
 
@@ -26,6 +27,7 @@ NOW = datetime(2026, 1, 31, tzinfo=UTC)
 SETTINGS = configured()
 TIMES = 4  # by which the longer post is longer
 NOISE = 0.05  # seconds of CPU that say nothing
+TRIES = 3  # of which the least counts
 SLOWEST = 1.0  # seconds of CPU that the longest post may cost on a developer's machine
 FOLDED = 4  # posts that are as long as what an adapter makes of one
 
@@ -72,15 +74,10 @@ def taken(adapter: str, content_type: str, body: bytes) -> tuple[Submission, ...
 
 
 def cost(work: Callable[[], object]) -> float:
-    """Seconds of CPU; the least of three runs where one takes long."""
-    spent = []
-    for _ in range(3):
-        began = time.process_time()
-        work()
-        spent.append(time.process_time() - began)
-        if spent[-1] < NOISE:
-            break
-    return min(spent)
+    """Seconds of CPU."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize(("adapter", "content_type", "builds"), CASES)
@@ -91,11 +88,17 @@ def test_four_times_the_post_costs_less_than_eight_times_the_work(
     for build in builds.values():
         short, long = build(longest // TIMES), build(longest)
         taken(adapter, content_type, build(1000))  # what is read and made once
-        cost_of_long = cost(lambda post=long: taken(adapter, content_type, post))  # type: ignore[misc]
-        assert cost_of_long < SLOWEST
-        if cost_of_long > NOISE:
+        cost_of_long = min_cost_of_short = inf
+        for _ in range(TRIES):
+            cost_of_long = min(cost_of_long, cost(lambda post=long: taken(adapter, content_type, post)))  # type: ignore[misc]
+            if cost_of_long <= NOISE:
+                break
             cost_of_short = cost(lambda post=short: taken(adapter, content_type, post))  # type: ignore[misc]
-            assert cost_of_long < 2 * TIMES * cost_of_short + NOISE
+            min_cost_of_short = min(min_cost_of_short, cost_of_short)
+            if cost_of_long < min(SLOWEST, 2 * TIMES * min_cost_of_short + NOISE):
+                break
+        else:
+            pytest.fail(f"{cost_of_long:.3f} s for the long post, {min_cost_of_short:.3f} s for the short one")
 
 
 @pytest.mark.parametrize(("adapter", "content_type", "builds"), CASES)
