@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import check_jsonschema
+import check_jsonschema  # type: ignore[import-untyped]
 from click.testing import CliRunner
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
