@@ -8,6 +8,7 @@ from typing import Any
 from devstack.sandbox.profile import Profile, profiles
 
 FILE = Path(__file__).with_suffix(".toml")
+TELEGRAM = "telegram"  # gets alerts, and is a part of another secret
 
 
 @cache
@@ -33,6 +34,9 @@ def stored_secrets(secrets: dict[str, dict[str, Any]]) -> dict[str, dict[str, An
     shared = {one["kind"] for one in further().values()}
     stored: dict[str, dict[str, Any]] = {}
     for partner, secret in secrets.items():
+        if partner == TELEGRAM:
+            stored["alerts"] = {TELEGRAM: secret}
+            continue
         kind = kind_of(partner)
         if kind in shared:
             stored.setdefault(kind, {})[partner] = secret

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from leadbridge_cli import (
+    alerts,
     check_config,
     dead_letters,
     feedback,
@@ -47,7 +48,7 @@ for each in (leads.app, messages.app):
     app.add_typer(each)
 stats.add_to(app)
 routing.add_to(app)
-for each in (dead_letters.app, feedback.app, secret_commands.app, partners.app, sync.app, sources.app):
+for each in (dead_letters.app, feedback.app, alerts.app, secret_commands.app, partners.app, sync.app, sources.app):
     app.add_typer(each)
 leeloo.add_to(partners.app)
 check_config.add_to(app)

@@ -58,6 +58,17 @@ class Cloud:
         """Return the environment of the stack; None if no stack is named. Raises Failure."""
         return None if self.stack is None else self._parameter("Environment")
 
+    def output(self, name: str) -> str:
+        """Return an output of the stack. Raises Failure."""
+        if self.stack is None:
+            raise usage_error("Set --stack: the command needs an output of the stack.")
+        with aws_errors(f"stack {self.stack}"):
+            [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
+        if name not in outputs:
+            raise not_found(f"Stack {self.stack} has no output {name}.")
+        return str(outputs[name])
+
     def _parameter(self, name: str) -> str | None:
         with aws_errors(f"stack {self.stack}"):
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]

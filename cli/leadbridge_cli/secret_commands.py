@@ -30,7 +30,10 @@ def put(
     output: Output,
     cloud: Cloud,
     name: Annotated[
-        str, typer.Argument(help="Name of a partner, partner kind, `leeloo`, `sources`, `feedback` or `operators`.")
+        str,
+        typer.Argument(
+            help="Name of a partner, partner kind, `leeloo`, `sources`, `feedback`, `operators` or `alerts`."
+        ),
     ],
     file: Annotated[
         Path | None, typer.Argument(help="JSON file with the value; - reads stdin. If omitted, you are prompted.")
@@ -152,13 +155,14 @@ def check(
     cloud: Cloud,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of partners or of their kinds, `sources` or `feedback`. Default: all."),
+        typer.Argument(help="Names of partners or of their kinds, `sources`, `feedback` or `alerts`. Default: all."),
     ] = None,
 ) -> None:
     """Verify that partners accept our credentials, and that other secrets can be used. Nothing is created there."""
-    from leadbridge_cli.verify_credentials import secret_names, verify
+    from leadbridge_cli.verify_credentials import ALERTS, has_alerts, secret_names, verify
 
-    chosen = [name for name in names or secret_names() if name not in {SOURCES, FEEDBACK}]
+    default = [] if names else [*secret_names(), *([ALERTS] if has_alerts(cloud) else [])]
+    chosen = [name for name in names or default if name not in {SOURCES, FEEDBACK}]
     hints = _hints_about_sources(cloud, is_required=SOURCES in (names or ())) if not names or SOURCES in names else []
     wrong = _unusable_trackers(cloud, is_required=FEEDBACK in (names or ())) if not names or FEEDBACK in names else []
     found = []

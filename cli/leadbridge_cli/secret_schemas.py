@@ -133,8 +133,16 @@ def _usable(name: str) -> Iterator[None]:
         raise usage_error(f"{name}: {error}.") from None
 
 
+def _alerts(value: dict[str, Any]) -> None:
+    from leadbridge.partners.alerts.targets import problems_of
+
+    for problem in problems_of(value):
+        raise usage_error(f"alerts: {problem}.")
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "leeloo": _leeloo,
     "sources": _sources,
     "operators": _operators,
+    "alerts": _alerts,
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leadbridge.settings.sections import Timeouts
     from leadbridge_cli.partner_secrets import PartnerEntry
 
-LEELOO = "leeloo"
+LEELOO, ALERTS = "leeloo", "alerts"
 CONNECT, READ = 5, 25  # seconds
 MAX_SECONDS = 90  # seconds that all the calls of one command may take together
 
@@ -59,6 +59,8 @@ def verify(cloud: Cloud, name: str) -> list[Verification]:
     """
     if name == LEELOO:
         return [_verification(LEELOO, LEELOO, lambda: _call_leeloo(secret_of(cloud, LEELOO)))]
+    if name == ALERTS:
+        return _chats(cloud)
     try:
         entries = _entries(cloud, name)
     except Failure as failure:
@@ -66,6 +68,35 @@ def verify(cloud: Cloud, name: str) -> list[Verification]:
             raise
         return [Verification(name, name, failure)]
     return [_verification(one.partner, one.kind, partial(_authorize, cloud, one)) for one in entries]
+
+
+def has_alerts(cloud: Cloud) -> bool:
+    """Return whether the secret of the alerts has a value. Raises Failure."""
+    from leadbridge_cli.secrets_store import SecretsStore
+
+    try:
+        return bool(SecretsStore(cloud).read(ALERTS).value)
+    except Failure as failure:
+        if failure.code is not Code.NOT_FOUND:
+            raise
+        return False
+
+
+def _chats(cloud: Cloud) -> list[Verification]:
+    """Let Telegram's bot read each chat. Nothing is posted, and webhooks are not called."""
+    from leadbridge.partners.alerts.targets import BrokenTarget, targets_of
+    from leadbridge.partners.alerts.telegram import TelegramChat
+
+    try:
+        targets = targets_of(secret_of(cloud, ALERTS).get())
+    except Failure as failure:
+        return [Verification(ALERTS, ALERTS, failure)]
+    broken = [target for target in targets if isinstance(target, BrokenTarget)]
+    chats = [target for target in targets if isinstance(target, TelegramChat)]
+    return [
+        *(Verification(ALERTS, ALERTS, usage_error(target.problem)) for target in broken),
+        *(_verification(chat.name, ALERTS, partial(chat.verify, call_budget())) for chat in chats),
+    ]
 
 
 def _entries(cloud: Cloud, name: str) -> "list[PartnerEntry]":

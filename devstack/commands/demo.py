@@ -18,9 +18,11 @@ from devstack.commands.samples import Sample, sample, sample_event
 from devstack.partners import partner_profiles
 from devstack.stack import HOW_LONG, stack_of_this_process
 from devstack.workdir import DEVELOPER, LocalError
+from leadbridge.domain.clock import to_text, utc_now
 
 COMPLETED_PHONE = "0500002045"  # the whole phone of the person in the sample `incomplete`
 INCOMPLETE_ID = "4491823077"  # the form's id of that sample; a new one makes it a new lead
+ALERT_TIMEOUT = 30.0  # seconds
 LAST_STATUSES = ("ACTIVE_CLIENT", "NO_POTENTIAL")
 
 
@@ -186,6 +188,39 @@ def postbacks(world: World) -> Journey:
     return journey
 
 
+def alert(world: World) -> Journey:
+    """An alarm passes through its topic and queue, and today's digest is sent, to the sandbox's Telegram."""
+    journey = Journey("An alarm and the daily digest are posted to Telegram", sample("good"))
+    stack = world.stack
+    [described] = stack.client("cloudformation").describe_stacks(StackName=stack.stack_name)["Stacks"]
+    [topic] = [one["OutputValue"] for one in described["Outputs"] if one["OutputKey"] == "AlarmTopicArn"]
+    change = {
+        "AlarmName": f"{stack.stack_name}-{RUN}",
+        "AlarmDescription": "A partner has not accepted leads for an hour: docs/runbook.md#submit-lag",
+        "NewStateValue": "ALARM",
+        "OldStateValue": "OK",
+        "StateChangeTime": to_text(utc_now()),
+    }
+    stack.client("sns").publish(TopicArn=topic, Message=json.dumps(change))
+    journey.note("CloudWatch", "publishes an alarm to the topic (here, its message does)")
+    digest = {"messageId": RUN, "receiptHandle": RUN, "body": json.dumps({"digest": utc_now().date().isoformat()})}
+    name = f"{stack.stack_name}-send-alert"
+    stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"Records": [digest]}))
+    wanted = ("🔴", "📊")
+    deadline = time.monotonic() + ALERT_TIMEOUT
+    while time.monotonic() < deadline:
+        texts = [message["text"] for message in world.partner.alerts()]
+        if all(any(text.startswith(mark) for text in texts) for mark in wanted):
+            break
+        time.sleep(0.2)
+    for mark in wanted:
+        found = [text for text in texts if text.startswith(mark)]
+        journey.expect(bool(found), f"expected a message with {mark}")
+        for line in found[-1].splitlines() if found else []:
+            journey.note("Telegram", line)
+    return journey
+
+
 CONCURRENT_SAMPLES = (
     good,
     redelivered,
@@ -212,9 +247,11 @@ def travel(world: World, console: Console) -> bool:
     for journey in AFTERWARDS:
         ended.append(journey(world))
         ended[-1].show(console)
+    alerted = alert(world)
+    alerted.show(console)
     right = [journey for journey in ended if not journey.wrong]
     console.print(f"\n{len(right)} of {len(ended)} sample leads ended as expected.", style="bold")
-    return len(right) == len(ended)
+    return len(right) == len(ended) and not alerted.wrong
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Every call to a partner: read, logged, processed and answered, with a fault if one is armed."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from multidict import CIMultiDict
 from devstack.sandbox.calls import Call, CallLog, Outcome
 from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, HtmlFault, RateLimitFault, SlowBodyFault
 from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Partner
+
+BOT_TOKEN = re.compile("/bot[^/]+")  # Telegram's tokens are parts of paths, and the log has no tokens
 
 
 class Dispatcher:
@@ -26,7 +29,8 @@ class Dispatcher:
         """The aiohttp handler of one path. `endpoints` are by method; without any the path is unknown."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            call = self._log.open(partner.name, request.method, request.path)
+            path = BOT_TOKEN.sub("/bot…", request.path)
+            call = self._log.open(partner.name, request.method, path)
             try:
                 return await self._serve(request, call, partner, endpoints)
             except asyncio.CancelledError:

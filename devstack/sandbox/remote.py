@@ -63,6 +63,10 @@ class Remote(Deals, Accounts):
         """Add a lead at Meta. Options: `leadgen_id`, `form_id`, `platform`, `disclaimers`. Returns what Graph does."""
         return dict(self.post("graph/leads", {"answers": answers, **options}))
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """The messages in the chats of Telegram's bot, oldest first."""
+        return list(self.get("telegram/messages")["messages"])
+
     def delete_lead(self, leadgen_id: str) -> None:
         self.order("DELETE", f"/control/graph/leads/{leadgen_id}")
 

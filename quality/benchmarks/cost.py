@@ -257,8 +257,9 @@ def secret_reads() -> float:
             for one in role_statements(name)
             if "secretsmanager:GetSecretValue" in one["Action"]
         )
-        limits = [event["ScalingConfig"]["MaximumConcurrency"]["Ref"] for event in queue_events(name)]
-        workers = sum(template()["Parameters"][limit]["Default"] for limit in limits)
+        limits = [event["ScalingConfig"]["MaximumConcurrency"] for event in queue_events(name)]
+        given = template()["Parameters"]
+        workers = sum(given[limit["Ref"]]["Default"] if isinstance(limit, dict) else limit for limit in limits)
         readers += secrets * (workers or 1)
     return readers * MONTH / 60
 

@@ -171,6 +171,7 @@ SCENARIOS = {
     "PublishChanges": Scenario(lambda *_: sample("PublishChanges", "new_lead"), is_(DONE)),
     "ReceiveLead": Scenario(form_post, answered(202)),
     "ReceiveLeelooEvent": Scenario(leeloo_event, answered(202)),
+    "SendAlert": Scenario(lambda *_: sample("SendAlert", "alarm"), is_(DONE)),
     "SendFeedback": Scenario(postback_to_send, is_(DONE)),
     "SendMessage": Scenario(message_to_send, is_(DONE)),
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),

@@ -11,7 +11,7 @@ from tools.config import ship
 
 CONFIG = ROOT / "config"
 
-TABLES = ("sources", "partners", "messages")
+TABLES = ("sources", "partners", "messages", "alerts")
 
 GOOD = (
     """
@@ -36,6 +36,7 @@ statuses = { "Видано" = { outcome = "issued", final = true } }
 [notifications.lender.default.text]
 uk = "Статус вашої заявки: {status}."
 """,
+    (CONFIG / "alerts.toml").read_text(encoding="utf-8"),
 )
 
 

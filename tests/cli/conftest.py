@@ -68,4 +68,5 @@ def partners(sandbox: Sandbox, aws_mocked: None) -> Remote:
     remote.reset()
     for name, value in sandbox.secrets().items():
         secret(name, value)
+    secret("alerts", {"telegram": sandbox.secrets()["telegram"]})
     return remote

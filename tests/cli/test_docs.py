@@ -41,6 +41,8 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
     """What the documents' variables stand for, in a world in which every command of theirs can do its work."""
     monkeypatch.setenv("LEADBRIDGE_STACK", "leadbridge")
     monkeypatch.setattr(Cloud, "_parameter", lambda _self, _name: None)
+    topic = aws.sns().create_topic(Name="alarms")["TopicArn"]
+    monkeypatch.setattr(Cloud, "output", lambda _self, _name: topic)
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(stored_secret("leeloo")))
     Path("broker-b.json").write_text(json.dumps(stored_secret("matchtrade")))

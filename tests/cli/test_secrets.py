@@ -57,6 +57,7 @@ def test_a_secret_that_the_stack_has_not_made_is_a_3(aws_mocked: None) -> None:
         ("leeloo", '"' + "x" * 70_000 + '"', "larger than"),
         ("leeloo", [], "JSON object"),
         ("leeloo", {}, "JSON object"),
+        ("alerts", {"telegram": {"token": "123", "chats": ["-1"]}}, "BotFather"),
         ("leeloo", {**LEELOO, "token": 7}, "token"),
         ("leeloo", {**LEELOO, "tokn": "x"}, "tokn"),
         ("leeloo", {**LEELOO, "webhook_token": "short"}, "webhook_token"),
@@ -512,3 +513,13 @@ def test_the_address_of_a_tracker_is_checked(aws_mocked: None) -> None:
     )
     checked = secrets("check", "feedback")
     assert (checked.code, "feedback: keitaro" in checked.out) == (1, True)
+
+
+def test_the_bot_is_tried_in_each_chat(partners: Remote) -> None:
+    first, second = stored_secret("alerts")["telegram"]["chats"]
+    partners.post(f"telegram/chats/{second}", {"kicked": True})
+    found = secrets("check", "alerts", "--json")
+    assert found.code == 1
+    shown = {one["partner"]: one["accepted"] for one in found.json["partners"]}
+    assert shown == {f"telegram {first}": True, f"telegram {second}": False}
+    assert partners.alerts() == [], "nothing is posted"

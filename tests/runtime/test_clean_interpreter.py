@@ -26,6 +26,7 @@ SAMPLES = {
     "PublishChanges": "new_lead",
     "ReceiveLead": "good",
     "ReceiveLeelooEvent": "order",
+    "SendAlert": "alarm",
     "SendFeedback": "pending",
     "SendMessage": "pending",
     "ServeConsole": "page",

@@ -20,7 +20,7 @@ from tools.config.checks import Wrong, wrongs_in
 from tools.config.lines import Place, lines_of
 
 ENVIRONMENTS = ("local", "dev", "prod")
-TABLES = ("sources", "partners", "messages")
+TABLES = ("sources", "partners", "messages", "alerts")
 PROTOCOL = 5  # of pickle: every supported Python reads it
 
 

@@ -22,6 +22,7 @@ PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {
     "leeloo": "Leeloo",
     "sources": "Meta's Graph",
     "feedback": "Trackers",
+    "alerts": "Telegram, webhooks",
 }
 
 

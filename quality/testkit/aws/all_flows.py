@@ -3,9 +3,10 @@
 import json
 import os
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 from devstack.partners import stored_secrets
 from devstack.sandbox.remote import Remote
@@ -27,6 +28,7 @@ from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.services.alerts import alarm, envelope
 
 WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests"
 TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
@@ -61,6 +63,7 @@ def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) 
     dead_letters(stack)
     faults_of_ours(stack)
     failures(stack, partner, secrets)
+    alerts(stack, partner, secrets)
     erase_all(stack)
 
 
@@ -372,6 +375,34 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
     accept(stack, 3, "matchtrade", "leadleader")
     with patch("leadbridge.auth.secrets.MIN_REFRESH_SECONDS", 0.0):  # it is read again immediately, and still wrong
         stack.carry()
+
+
+def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+    """An alarm reaches the chats, is late, and is e-mailed; other texts of the topic; the digest of the day."""
+    local = datetime.now(ZoneInfo("Europe/Kyiv"))
+    with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):
+        configured = settings.settings()
+    digest = configured.alerts.digest.model_copy(update={"at": local.time()})
+    vars(configured)["alerts"] = configured.alerts.model_copy(update={"digest": digest})
+    telegram = secrets["telegram"]
+    stack.put_secret("alerts", {"telegram": telegram})
+    stack.restart("SendAlert")
+    url, now = stack.ref("AlertQueue"), utc_now()
+    stack.invoke("SendAlert", {})
+    for body in (alarm("an-alarm", now), alarm("another", now), envelope("a text")):
+        aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(body))
+    stack.carry()
+    fault = partner.arm("telegram", "send", {"kind": "drop", "when": "before"}, times=None)
+    late = alarm("late", now, text="Late: docs/runbook.md#unknown")
+    aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(late))
+    stack.carry()
+    partner.disarm(fault)
+    for chat in telegram["chats"]:
+        partner.post(f"telegram/chats/{chat}", {"kicked": True})
+    aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(envelope("for e-mail", "another-id")))
+    stack.carry()
+    texts = [message["text"] for message in partner.alerts()]
+    assert len([text for text in texts if "📊" in text]) == len([text for text in texts if text == "a text"]) == 2
 
 
 def erase_all(stack: MotoStack) -> None:

@@ -40,6 +40,7 @@ OUTSIDE = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Region": REGION,
     "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 MAX_ROUNDS = 100  # of carrying, after which something goes in circles
@@ -166,6 +167,8 @@ class MotoStack:
             return str(template()["Parameters"][name]["Default"])
         if template()["Resources"][name]["Type"] == "AWS::SQS::Queue":
             return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
+        if template()["Resources"][name]["Type"] == "AWS::SNS::Topic":
+            return f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"
         return name
 
     def resolved(self, value: Any) -> Any:
@@ -186,6 +189,8 @@ class MotoStack:
         aws.dynamodb().create_table(**table_definition("Leads"), **stream)
         for queue in resources("AWS::SQS::Queue"):
             aws.sqs().create_queue(QueueName=queue)
+        for topic in resources("AWS::SNS::Topic"):
+            aws.sns().create_topic(Name=topic)
         for bus in resources("AWS::Events::EventBus"):
             aws.eventbridge().create_event_bus(Name=bus)
         for rule, found in resources("AWS::Events::Rule").items():

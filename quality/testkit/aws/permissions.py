@@ -22,7 +22,7 @@ IN_A_TRANSACTION = {
 TO_WORK_OFF_A_QUEUE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 TO_READ_A_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 WRITES = {f"dynamodb:{name}" for name in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")}
-ENCRYPTED = {"dynamodb", "sqs", "secretsmanager"}  # the services whose data lie under the stack's own key
+ENCRYPTED = {"dynamodb", "sqs", "secretsmanager", "sns"}  # the services whose data lie under the stack's own key
 
 
 def listed(value: Any) -> list[Any]:
@@ -58,7 +58,7 @@ def key_grant(function: str) -> tuple[set[str], set[str]]:
 def key_need(grants: set[Grant]) -> tuple[set[str], set[str]]:
     """What must be allowed with the key where these grants are used: reading decrypts, writing makes data keys."""
     services = {action.partition(":")[0] for action, _ in grants} & ENCRYPTED
-    writes = any(action in WRITES or action == "sqs:SendMessage" for action, _ in grants)
+    writes = any(action in WRITES or action in {"sqs:SendMessage", "sns:Publish"} for action, _ in grants)
     return {"kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])} if services else set(), services
 
 
@@ -67,7 +67,7 @@ def named(resource: Any) -> str:
     match resource:
         case "*":
             return "*"
-        case {"Fn::GetAtt": [name, "Arn"]}:
+        case {"Fn::GetAtt": [name, "Arn"]} | {"Ref": name}:
             return str(name)
         case {"Fn::GetAtt": [name, attribute]}:
             return f"{name}.{attribute}"
@@ -111,6 +111,8 @@ def wanted(call: Call) -> Iterable[Grant]:
                 yield "events:PutEvents", entry["EventBusName"]
         case "GetSecretValue":
             yield "secretsmanager:GetSecretValue", f"secret/{asked['SecretId'].rpartition('/')[2]}"
+        case "Publish":
+            yield "sns:Publish", asked["TopicArn"].rpartition(":")[2]
         case "SendMessage" | "SendMessageBatch":
             yield "sqs:SendMessage", asked["QueueUrl"].rpartition("/")[2]
         case operation if "QueueUrl" in asked:

@@ -18,7 +18,7 @@ from quality.testkit.aws.all_flows import live
 from quality.testkit.aws.moto_stack import Call, moto_stack
 
 SECRET = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
-SECRETS = ("leadleader", "leeloo", "matchtrade", "sources", "operators")
+SECRETS = ("leadleader", "leeloo", "matchtrade", "sources", "operators", "alerts")
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ class Cloud:
             "Environment": self.configuration,
             "Prefix": f"leadbridge-{self.suffix}",
             "AWS::StackName": f"test-{self.suffix}",
+            "AWS::Region": REGION,
+            "AWS::URLSuffix": "amazonaws.com",
         }
         if name in given:
             return given[name]
@@ -82,6 +84,10 @@ class Cloud:
         match template()["Resources"][name]["Type"]:
             case "AWS::SQS::Queue":
                 return f"{self.aws.url}/{ACCOUNT}/{name}-{self.suffix}"
+            case "AWS::SNS::Topic":
+                return f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}-{self.suffix}"
+            case "AWS::Serverless::Api":
+                return "api"
             case "AWS::DynamoDB::Table" | "AWS::Events::EventBus" | "AWS::Events::Rule":
                 return f"{name}-{self.suffix}"
             case kind:
@@ -102,6 +108,8 @@ class Cloud:
         self.client("dynamodb").create_table(**table_definition(self.ref("Leads")))
         for queue in resources("AWS::SQS::Queue"):
             self.client("sqs").create_queue(QueueName=f"{queue}-{self.suffix}")
+        for topic in resources("AWS::SNS::Topic"):
+            self.client("sns").create_topic(Name=f"{topic}-{self.suffix}")
         events = self.client("events")
         events.create_event_bus(Name=self.ref("Bus"))
         rule = resources("AWS::Events::Rule")[SUBMIT_RULE]["Properties"]

@@ -57,6 +57,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "invalid": 422,
     },
     "ReceiveLeelooEvent": {"order": 202, "unknown_type": 202},
+    "SendAlert": {"alarm": DONE, "tick": {"digest": None}},
     "SendFeedback": {"overdue": DONE, "pending": DONE},
     "SendMessage": {"overdue": DONE, "pending": DONE},
     "ServeConsole": {"page": 200, "script": 200, "unknown_file": 404},

@@ -24,8 +24,10 @@ def secrets_of(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
     verify_token = sample("ReceiveLead", "meta_verify")["queryStringParameters"]["hub.verify_token"]
     for_meta = {"verify_token": verify_token, "access_token": graph["access_token"], "graph_url": graph["graph_url"]}
     partners["leeloo"]["webhook_token"] = sample("ReceiveLeelooEvent", "order")["pathParameters"]["token"]
+    alerts = {"telegram": partners.pop("telegram")}
     return {
         **partners,
+        "alerts": alerts,
         "sources": {name: {"secrets": [SECRET], **(for_meta if "meta" in name else {})} for name in SOURCES},
         "index": {"key": "a-key"},
         "operators": {"olena": OPERATOR},

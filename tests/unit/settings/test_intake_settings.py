@@ -17,7 +17,7 @@ def said(tmp_path: Path, intake: str, routes: str = '["lender"]', zone: str = 't
     partners = GOOD[1].replace("[lender]", f"[lender]\n{zone}\nintake = {{ {intake} }}")
     partners += SECOND if "second" in routes else SECOND.replace("[second]", "[second]\nby_hand = true")
     messages = f"{GOOD[2]}[notifications.second.default]\non = false\n"
-    for name, text in zip(TABLES, (sources, partners, messages), strict=True):
+    for name, text in zip(TABLES, (sources, partners, messages, GOOD[3]), strict=True):
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     try:
         check(tmp_path)

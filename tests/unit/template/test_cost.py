@@ -91,7 +91,7 @@ def test_alarms_are_of_the_resolution_that_the_price_is_for() -> None:
 def test_every_schedule_is_counted() -> None:
     ticks = cost.ticks()
     assert len(ticks) == len(of_type("AWS::Scheduler::Schedule"))
-    assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 3600, 3600]
+    assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 900, 3600, 3600]
     assert "schedules: find_due, sync_accounts, update_stats, detect_stale_sources" in cost.fixed()
 
 

@@ -33,7 +33,7 @@ def test_sam_resolves_no_other_parameter_that_changes_the_resources() -> None:
 
 def test_a_dependency_on_what_a_condition_leaves_out_is_a_problem() -> None:
     source = deepcopy(template())
-    kept = {"ApiLogs", "Key", "Alarms", "AlarmsByEmail"}
+    kept = {"ApiLogs", "Key", "AlarmEmails", "AlarmsByEmail"}
     source["Resources"] = {name: one for name, one in source["Resources"].items() if name in kept}
     del source["Outputs"], source["Globals"]
     for name in RESOLVED_BY_SAM:

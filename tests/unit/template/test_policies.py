@@ -79,8 +79,11 @@ def test_a_queue_takes_messages_of_its_own_rules_and_of_no_other_service() -> No
         ((statement),) = statements(policy["PolicyDocument"])
         (queue,) = [one["Ref"] for one in policy["Queues"]]
         assert (statement["Effect"], listed(statement["Action"])) == ("Allow", ["sqs:SendMessage"])
-        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert statement["Resource"] == {"Fn::GetAtt": [queue, "Arn"]}
+        if queue == "AlertQueue":  # test_template.py reads it
+            assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+            continue
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         named = {arn["Fn::GetAtt"][0] for arn in listed(statement["Condition"]["ArnEquals"]["aws:SourceArn"])}
         assert named == {name for name, rule in rules.items() if queue in json.dumps(rule["Targets"])}
 
@@ -96,12 +99,12 @@ def test_the_key_is_administered_by_the_account_and_used_by_one_service_a_statem
     assert of_type("AWS::KMS::Key")["Key"]["EnableKeyRotation"] is True
     found = key_statements()
     logs = '{"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}'
-    assert found.keys() == {"events.amazonaws.com", "cloudwatch.amazonaws.com", logs}
+    assert found.keys() == {"events.amazonaws.com", "cloudwatch.amazonaws.com", "sns.amazonaws.com", logs}
     context = found[logs]["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     assert "AWS::AccountId" in json.dumps(context)
 
 
-@pytest.mark.parametrize("service", ["events.amazonaws.com", "cloudwatch.amazonaws.com"])
+@pytest.mark.parametrize("service", ["events.amazonaws.com", "cloudwatch.amazonaws.com", "sns.amazonaws.com"])
 def test_the_key_sets_no_condition_where_aws_documents_none(service: str) -> None:
     statement = key_statements()[service]
     assert "Condition" not in statement, "with aws:SourceAccount no event reaches an encrypted queue"

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.matchtrade.client import MatchTrade
 from leadbridge.partners.public_http import MAX_SECONDS
 from leadbridge.runtime.budget import RECORDING_RESERVE
+from leadbridge.services.alerts.send_alert import LEASE, LEASE_WAIT, PAUSES
 from leadbridge.services.sync_accounts import SECONDS_PER_BATCH
 from leadbridge.settings import Settings
+from leadbridge.settings.alerts import LONGEST
 from quality.testkit.fakes.watched import LAYER, is_blamed, observed_partners, query_of, watched_by
 from quality.testkit.template import ROOT, resources, role_statements, template
 from tools.config import read_toml
@@ -23,6 +26,7 @@ from tools.config import read_toml
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")
 ALARMS = resources("AWS::CloudWatch::Alarm")
+OF_ALERTS = {"AlertDeadLetterQueueAlarm", "AlertQueueAgeAlarm"}  # e-mailed directly
 SILENT = {name for name, alarm in ALARMS.items() if alarm.get("Condition") == "IsGradual"}  # of one version each
 NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
@@ -92,7 +96,10 @@ def test_every_alarm_names_a_section_of_the_runbook_with_symptom_impact_check_an
     sections = {heading.lower().replace(" ", "-"): text for heading, _, text in (one.partition("\n") for one in texts)}
     for name, alarm in ALARMS.items():
         properties = alarm["Properties"]
-        assert properties.get("AlarmActions", []) == ([] if name in SILENT else [{"Ref": "Alarms"}]), name
+        topic = "AlarmEmails" if name in OF_ALERTS else "Alarms"
+        assert properties.get("AlarmActions", []) == ([] if name in SILENT else [{"Ref": topic}]), name
+        has_recovery = name not in SILENT | OF_ALERTS
+        assert properties.get("OKActions", []) == ([{"Ref": "Alarms"}] if has_recovery else []), name
         anchor = re.search(r"docs/runbook\.md#([a-z-]+)$", properties["AlarmDescription"])
         assert anchor is not None, name
         parts = re.findall(r"^\*\*(\w+)\.\*\*", sections[anchor[1]], re.MULTILINE)
@@ -211,3 +218,50 @@ def test_a_function_has_time_for_the_longest_work_it_begins(environment: str) ->
     for source in settings.sources.values():
         if source.fetch is not None:
             assert Graph(Transport("graph", source.fetch.timeouts), NO_SECRET).seconds_per_fetch < timeout("FetchLead")
+
+
+def test_an_alarm_passes_by_a_queue_to_send_alert_and_its_own_alarms_do_not() -> None:
+    resources = template()["Resources"]
+    assert resources["AlarmsToQueue"]["Properties"] == {
+        "TopicArn": {"Ref": "Alarms"},
+        "Protocol": "sqs",
+        "Endpoint": {"Fn::GetAtt": ["AlertQueue", "Arn"]},
+    }
+    assert resources["AlarmsByEmail"]["Properties"]["TopicArn"] == {"Ref": "AlarmEmails"}
+    subscribed = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::SNS::Subscription"]
+    assert [one["Protocol"] for one in subscribed if one["TopicArn"] == {"Ref": "Alarms"}] == ["sqs"]
+    watched = {ALARMS[name]["Properties"]["MetricName"] for name in OF_ALERTS}
+    assert watched == {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+
+
+def test_the_queue_of_alerts_accepts_the_topic_only_and_sns_may_use_its_key() -> None:
+    resources = template()["Resources"]
+    (statement,) = resources["AlertQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": {"Fn::GetAtt": ["AlertQueue", "Arn"]},
+        "Condition": {"ArnEquals": {"aws:SourceArn": {"Ref": "Alarms"}}},
+    }
+    assert resources["AlertQueue"]["Properties"]["KmsMasterKeyId"] == {"Ref": "Key"}
+    allowed = [
+        one
+        for one in resources["Key"]["Properties"]["KeyPolicy"]["Statement"]
+        if one["Principal"] == {"Service": "sns.amazonaws.com"}
+    ]
+    assert [set(one["Action"]) for one in allowed] == [{"kms:Decrypt", "kms:GenerateDataKey*"}]
+    for topic in ("Alarms", "AlarmEmails"):
+        assert resources[topic]["Properties"]["KmsMasterKeyId"] == {"Ref": "Key"}
+
+
+def test_an_alert_has_enough_attempts_until_it_is_e_mailed() -> None:
+    """Each pause returns the message to the queue; so does another worker's lease, while it lasts."""
+    queue = template()["Resources"]["AlertQueue"]["Properties"]
+    longest, pauses = LONGEST, 0
+    while longest > timedelta():
+        longest -= PAUSES[min(pauses, len(PAUSES) - 1)]
+        pauses += 1
+    leases = 2 * LEASE / LEASE_WAIT
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > pauses + leases
+    assert ALARMS["AlertQueueAgeAlarm"]["Properties"]["Threshold"] >= 2 * LONGEST.total_seconds()

@@ -44,6 +44,11 @@ def secrets_manager() -> SecretsManagerClient:
     return client
 
 
+def sns() -> Any:
+    """SNS."""
+    return _client("sns")
+
+
 def sqs() -> SQSClient:
     """SQS."""
     client: SQSClient = _client("sqs")

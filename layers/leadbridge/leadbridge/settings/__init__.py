@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from leadbridge.runtime.environment import StageEnvironment
+from leadbridge.settings.alerts import AlertSettings
 from leadbridge.settings.messages import MessageSettings
 from leadbridge.settings.partners import Partner
 from leadbridge.settings.sections import RetryPolicy, Section, Timeouts
@@ -30,6 +31,7 @@ class Settings(Section):
     sources: dict[str, Source]
     partners: dict[str, Partner]
     messages: MessageSettings
+    alerts: AlertSettings
 
     @property
     def feedback(self) -> dict[str, dict[str, TrackerSettings]]:

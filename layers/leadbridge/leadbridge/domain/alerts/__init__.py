@@ -1,0 +1,1 @@
+"""Alerts to operators: changes of alarms, and which of them share a message."""

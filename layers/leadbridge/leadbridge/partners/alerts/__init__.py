@@ -1,0 +1,1 @@
+"""The targets of alerts: chats of Telegram and webhooks."""

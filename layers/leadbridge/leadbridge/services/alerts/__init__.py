@@ -1,0 +1,1 @@
+"""The flow that alerts operators, its texts, and the daily digest."""

@@ -1,0 +1,122 @@
+"""The daily digest: the figures of the last whole day (UTC), and what needs a person. No personal data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from leadbridge.domain.alerts.alarm import Notice
+from leadbridge.domain.delivery import State
+from leadbridge.domain.routing.intake import Window, windows_at
+from leadbridge.domain.statuses.outcomes import APPROVALS, SUCCESSES
+from leadbridge.services.alerts.send_alert import digest_id
+from leadbridge.services.alerts.words import LANGUAGES, Words
+
+if TYPE_CHECKING:
+    from leadbridge.settings import Partner
+    from leadbridge.settings.alerts import AlertSettings
+    from leadbridge.storage.statistics.daily_stats import StatsCounts
+
+WEEK, MONTH = 7, 30  # days, up to the day of the digest
+DUE_FOR = timedelta(hours=2)  # after its time a digest is sent; later ones are skipped
+MAX_SOURCES = 20  # that are named; those with most leads
+
+
+@dataclass(frozen=True)
+class DigestFigures:
+    """Counts of the day, the week and the month; dead letters by queue; full caps and paused partners."""
+
+    day: StatsCounts
+    week: StatsCounts
+    month: StatsCounts
+    dead_letters: Mapping[str, int]
+    full_caps: Sequence[str]
+    paused: Sequence[str]
+
+
+def due_digest(settings: AlertSettings, now: datetime) -> date | None:
+    """Return the day whose digest is due now, the last whole day of UTC; None if none is."""
+    if not settings.digest.on:
+        return None
+    local = now.astimezone(ZoneInfo(settings.time_zone))
+    at = local.replace(hour=settings.digest.at.hour, minute=settings.digest.at.minute, second=0, microsecond=0)
+    if not timedelta() <= local - at < DUE_FOR:
+        return None
+    return now.astimezone(UTC).date() - timedelta(days=1)
+
+
+def digest_notice(day: date, figures: DigestFigures, settings: AlertSettings, stack: str) -> Notice:
+    """Return the digest of a day in the configured language."""
+    words = LANGUAGES[settings.language]
+    lines = [
+        f"📊 {words.digest.format(stack=stack, day=f'{day:%d.%m.%Y}')}",
+        _leads_line(words, figures.day),
+        words.figures.format(**_funnel(figures.day), incomplete=figures.day.incomplete.total()),
+        words.week.format(leads=figures.week.leads.total(), **_funnel(figures.week)),
+        _attention_line(words, figures),
+    ]
+    if figures.full_caps:
+        lines.append(words.caps.format(items=", ".join(figures.full_caps)))
+    if figures.paused:
+        lines.append(words.paused.format(items=", ".join(figures.paused)))
+    return Notice(digest_id(day), "\n".join(lines), f"{stack}: daily digest {day.isoformat()}")
+
+
+def cap_windows(partners: Mapping[str, Partner], day: date) -> dict[str, dict[str, Window]]:
+    """Return the windows of all caps on a day, by partner and key: its hours, the partner's day, and all time."""
+    hours = [datetime(day.year, day.month, day.day, hour, tzinfo=UTC) for hour in range(24)]
+    found: dict[str, dict[str, Window]] = {}
+    for name, partner in partners.items():
+        windows = [window for hour in hours for window in windows_at(partner, hour)]
+        chosen = {one.key: one for one in windows if one.cap != "per_day" or one.key == day.isoformat()}
+        if chosen:
+            found[name] = chosen
+    return found
+
+
+def full_caps(windows: Mapping[str, Mapping[str, Window]], counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return the caps that were reached, such as `lender per_day 100`; hours with their number."""
+    found = []
+    for partner, of_partner in windows.items():
+        full = [window for window in of_partner.values() if window.is_full(counts.get(partner, {}))]
+        for (cap, limit), times in sorted(Counter((window.cap, window.limit) for window in full).items()):
+            found.append(f"{partner} {cap} {limit}" + (f" ×{times}" if times > 1 else ""))
+    return found
+
+
+def _leads_line(words: Words, figures: StatsCounts) -> str:
+    sources = Counter[str]()
+    for (_, source), number in figures.leads.items():
+        sources[source] += number
+    total = words.leads.format(count=sources.total())
+    named = sorted(sources.items(), key=lambda one: (-one[1], one[0]))
+    shown = [f"{source} {number}" for source, number in named[:MAX_SOURCES]]
+    if len(named) > MAX_SOURCES:
+        shown.append(words.and_more.format(count=len(named) - MAX_SOURCES))
+    return f"{total} — {', '.join(shown)}" if shown else total
+
+
+def _funnel(figures: StatsCounts) -> dict[str, Any]:
+    outcomes = Counter[str]()
+    for (_, _, _, outcome), number in figures.outcomes.items():
+        outcomes[outcome] += number
+    return {
+        "submitted": figures.submission_times.total(),
+        "approved": sum(outcomes[name] for name in APPROVALS),
+        "issued": sum(outcomes[name] for name in SUCCESSES),
+    }
+
+
+def _attention_line(words: Words, figures: DigestFigures) -> str:
+    states = Counter[str]()
+    for (_, _, _, state), number in figures.month.deliveries.items():
+        states[state] += number
+    dead_letters = sum(figures.dead_letters.values())
+    waiting = {state.value: states[state.value] for state in (State.FAILED, State.UNKNOWN, State.DUPLICATE)}
+    if not any(waiting.values()) and not dead_letters:
+        return words.nothing_waits
+    return words.needs_person.format(items=words.attention.format(**waiting, dead_letters=dead_letters))

@@ -1,0 +1,195 @@
+"""Alert operators: an alarm's change, the digest or another text, to every configured chat and webhook.
+
+The table has what must be sent, and what each target has learned. A message of the queue only starts the comparison,
+so repeated, reordered and retried messages are harmless. A target that cannot be reached is retried; after
+`email_after`, or at once if no retry can help, the text is e-mailed. So a message of the queue ends only when each
+target has the text, or the e-mail topic has it. A worker that stops between sending and storing sends it again: an
+alert may arrive twice, and is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from leadbridge.domain.alerts.alarm import AlarmChange, Notice, read_notification
+from leadbridge.domain.alerts.bulletin import Bulletin, TargetState
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, Rejected
+from leadbridge.domain.transitions import Conflict
+from leadbridge.services.ports.alerts import OutgoingMessage
+
+if TYPE_CHECKING:
+    from leadbridge.domain.alerts.group import AlertGroup
+    from leadbridge.domain.clock import Clock
+    from leadbridge.runtime.budget import Budget
+    from leadbridge.services.alerts.texts import AlertTexts
+    from leadbridge.services.ports.alerts import AlertLedger, AlertTarget
+
+LEASE = timedelta(seconds=70)  # longer than the function's timeout
+LEASE_WAIT = timedelta(seconds=15)  # until a message is received again whose alert another worker sends
+SECONDS_PER_TARGET = 15.0  # of one attempt
+MAX_CONFLICTS = 10  # with other workers that change the same group
+# Pauses after consecutive failures; the last one repeats.
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 20, 40, 60, 120, 300))
+EMAIL = "email"  # the target of texts that no chat takes
+
+type Publish = Callable[[str, str], None]
+"""Publish a subject and a text to the e-mail topic. Raises errors of AWS."""
+type BulletinFor = Callable[[TargetState], Bulletin]
+"""Return what a target must learn, by what it has learned."""
+
+
+@dataclass(frozen=True)
+class AlertResult:
+    """The result of one message: the targets that took it or failed, whether it was e-mailed, when to retry it."""
+
+    sent: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    is_emailed: bool = False
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class AlertSender:
+    """`targets` returns the configured targets; `digest` the notice of a day."""
+
+    ledger: AlertLedger
+    targets: Callable[[], Sequence[AlertTarget]]
+    publish: Publish
+    texts: AlertTexts
+    email_after: timedelta
+    digest: Callable[[date], Notice]
+    clock: Clock
+
+    def process(self, body: Any, budget: Budget) -> AlertResult:
+        """Process a message: a notification of SNS, or `{"digest": "2026-11-27"}`. Raises ValueError for any other."""
+        if isinstance(body, dict) and "digest" in body:
+            day = date.fromisoformat(body["digest"])
+            return self._send_notice(self.ledger.notice(digest_id(day)) or self.digest(day), budget)
+        found = read_notification(body)
+        if isinstance(found, Notice):
+            return self._send_notice(found, budget)
+        group = self._apply(found, self.clock())
+        if group is None:
+            return AlertResult(retry_after=LEASE_WAIT)
+        if not group.revision:
+            return AlertResult()  # no alarm of the group was ever triggered
+
+        def bulletins(values: Mapping[str, Any]) -> BulletinFor:
+            stored, now = self.ledger.group_of(found.group, values), self.clock()
+            return lambda known: self.texts.of_group(stored, now, known)
+
+        return self._send({"pk": f"ALERT#{found.group}", "sk": "GROUP"}, bulletins, budget)
+
+    def _apply(self, change: AlarmChange, now: datetime) -> AlertGroup | None:
+        """Store a change of an alarm; return the group, or None if other workers were faster each time."""
+        for _ in range(MAX_CONFLICTS):
+            group = self.ledger.group(change.group)
+            changed = group.changed(change, now)
+            if changed is group:
+                return group
+            try:
+                self.ledger.save_group(changed, now)
+            except Conflict:
+                continue
+            return changed
+        return None
+
+    def _send_notice(self, notice: Notice, budget: Budget) -> AlertResult:
+        bulletin = self.texts.of_notice(self.ledger.add_notice(notice, self.clock()), self.clock())
+        key = {"pk": f"NOTICE#{notice.notice_id}", "sk": "NOTICE"}
+        return self._send(key, lambda _values: lambda _known: bulletin, budget)
+
+    def _send(
+        self, key: Mapping[str, str], bulletins: Callable[[Mapping[str, Any]], BulletinFor], budget: Budget
+    ) -> AlertResult:
+        """Send each target what it has not learned yet."""
+        now = self.clock()
+        until = now + LEASE
+        leased = self.ledger.lease(key, now, until)
+        if leased is None:
+            return AlertResult(retry_after=LEASE_WAIT)
+        bulletin_for, states = bulletins(leased[0]), leased[1]
+        targets, sent, waits = self.targets(), list[str](), list[timedelta]()
+        failures: dict[str, str] = {}  # why, by target
+        for target in targets:
+            known = states.get(target.name, TargetState())
+            bulletin = bulletin_for(known)
+            if known.revision >= bulletin.revision:
+                continue
+            if not budget.allows(SECONDS_PER_TARGET):
+                waits.append(timedelta())
+                continue
+            try:
+                states[target.name] = _send_to(target, bulletin, known, key, budget)
+                sent.append(target.name)
+            except PartnerError as error:
+                since = known.failing_since or now
+                failing = replace(known, failing_since=since, attempts=known.attempts + 1, reason=error.text)
+                states[target.name] = failing
+                wait = self._wait(failing, error, now)
+                if wait is None:
+                    failures[target.name] = error.text
+                else:
+                    waits.append(wait)
+        if not targets:
+            failures[EMAIL] = ""
+        is_emailed = False
+        if failures:
+            self.ledger.save_states(
+                key, until, states, keep_lease=True
+            )  # what was sent is not sent again if this fails
+            is_emailed = self._email(bulletin_for, states, failures)
+        self.ledger.save_states(key, until, states)
+        failures.pop(EMAIL, None)
+        return AlertResult(tuple(sent), tuple(failures), is_emailed, min(waits, default=None))
+
+    def _wait(self, failing: TargetState, error: PartnerError, now: datetime) -> timedelta | None:
+        """Return the time until the next attempt; None if the text is to be e-mailed."""
+        left = (failing.failing_since or now) + self.email_after - now
+        if isinstance(error, (Rejected, Misconfigured)) or left <= timedelta():
+            return None
+        pause = PAUSES[min(failing.attempts, len(PAUSES)) - 1]
+        return min(max(pause, timedelta(seconds=error.retry_after or 0)), left)
+
+    def _email(self, bulletin_for: BulletinFor, states: dict[str, TargetState], failures: Mapping[str, str]) -> bool:
+        """E-mail what the failed targets have not learned, unless an e-mail has it. Returns whether it was sent.
+
+        Raises errors of AWS.
+        """
+        emailed = states.get(EMAIL, TargetState())
+        least = min((states.get(name, TargetState()) for name in failures), key=lambda one: one.incident)
+        bulletin = bulletin_for(least)
+        is_new = emailed.revision < bulletin.revision
+        if is_new:
+            is_informed = emailed.incident == least.incident == bulletin.incident
+            text = bulletin.recovery if bulletin.recovery and is_informed else bulletin.text
+            reasons = [f"{name} ({reason})" for name, reason in failures.items() if name != EMAIL]
+            self.publish(bulletin.subject, self.texts.email_text(text, reasons))
+        for name in (*failures, EMAIL):
+            states[name] = TargetState(bulletin.revision, bulletin.incident, reason=failures.get(name, ""))
+        return is_new
+
+
+def digest_id(day: date) -> str:
+    """Return the id of a day's digest."""
+    return f"digest-{day.isoformat()}"
+
+
+def _send_to(
+    target: AlertTarget, bulletin: Bulletin, known: TargetState, key: Mapping[str, str], budget: Budget
+) -> TargetState:
+    """Edit the target's message, send one about the recovery, or send the text. Raises errors of partners."""
+    edits = known.message_id if known.thread == bulletin.thread and bulletin.is_fresh else ""
+    is_recovery = bool(bulletin.recovery) and known.incident == bulletin.incident and not edits
+    message = OutgoingMessage(
+        text=bulletin.recovery if is_recovery else bulletin.text,
+        event_id=f"{key['pk']} {bulletin.revision}",
+        edits=edits,
+        replies_to=known.message_id if is_recovery else "",
+        is_quiet=is_recovery,
+        event=bulletin.event,
+    )
+    return TargetState(bulletin.revision, bulletin.incident, bulletin.thread, target.send(message, budget))
