@@ -230,12 +230,11 @@ def test_the_second_of_two_writers_of_a_secret_gets_a_conflict(
 def test_each_partner_accepts_and_nothing_is_created(partners: Remote) -> None:
     said = secrets("check", "--json")
     assert said.code == 0, said.err
-    assert [(one["partner"], one["accepted"]) for one in said.json["partners"]] == [
-        ("leadleader", True),
-        ("leeloo", True),
-        ("matchtrade", True),
-    ]
-    assert {call["operation"] for call in partners.calls()} == {"authorize", "connections_list", "token"}
+    chats = [f"telegram {chat}" for chat in stored_secret("alerts")["telegram"]["chats"]]
+    names = ["leadleader", "leeloo", "matchtrade", *chats]
+    assert [(one["partner"], one["accepted"]) for one in said.json["partners"]] == [(name, True) for name in names]
+    operations = {call["operation"] for call in partners.calls()}
+    assert operations == {"authorize", "connections_list", "token", "get_chat"}
     assert "accepted" in secrets("check", "leeloo").out
 
 

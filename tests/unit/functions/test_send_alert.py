@@ -119,7 +119,7 @@ def test_alarms_of_one_cause_are_one_message(world: World) -> None:
     assert len(world.chat.sounds) == 2, "another cause is another message"
 
 
-def test_a_later_alarm_of_the_group_is_heard(world: World) -> None:
+def test_a_later_alarm_of_the_group_is_a_message_of_its_own(world: World) -> None:
     world.receive(alarm(CREDENTIALS, START))
     world.pass_(minutes=11)
     world.receive(alarm(UNKNOWN, world.time.now))

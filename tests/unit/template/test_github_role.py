@@ -278,6 +278,7 @@ WHERE = {
     "AWS::KMS::Key": KEY,
     "AWS::Lambda::Alias": "arn:aws:lambda:{region}:{account}:function:{name}:live",
     "AWS::Logs::LogGroup": "arn:aws:logs:{region}:{account}:log-group:{name}:*",
+    "AWS::SNS::Topic": "arn:aws:sns:{region}:{account}:{name}",
     "AWS::SQS::Queue": "arn:aws:sqs:{region}:{account}:{name}",
 }
 
