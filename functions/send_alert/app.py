@@ -131,18 +131,15 @@ def digest(day: date) -> Notice:
     from leadbridge.runtime.queues import queue_length
     from leadbridge.services.alerts import digest as digests
     from leadbridge.storage.queries.partner_state import PartnerStates
-    from leadbridge.storage.statistics.counters import read_counts
-    from leadbridge.storage.statistics.daily_stats import StatsCounts
+    from leadbridge.storage.statistics.daily_stats import DailyStats
 
-    counts = read_counts(open_table(), day - timedelta(days=digests.MONTH - 1), datetime.now(UTC).date())
-    days = {number: (day - timedelta(days=number - 1)).isoformat() for number in (1, digests.WEEK)}
-    of_week = {cell: found for cell, found in counts.items() if days[digests.WEEK] <= cell[0] <= days[1]}
+    stats = DailyStats(open_table())
     windows = digests.cap_windows(settings().partners, day)
     states = PartnerStates(open_table()).load(settings().partners, {name: [*keys] for name, keys in windows.items()})
     figures = digests.DigestFigures(
-        day=StatsCounts.of({cell: found for cell, found in of_week.items() if cell[0] == days[1]}),
-        week=StatsCounts.of(of_week),
-        month=StatsCounts.of(counts),
+        day=stats.between(day, day),
+        week=stats.between(day - timedelta(days=digests.WEEK - 1), day),
+        month=stats.between(day - timedelta(days=digests.MONTH - 1), datetime.now(UTC).date()),
         dead_letters={
             name: queue_length(url, with_in_flight=True) for name, url in environment().dead_letter_queues.items()
         },

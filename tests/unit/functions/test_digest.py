@@ -40,7 +40,6 @@ def app(
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({"messages": queue("dead")}))
     app = function("send_alert")
     monkeypatch.setattr(app, "utc_now", time)
-    monkeypatch.setattr("leadbridge.storage.statistics.counted.is_counted_source", lambda _: True, raising=False)
     return app
 
 

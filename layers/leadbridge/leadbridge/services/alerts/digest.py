@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from leadbridge.domain.alerts.alarm import Notice
 from leadbridge.domain.delivery import State
 from leadbridge.domain.routing.intake import Window, windows_at
-from leadbridge.domain.statuses.outcomes import APPROVALS, SUCCESSES
+from leadbridge.domain.statistics.times import Stage
 from leadbridge.services.alerts.send_alert import digest_id
 from leadbridge.services.alerts.words import LANGUAGES, Words
 
@@ -101,14 +101,12 @@ def _leads_line(words: Words, figures: StatsCounts) -> str:
 
 
 def _funnel(figures: StatsCounts) -> dict[str, Any]:
-    outcomes = Counter[str]()
-    for (_, _, _, outcome), number in figures.outcomes.items():
-        outcomes[outcome] += number
-    return {
-        "submitted": figures.submission_times.total(),
-        "approved": sum(outcomes[name] for name in APPROVALS),
-        "issued": sum(outcomes[name] for name in SUCCESSES),
-    }
+    """Return how many leads have reached each stage of the funnel."""
+    reached = Counter[Stage]()
+    for (_, partner, stage, _), number in figures.times.items():
+        if not partner:  # the lead itself; the others are its deliveries
+            reached[stage] += number
+    return {stage.value: reached[stage] for stage in Stage}
 
 
 def _attention_line(words: Words, figures: DigestFigures) -> str:
