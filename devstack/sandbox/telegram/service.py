@@ -95,8 +95,8 @@ class Telegram:
         chat = str(fields.get("chat_id", ""))
         order = self._orders.get(chat, ChatOrder())
         if order.moved_to is not None:
-            text = "Bad Request: group chat was upgraded to a supergroup chat"
-            return _refusal(400, text, migrate_to_chat_id=order.moved_to)
+            said = "Bad Request: group chat was upgraded to a supergroup chat"
+            return _refusal(400, said, migrate_to_chat_id=order.moved_to)
         moved = {str(one.moved_to) for one in self._orders.values() if one.moved_to is not None}
         if chat not in {*self._credentials.values.chats, *moved}:
             return _refusal(400, "Bad Request: chat not found")
