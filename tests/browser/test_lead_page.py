@@ -11,9 +11,12 @@ from playwright.sync_api import expect
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
+from leadbridge.domain.feedback.postback import Postback
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.runtime import aws
 from leadbridge.storage import items
+from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.browser.world import ERRORS, Open, World
@@ -173,3 +176,21 @@ def test_the_timeline_warns_of_an_offer_that_the_secret_does_not_have(open_conso
     line = page.get_by_role("region", name="Timeline").locator("li").first
     expect(line).to_contain_text("attempt 1 · The secret has no such offer, so the default offer is used.")
     expect(line).to_contain_text("offer: Bronze")
+
+
+def test_a_failed_postback_is_shown_and_sent_again(open_console: Open, world: World) -> None:
+    one = world.add(1, State.CLOSED)
+    about = (one.lead_id, "evt_" + "0" * 32, "keitaro", "leadleader", "web", 5, "issued", "sale", utc_now())
+    error = last_error(ErrorInfo(ErrorCode.TRACKER_GONE, "the tracker answered that the address is gone (HTTP 410)"))
+    failed = Postback(*about, state=PostbackState.FAILED, **error)
+    aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(postback_item(failed)))
+    page = open_console(path=f"#/leads/{one.lead_id}")
+    postbacks = page.get_by_role("region", name="Postbacks")
+    expect(postbacks.locator("li")).to_contain_text("keitaro: sale")
+    expect(postbacks.locator("li .meaning")).to_contain_text("no longer has this address")
+    postbacks.get_by_role("button", name="Send again…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send again").click()
+    expect(postbacks.locator("li")).to_contain_text("Pending")
+    expect(page.get_by_role("region", name="Timeline").locator("li").first).to_contain_text("Postback resend requested")
+    (postback,) = world.journey(one).postbacks
+    assert (postback.state, postback.event_id) == (PostbackState.PENDING, failed.event_id)
