@@ -94,7 +94,7 @@ class World:
     def note_timeline(self, journey: Journey, lead: dict[str, Any]) -> str:
         """Note a lead's whole timeline; return its delivery's state."""
         for entry in lead["timeline"]:
-            if not entry["what"].startswith("message_"):
+            if not entry["what"].startswith(("message_", "postback_")):
                 partner = entry["partner"]
                 who = "leadbridge" if partner is None else LABELS.get(partner, partner)
                 journey.note(who, entry_text(entry), at=time_of(entry["at"]))
