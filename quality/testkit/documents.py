@@ -97,8 +97,13 @@ def commands_of(script: str) -> Iterator[list[str]]:
         lexer = shlex.shlex(line, posix=True, punctuation_chars=PUNCTUATION)
         lexer.whitespace_split = True
         words: list[str] = []
+        is_file = False  # whether the word is the file of a redirection
         for word in [*lexer, ";"]:
-            if set(word) <= set(PUNCTUATION):
+            if is_file:
+                is_file = False
+            elif set(word) <= set("<>"):
+                is_file = True
+            elif set(word) <= set(PUNCTUATION):
                 yield from _simple(words)
                 words = []
             else:

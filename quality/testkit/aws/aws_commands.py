@@ -13,6 +13,7 @@ OF_ALL = {"--query", "--output", "--region", "--profile", "--endpoint-url"}
 BY_CLI_ALONE = {
     ("cloudformation", "deploy"): {"--stack-name", "--template-file", "--capabilities", "--parameter-overrides"},
     ("configure", "get"): set[str](),
+    ("logs", "tail"): {"--since", "--filter-pattern", "--follow", "--format"},
 }
 RENAMED = {
     ("sns", "subscribe"): {"--endpoint": "--notification-endpoint"}
