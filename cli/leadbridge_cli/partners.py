@@ -28,7 +28,8 @@ def list_partners(output: Output, api: Api) -> None:
         else:
             why = [circuit["code"], None, None, partner["opens_at"]]
         caps = ", ".join(f"{one['window']} {one['count']}/{one['limit']}" for one in partner["caps"])
-        return [*(partner[name] for name in names[:4]), *why, caps or None]
+        state = "gets leads" if partner["state"] == "open" else partner["state"]
+        return [*(partner[name] for name in names[:3]), state, *why, caps or None]
 
     output.answer(document, lambda: [table(names, map(row, document["partners"]))])
 

@@ -123,12 +123,18 @@ def _known(what: str, value: dict[str, Any], known: Collection[str]) -> None:
 @contextmanager
 def _usable(name: str) -> Iterator[None]:
     """Convert the errors of a partner's client about unusable credentials to Failure."""
+    from leadbridge.domain.errors.error_codes import ErrorCode
     from leadbridge.domain.errors.partner_errors import Misconfigured
 
     try:
         yield
     except Misconfigured as error:
-        raise usage_error(str(error)) from None
+        if error.code is not ErrorCode.SECRET_INCOMPLETE:
+            raise usage_error(f"{name}: {error.text}.") from None
+        missing = ", ".join(error.data.get("fields", ()))
+        raise usage_error(
+            f"{name}: missing or unusable: {missing}. The value replaces the whole secret: give every key."
+        ) from None
     except ValueError as error:  # about a key: names it and quotes nothing
         raise usage_error(f"{name}: {error}.") from None
 
