@@ -150,6 +150,8 @@ def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
             code = Code.NOT_FOUND
         case 409:
             code = Code.CONFLICT
+            if str(problem.get("type")).endswith(":needs-confirmation"):
+                text += " Add --even-if-twice to confirm."
         case 429:
             code, text = Code.NO_ANSWER, "Too many requests. Try again in a few seconds."
         case 503 if str(problem.get("type")).endswith(":partner-unavailable"):
