@@ -138,6 +138,7 @@ def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) 
         return update(key, expression, "attribute_exists(pk)", values=used, names=names)
 
     monkeypatch.setattr(scenarios, "STEPS", 8)  # an operator is frozen before the correction is written
+    monkeypatch.setattr(Chaos, "break_partner", lambda chaos: chaos.scenarios.correct())
     monkeypatch.setattr(corrections, "update", reckless)
     assert noticed("corrections_are_kept", 1004)
 
