@@ -199,6 +199,20 @@ def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> Non
     expect(page.get_by_label("Source")).to_have_value("tilda-credit")
 
 
+def test_the_funnel_shows_rates_and_times_by_source_partner_and_campaign(open_console: Open, world: World) -> None:
+    world.add(1, State.CLOSED)
+    world.add(2, State.SUBMITTED)
+    page = open_console()
+    funnel = page.locator(".funnel")
+    row = funnel.get_by_role("row").filter(has=page.get_by_role("rowheader", name="web"))
+    expect(row.get_by_role("cell").nth(0)).to_have_text("2")
+    expect(row.get_by_role("cell").nth(3)).to_contain_text("50%")
+    page.get_by_label("Group by").select_option("partner")
+    expect(funnel.get_by_role("rowheader", name="Lead Leader")).to_be_visible()
+    page.get_by_label("Group by").select_option("campaign")
+    expect(funnel.get_by_text("No data for this period.")).to_be_visible()
+
+
 def test_an_overview_with_nothing_to_do_says_so(open_console: Open, world: World) -> None:
     page = open_console()
     expect(page.get_by_text("All clear. No action is needed.")).to_be_visible()

@@ -165,7 +165,7 @@ def test_the_timeline_shows_a_fallback_and_a_repeat_in_words(open_console: Open,
     expect(lines.nth(0)).to_contain_text("New status at Lead Leader – Видано")
     expect(lines.nth(1)).to_contain_text("Lead Leader accepted the lead – deal 24")
     expect(lines.nth(3)).to_contain_text("Lead received from the form")
-    expect(page.locator("[data-partner=leadleader]")).to_contain_text("paid out")
+    expect(page.locator("[data-partner=leadleader]")).to_contain_text("Paid out")
 
 
 def test_the_timeline_warns_of_an_offer_that_the_secret_does_not_have(open_console: Open, world: World) -> None:

@@ -5,14 +5,12 @@ import { attentionCards, loadAttention } from "./attention.js";
 import { bars, byDay, dayOf, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { knownPartners, partnerName } from "./partners.js";
-import { STATES, facts, outcomeName, time, title } from "./labels.js";
+import { STATES, facts, outcomeName, time, title, toneOfOutcome } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { phrase, t } from "./words.js";
 
 const PERIODS = [7, 30, 90]; // days
 const DAY = 86_400_000; // milliseconds
-const MAX_CAMPAIGNS = 10; // that are shown
-const OTHER_CAMPAIGNS = "(other)"; // as the API names those that are not counted by name
 let period = 30;
 let hasSync = null; // whether a broker's accounts are synced; null until the API has told
 
@@ -33,14 +31,14 @@ export async function show(main, { signal, query }) {
     const to = new Date();
     const from = new Date(to.getTime() - (Math.max(period, 8) - 1) * DAY);
     const chosen = dayOf(new Date(to.getTime() - (period - 1) * DAY));
-    const [figures, { campaigns }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal)]);
+    const [figures, { funnels, campaigns }, { funnelCard }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal), loadFunnel()]);
     const [needs] = await Promise.all([loadAttention(figures, partner, signal), showSync(sync, partner, signal)]);
-    const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, campaigns]), period };
+    const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, funnels, campaigns]), period };
     if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
-      refill(charts, drawCharts({ ...since(figures, chosen, partner), campaigns }, partner, AbortSignal.any([signal, drawing.signal])));
+      refill(charts, drawCharts(since(figures, chosen, partner), funnelCard({ funnels, campaigns }, partner), partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
   };
@@ -79,30 +77,26 @@ function since(figures, from, partner) {
   return { from, to: figures.to, counts, leads: partner ? counts : shown(figures.leads), outcomes: shown(figures.outcomes) };
 }
 
-function drawCharts(figures, partner, signal) {
+function drawCharts(figures, funnel, partner, signal) {
   const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value })}`;
   const states = sum(figures.counts, (one) => one.state);
   const inOrder = new Map(STATES.filter((state) => states.has(state)).map((state) => [state, states.get(state)]));
   const tones = { unknown: "bad", failed: "bad", rejected: "warn", closed: "good" };
   return [
     byDay(figures, signal),
+    funnel,
     el("div", { class: "cards" },
       bars(t("charts.by_source"), sum(figures.leads, (one) => one.source), (source) => isolate(source, { cut: 40 }), link("source")),
       !partner && bars(t("charts.by_partner"), sum(figures.counts, (one) => one.partner), (partner) => isolate(partnerName(partner)), link("partner")),
       bars(t("charts.by_state"), inOrder, (state) => t(`state.${state}`), link("status"), (state) => tones[state] ?? ""),
-      bars(t("charts.by_outcome"), sum(figures.outcomes.filter((one) => one.outcome), (one) => one.outcome), outcomeName),
-      !partner && figures.campaigns.length > 0 && bars(t("charts.by_campaign"), topCampaigns(figures.campaigns), campaignName)),
+      bars(t("charts.by_outcome"), sum(figures.outcomes.filter((one) => one.outcome), (one) => one.outcome), outcomeName, link("outcome"), toneOfOutcome)),
     el("p", { class: "muted" }, t("charts.delay")),
   ];
 }
 
-function campaignName(campaign) {
-  return campaign === OTHER_CAMPAIGNS ? t("charts.others") : isolate(campaign, { cut: 40 });
-}
-
-// The campaigns with most leads, of all sources.
-function topCampaigns(campaigns) {
-  return new Map([...sum(campaigns.map(({ campaign, leads }) => ({ campaign, count: leads })), (one) => one.campaign)].slice(0, MAX_CAMPAIGNS));
+// The table of the funnel is loaded with the first figures, and not with the page.
+function loadFunnel() {
+  return import(`./funnel.js${new URL(import.meta.url).search}`); // the same version as this file
 }
 
 // The progress of each broker's account sync, if there is one.

@@ -76,6 +76,12 @@ export function formatDay(text, style = { day: "numeric", month: "short" }) {
   return new Intl.DateTimeFormat(locale, { ...style, timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
 }
 
+// A duration in its largest unit, such as "3 h".
+export function formatDuration(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= 1.5 * size) ?? ["second", 1];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 0 }).format(seconds / size);
+}
+
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
 export function formatRelative(text) {
