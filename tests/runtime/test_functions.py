@@ -20,7 +20,7 @@ from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import Lead, Loan, Person, Trading, lead_id_of
 from leadbridge.domain.message import MessageState, status_notification
 from leadbridge.storage.messages import MessageRepository
-from leadbridge.storage.statistics.counters import read_counts
+from leadbridge.storage.statistics.counters import CounterReader
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.cloud import Cloud
@@ -415,7 +415,7 @@ def test_update_stats_counts_a_new_lead_once(start: Start, cloud: Cloud) -> None
 
     assert compared == {"compared": 0, "corrected": 0, "is_done": True}
     table = Table(cloud.client("dynamodb"), cloud.ref("Leads"))
-    (counts,) = read_counts(table, today - timedelta(days=1), today).values()
+    (counts,) = CounterReader(table, today - timedelta(days=1), today).counts().values()
     assert (counts["l"], counts["d|leadleader|received|"]) == (1, 1)
 
 
