@@ -8,7 +8,8 @@ The copy has old states: a lead that waited then may have been sent since. So ev
 person is settled (docs/recovery.md): a delivery that was `received` or `submitting` and a
 message that was `pending`, `sending` or `failed` become `unknown`, a fetch that was `pending` becomes `failed`. Every
 delivery and fetch is marked (`restored_at`): it is retried only with a confirmation, and the person gets no message
-about its next status. A person who was erased from the live table is not put back.
+about its next status. A delivery's version does not go back: messages and postbacks are ordered by it. A person who was
+erased from the live table is not put back.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def put_back(
         if lead is not None and erased[lead]:
             done["skipped (erased people)"] += 1
             continue
-        written = settled(item, moment)
+        written = settled(with_live_version(client, live, item), moment)
         done["put back"] += 1
         if written[0].get("state") != item.get("state"):
             done["settled (need a decision)"] += 1
@@ -162,6 +163,19 @@ def was_erased(client: DynamoDBClient, live: str, lead_id: str) -> bool:
     key = items.encode(items.lead_key(lead_id))
     got = client.get_item(TableName=live, Key=key, ConsistentRead=True)
     return "erased_at" in got.get("Item", {})
+
+
+def with_live_version(client: DynamoDBClient, live: str, item: Item) -> Item:
+    """Return an item with the version of the live table, if it is a delivery and that version is higher.
+
+    The live table may have messages and postbacks about later versions than the copy. The next change of the delivery
+    must be newer than these.
+    """
+    if not item["sk"]["S"].startswith("DELIVERY"):
+        return item
+    got = client.get_item(TableName=live, Key={name: item[name] for name in ("pk", "sk")}, ConsistentRead=True)
+    found = got.get("Item", item)["version"]
+    return item | {"version": max(found, item["version"], key=lambda one: int(one["N"]))}
 
 
 def main() -> int:

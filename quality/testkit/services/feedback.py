@@ -47,6 +47,9 @@ class FakeTracker:
     received: list[Postback] = field(default_factory=list)
     seconds_per_postback: float = 10.0
 
+    def load(self) -> None:
+        """It has its addresses."""
+
     def send(self, postback: Postback, lead: Lead, kind: str, budget: Budget) -> None:
         error, arrives = next(self.faults, (None, True))
         if arrives:

@@ -25,12 +25,24 @@ from leadbridge.domain import (
 from leadbridge.domain.admission import Wait, WaitReason
 from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.feedback import postback
+from leadbridge.domain.feedback.postback import Postback
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.repeats import Repeat
 from leadbridge.domain.routing import intake
 from leadbridge.domain.statuses import status_change
-from leadbridge.domain.transitions import BY_OPERATOR, DELIVERY, FETCH, MESSAGE, ImpossibleTransition, Table, advance
+from leadbridge.domain.transitions import (
+    BY_OPERATOR,
+    DELIVERY,
+    FETCH,
+    MESSAGE,
+    POSTBACK,
+    ImpossibleTransition,
+    Table,
+    advance,
+)
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, record_delivery_answer
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.template import ROOT
@@ -43,7 +55,13 @@ CODE = [path for folder in ("layers/leadbridge", "functions", "infra") for path 
 
 type Edge = tuple[str, str]
 type Step = Callable[[Any], Any]
-MACHINES: list[tuple[Table, type[StrEnum]]] = [(DELIVERY, State), (MESSAGE, MessageState), (FETCH, FetchState)]
+MACHINES: list[tuple[Table, type[StrEnum]]] = [
+    (DELIVERY, State),
+    (MESSAGE, MessageState),
+    (FETCH, FetchState),
+    (POSTBACK, PostbackState),
+]
+NAMES = ["delivery", "message", "fetch", "postback"]
 
 
 def _repeat(then: Repeat, one: Delivery) -> Change:
@@ -125,6 +143,14 @@ OF_FETCHES: dict[str, Sequence[Step]] = {
     "fail": [lambda one: fetch.fail(one, NOW, some_error("spent"))],
     "refetch": [lambda one: fetch.refetch(one, NOW, "olena")],
 }
+OF_POSTBACKS: dict[str, Sequence[Step]] = {
+    "start_sending": [lambda one: postback.start_sending(one, NOW, HOUR)],
+    "schedule_retry": [lambda one: postback.schedule_retry(one, NOW, some_error("away"), HOUR)],
+    "accept": [lambda one: postback.accept(one, NOW)],
+    "fail": [lambda one: postback.fail(one, NOW, some_error("spent"))],
+    "skip": [lambda one: postback.skip(one, NOW, "off", ErrorCode.NOT_CONFIGURED)],
+    "resend_by_operator": [lambda one: postback.resend_by_operator(one, NOW, "olena", [], is_confirmed=True)],
+}
 SHARED = {"end", "step", "settle", "record_status", "release_caps"}  # what the steps are made of
 
 
@@ -139,6 +165,7 @@ SHARED = {"end", "step", "settle", "record_status", "release_caps"}  # what the 
         (message, "MessageChange", OF_MESSAGES),
         (message_operator_steps, "MessageChange", OF_MESSAGE_OPERATORS),
         (fetch, "FetchChange", OF_FETCHES),
+        (postback, "PostbackChange", OF_POSTBACKS),
     ],
 )
 def test_every_step_is_tried(module: ModuleType, change: str, tried: Mapping[str, Any]) -> None:
@@ -194,7 +221,13 @@ def test_steps_of_a_fetch_take_every_edge_of_the_table_and_no_other() -> None:
     assert _edges([OF_FETCHES], items) == _edges_of(FETCH)
 
 
-@pytest.mark.parametrize(("table", "states"), MACHINES, ids=["delivery", "message", "fetch"])
+def test_steps_of_a_postback_take_every_edge_of_the_table_and_no_other() -> None:
+    first = Postback("ld_x", "evt_x", "tracker", "leadleader", "web", 3, "issued", "sale", NOW)
+    items = [replace(first, state=state) for state in PostbackState]
+    assert _edges([OF_POSTBACKS], items) == _edges_of(POSTBACK)
+
+
+@pytest.mark.parametrize(("table", "states"), MACHINES, ids=NAMES)
 def test_a_table_names_every_state_and_nothing_else(table: Table, states: type[StrEnum]) -> None:
     assert {state for edge in _edges_of(table) for state in edge} == {state.value for state in states}
 
@@ -203,7 +236,7 @@ def test_operators_events_are_events() -> None:
     assert {event for table, _ in MACHINES for event in table} >= BY_OPERATOR
 
 
-@pytest.mark.parametrize("table", [table for table, _ in MACHINES], ids=["delivery", "message", "fetch"])
+@pytest.mark.parametrize("table", [table for table, _ in MACHINES], ids=NAMES)
 def test_every_event_is_used(table: Table) -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in CODE if path.name != "transitions.py")
     assert [event for event in table if f'"{event}"' not in sources] == []

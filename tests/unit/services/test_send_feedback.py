@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from random import Random
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -178,6 +179,53 @@ def test_an_erasure_between_the_read_and_the_start_stops_it(world: World) -> Non
             is Outcome.NO_ACTION
         )
     assert world.tracker.received == []
+
+
+def test_an_erasure_during_an_attempt_that_fails_ends_all_postbacks(world: World) -> None:
+    world.submit()
+    world.outcome("issued")
+
+    def erase(*_: object) -> None:
+        Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "anna", world.time())
+        raise fault()
+
+    with patch.object(FakeTracker, "send", side_effect=erase):
+        assert world.visit(world.all()[0]).outcome is Outcome.SKIPPED
+    assert world.visit(world.all()[1]).outcome is Outcome.SKIPPED
+    assert world.states() == [("submitted", SKIPPED), ("issued", SKIPPED)]
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_an_erasure_after_a_worker_died_ends_all_postbacks(world: World, is_settled: bool) -> None:
+    world.submit()
+    world.outcome("issued")
+    with pytest.raises(Killed), patch.object(FakeTracker, "send", side_effect=Killed):
+        world.visit(world.all()[0])
+    world.time.pass_(minutes=1)
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "anna", world.time())
+    if is_settled:
+        assert world.visit(world.all()[0]).outcome is Outcome.SKIPPED
+    assert world.visit(world.all()[1]).outcome is Outcome.SKIPPED, "it does not wait for the older one"
+    world.settle()
+    assert world.states() == [("submitted", SKIPPED), ("issued", SKIPPED)]
+
+
+def test_a_call_ends_with_the_lease_of_its_attempt(world: World) -> None:
+    """From then on another worker may send newer postbacks."""
+    world.submit()
+    write = PostbackRepository.apply
+
+    def pause(*found: Any, **more: Any) -> Any:
+        after = write(*found, **more)
+        world.time.pass_(seconds=15)
+        return after
+
+    with (
+        patch.object(PostbackRepository, "apply", autospec=True, side_effect=pause),
+        patch.object(FakeTracker, "send") as sent,
+    ):
+        world.visit(world.all()[0])
+    assert sent.call_args.args[3].left == 5.0
 
 
 def test_a_tracker_that_was_removed_is_not_called(world: World) -> None:

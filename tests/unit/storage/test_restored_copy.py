@@ -92,6 +92,18 @@ def test_a_delivery_that_waited_in_the_copy_is_unknown_and_never_due(store: Lead
 
 
 @pytest.mark.usefixtures("copy")
+def test_the_next_change_of_a_restored_delivery_is_newer_than_what_the_live_table_has(store: LeadRepository) -> None:
+    """Else its messages and postbacks would count as older than those that were sent, or get the same event id."""
+    submit(store)
+    live = store.delivery(lead().lead_id, "leadleader")
+    restored()
+    after = store.delivery(lead().lead_id, "leadleader")
+    assert live is not None
+    assert after is not None
+    assert after.version > live.version
+
+
+@pytest.mark.usefixtures("copy")
 def test_it_may_be_repeated(store: LeadRepository) -> None:
     assert restored() == restored()
 

@@ -371,6 +371,7 @@ class LeadRepository:
         if lead is None:
             return None
         entries = tuple(timeline[key] for key in sorted(timeline))
+        postbacks.sort(key=lambda one: one.created_at)
         return Journey(lead, deliveries, entries, fetch, tuple(messages), tuple(postbacks))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:

@@ -17,8 +17,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
-from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Change, State
+from leadbridge.domain.delivery import Change, Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.transitions import OVERDUE, POSTBACK, Table, advance
@@ -93,8 +92,8 @@ class Postback:
 
     @property
     def message_id(self) -> str:
-        """The sort key among the postbacks of its lead. It begins with the time."""
-        return f"{to_text(self.created_at)}#{self.event_id}"
+        """The sort key among the postbacks of its lead. An event id occurs in one key only."""
+        return f"{self.delivery_version:06d}#{self.event_id}"
 
     @property
     def group(self) -> str:
@@ -193,6 +192,18 @@ def event_id(lead_id: str, partner: str, version: int, tracker: str, event: str)
     return f"evt_{hashlib.sha256(about.encode()).hexdigest()[:32]}"
 
 
+def is_void(postback: Postback, delivery: Delivery, newer: Iterable[Postback]) -> bool:
+    """Return whether an operator corrected what a postback announces. `newer` are the newer ones to its tracker.
+
+    A corrected id does not change that the partner has the lead: `submitted` is void only if the partner does not have
+    it, or a newer postback says so.
+    """
+    if postback.delivery_version >= delivery.void_version:
+        return False
+    is_repeated = any((one.event, one.partner) == (SUBMITTED, postback.partner) for one in newer)
+    return postback.event != SUBMITTED or delivery.state not in _HAS_LEAD or is_repeated
+
+
 def start_sending(postback: Postback, now: datetime, lease: timedelta) -> PostbackChange:
     """Start an attempt, before the request."""
     after = advance(
@@ -243,8 +254,8 @@ def resend_by_operator(
 ) -> PostbackChange:
     """Send a settled postback again, with the same event id.
 
-    `newer` are the pending ones of the same lead and tracker. They change, too: a worker that has read them before this
-    change must check the order again.
+    `newer` are the next pending ones of the same lead and tracker. They change, too: a worker that has read them before
+    this change must check the order again.
     """
     after = advance(
         postback,

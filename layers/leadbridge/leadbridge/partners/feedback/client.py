@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,11 @@ class TrackerClient:
     def seconds_per_postback(self) -> float:
         """The longest time of one attempt, in seconds."""
         return MAX_SECONDS
+
+    def load(self) -> None:
+        """Read the secret, so that no attempt has to wait for it."""
+        with suppress(SecretMissing):
+            self.read_secret()
 
     def send(self, postback: Postback, lead: Lead, kind: str, budget: Budget) -> None:
         """Make one attempt. A 2xx is success; a redirect is a failure, and a 410 a permanent one.

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from leadbridge.domain.feedback.postback import Postback, PostbackChange, resend_by_operator
 from leadbridge.domain.feedback.states import PostbackState
-from leadbridge.domain.message import is_about_later_version
+from leadbridge.domain.message import sort_for_sending
 from leadbridge.domain.operator_steps import WrongState
 
+MAX_RECHECKS = 3  # newer postbacks that check the order again; the others wait for these
 CONFIRMABLE = "Confirm to send it again with the same event id."
 
 
@@ -30,12 +31,11 @@ def resend_change(
         raise UnknownPostback(event_id)
     if postback.is_unsettled:
         raise WrongState("The postback is still being sent.")
-    same = [one for one in postbacks if one.group == postback.group and one.event_id != event_id]
+    in_order = sort_for_sending(one for one in postbacks if one.group == postback.group)
+    newer = in_order[in_order.index(postback) + 1 :]
     if not is_confirmed and postback.state is PostbackState.ACCEPTED:
         raise WrongState(f"The tracker has accepted the postback. {CONFIRMABLE}")
-    if not is_confirmed and any(
-        one.state is PostbackState.ACCEPTED and is_about_later_version(one, postback) for one in same
-    ):
+    if not is_confirmed and any(one.state is PostbackState.ACCEPTED for one in newer):
         raise WrongState(f"The tracker has accepted a newer postback. {CONFIRMABLE}")
-    pending = [one for one in same if one.state is PostbackState.PENDING]
-    return resend_by_operator(postback, now, operator, pending, is_confirmed=is_confirmed)
+    pending = [one for one in newer if one.state is PostbackState.PENDING]
+    return resend_by_operator(postback, now, operator, pending[:MAX_RECHECKS], is_confirmed=is_confirmed)

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from leadbridge.domain.clock import Clock
@@ -14,16 +13,17 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import PartnerError, Rejected, Unavailable
 from leadbridge.domain.feedback import postback as steps
 from leadbridge.domain.feedback.errors import ClickIdMissing
-from leadbridge.domain.feedback.postback import SCHEDULE, Postback, PostbackChange
+from leadbridge.domain.feedback.postback import SCHEDULE, Postback, PostbackChange, is_void
 from leadbridge.domain.feedback.states import PostbackState
-from leadbridge.domain.message import is_about_later_version, sort_for_sending
-from leadbridge.domain.transitions import Conflict
+from leadbridge.domain.message import sort_for_sending
+from leadbridge.domain.transitions import POSTBACK, Conflict
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker, requested_delay
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.sources import TrackerSettings
 
 if TYPE_CHECKING:
+    from leadbridge.domain.lead import Lead
     from leadbridge.services.ports.feedback import PostbackLedger, Tracker
     from leadbridge.services.ports.messages import Leads
 
@@ -31,7 +31,7 @@ ORDER_POLL = timedelta(seconds=2)  # the wait for an older postback of the lead 
 MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
 JITTER = 0.1  # the largest part by which a wait is longer than the schedule has it
 RETRIES = RetryPolicy.model_construct(
-    first_delay=SCHEDULE[0], longest_delay=SCHEDULE[-1], give_up_after=sum(SCHEDULE, timedelta())
+    first_delay=SCHEDULE[0], longest_delay=SCHEDULE[-1], give_up_after=sum(SCHEDULE, timedelta()) * (1 + JITTER)
 )
 
 
@@ -66,44 +66,45 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
         return self._retry(postback, lost)
 
     def _in_turn(self, postback: Postback, postbacks: list[Postback], now: datetime, budget: Budget) -> Result:
-        """Send a postback after the older ones to its tracker, or skip it if a newer one of its delivery was sent."""
-        newer = {one.state for one in postbacks if is_about_later_version(one, postback)}
-        if PostbackState.ACCEPTED in newer and not postback.is_forced:
+        """Send a postback after the older ones to its tracker, or skip it if a newer one was sent."""
+        in_order = sort_for_sending(one for one in postbacks if one.group == postback.group)
+        place = in_order.index(postback)
+        newer = in_order[place + 1 :]
+        if any(_supersedes(one, postback) for one in newer):
             return self._skip(postback, "the tracker accepted a newer postback", ErrorCode.SUPERSEDED)
         if (early := self._until_scheduled(postback, now)) is not None:
             return early
-        if PostbackState.SENDING in newer:
+        lead = self.leads.lead(postback.lead_id)
+        if lead is None:
+            return self._skip(postback, "the lead is not stored any more", ErrorCode.LEAD_NOT_FOUND)
+        if lead.erased_at is not None:
+            return self._skip_erased(postback)
+        if any(one.state is PostbackState.SENDING for one in newer):
             return self._wait(ORDER_POLL)
-        before = takewhile(lambda one: one.event_id != postback.event_id, sort_for_sending(postbacks))
-        older = [one for one in before if one.is_unsettled and one.group == postback.group]
-        if older:
+        if older := [one for one in in_order[:place] if one.is_unsettled]:
             wait = min(max((now - postback.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
             return self._wait(max([wait, *waits]))
         if not budget.allows(self.tracker.seconds_per_postback):
             return self._wait()
-        return self._prepare(postback, budget)
+        return self._attempt(postback, lead, newer, budget)
 
-    def _prepare(self, postback: Postback, budget: Budget) -> Result:
-        """Send a postback unless the lead, its delivery or the configuration says that it must not be sent."""
-        lead = self.leads.lead(postback.lead_id)
-        if lead is None:
-            return self._skip(postback, "the lead is not stored any more", ErrorCode.LEAD_NOT_FOUND)
-        if lead.erased_at is not None:
-            return self._skip(postback, "the person was erased", ErrorCode.ERASED)
+    def _attempt(self, postback: Postback, lead: Lead, newer: list[Postback], budget: Budget) -> Result:
+        """Send a postback unless its delivery or the configuration says that it must not be sent."""
         delivery = self.leads.delivery(postback.lead_id, postback.partner)
-        if delivery is not None and postback.delivery_version < delivery.void_version:
+        if delivery is not None and is_void(postback, delivery, newer):
             return self._skip(postback, "the deal was entered wrongly", ErrorCode.WRONG_DEAL)
         rules = self.feedback.get(postback.source, {}).get(postback.tracker)
         if rules is None:
             return self._skip(postback, "the tracker is not configured any more", ErrorCode.NOT_CONFIGURED)
+        self.tracker.load()
         lease = timedelta(seconds=self.tracker.seconds_per_postback) + LEASE_MARGIN
         try:
             started = self.ledger.apply(steps.start_sending(postback, self.clock(), lease))
         except Conflict:
             return Result(Outcome.NO_ACTION)
         try:
-            self.tracker.send(started, lead, rules.kind, budget)
+            self.tracker.send(started, lead, rules.kind, self._within_lease(started, budget))
         except ClickIdMissing:
             reason = "the tracker's address needs a click id, and the lead has none"
             return self._skip(started, reason, ErrorCode.CLICK_ID_MISSING)
@@ -113,26 +114,50 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
             return self._retry(started, error, budget)
         return self._accepted(started, budget)
 
+    def _within_lease(self, postback: Postback, budget: Budget) -> Budget:
+        """Return the budget of a call, which must not be made after the lease of its attempt.
+
+        From then on another worker may send newer postbacks. A process can be paused at any moment.
+        """
+        left = 0.0 if postback.lease_until is None else (postback.lease_until - self.clock()).total_seconds()
+        return budget.ending_in(left)
+
     def _accepted(self, postback: Postback, answered: Budget) -> Result:
         try:
             self.ledger.apply(steps.accept(postback, self.clock()), retry_for=answered.left_to_record)
         except Conflict:
             # The lease expired before the answer, and the next attempt was scheduled. The answer settles it.
             known = next((p for p in self.ledger.postbacks(postback.lead_id) if p.event_id == postback.event_id), None)
-            if known is not None and known.attempts == postback.attempts and known.state is not PostbackState.ACCEPTED:
+            if known is not None and known.attempts == postback.attempts and known.state in POSTBACK["accept"]:
                 self.ledger.apply(steps.accept(known, self.clock()), retry_for=answered.left_to_record)
         return Result(Outcome.SENT)
+
+    def _write_step(
+        self, item: Postback, step: Callable[[Postback], PostbackChange], result: Result, answered: Budget | None
+    ) -> Result:
+        """Write a change. A postback whose person was erased during the attempt is not retried but skipped."""
+        written = super()._write_step(item, step, result, answered)
+        if written.outcome is not Outcome.NO_ACTION:
+            return written
+        lead = self.leads.lead(item.lead_id)
+        return self._skip_erased(item) if lead is not None and lead.erased_at is not None else written
+
+    def _skip_erased(self, postback: Postback) -> Result:
+        return self._skip(postback, "the person was erased", ErrorCode.ERASED)
 
     def _skip(self, postback: Postback, reason: str, code: ErrorCode) -> Result:
         return self._write(steps.skip(postback, self.clock(), reason, code), Result(Outcome.SKIPPED))
 
-    def _is_spent(self, postback: Postback, now: datetime) -> bool:  # noqa: ARG002
-        """Return whether the schedule has no further attempt."""
-        return postback.attempt_number > len(SCHEDULE)
+    def _is_spent(self, postback: Postback, now: datetime) -> bool:
+        """Return whether the schedule has no further attempt, or its time has passed."""
+        return postback.attempt_number > len(SCHEDULE) or super()._is_spent(postback, now)
 
     def _delay(self, postback: Postback, error: PartnerError) -> timedelta:
+        """Return the wait of the schedule, or the tracker's Retry-After, which does not prolong the schedule."""
         planned = SCHEDULE[postback.attempt_number - 1] * (1 + self.jitter() * JITTER)
-        return max(planned, requested_delay(RETRIES, error))
+        now = self.clock()
+        left = (postback.first_attempt_at or now) + RETRIES.give_up_after - now
+        return max(planned, min(requested_delay(RETRIES, error), left))
 
     def _policy(self, _: Postback) -> RetryPolicy:
         return RETRIES
@@ -142,3 +167,14 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
 
     def _fail(self, postback: Postback, now: datetime, error: ErrorInfo) -> PostbackChange:
         return steps.fail(postback, now, error)
+
+
+def _supersedes(newer: Postback, postback: Postback) -> bool:
+    """Return whether a postback must not follow a newer one to the same tracker.
+
+    A newer one of another delivery supersedes only a postback that is sent again. A first event may be written late,
+    after a newer event of the other delivery was accepted. It must not be lost.
+    """
+    if newer.state is not PostbackState.ACCEPTED or postback.is_forced:
+        return False
+    return newer.partner == postback.partner or postback.resent_at is not None

@@ -36,6 +36,10 @@ class Tracker(Protocol):
         """The longest time of one attempt, in seconds."""
         ...
 
+    def load(self) -> None:
+        """Read the addresses, so that no attempt has to wait for them."""
+        ...
+
     def send(self, postback: Postback, lead: Lead, kind: str, budget: Budget) -> None:
         """Make one attempt; safe to repeat. Raises ClickIdMissing, PartnerError; Rejected if it must not be retried."""
         ...

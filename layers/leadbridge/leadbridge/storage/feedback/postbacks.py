@@ -1,7 +1,7 @@
 """Postbacks, beside their lead. They hold no personal data and no click id.
 
-pk                 sk                                    item
-LEAD#{lead_id}     FEEDBACK#{created_at}#{event_id}      a postback
+pk                 sk                                          item
+LEAD#{lead_id}     FEEDBACK#{delivery_version}#{event_id}      a postback
 """
 
 from __future__ import annotations
@@ -74,10 +74,11 @@ class PostbackRepository:
         self._table = table
 
     def postbacks(self, lead_id: str) -> list[Postback]:
-        """The postbacks of one lead, the latest thousand of them, oldest first."""
+        """The postbacks of one lead, the thousand about the latest versions of deliveries, oldest first."""
         values = {":pk": f"LEAD#{lead_id}", ":kind": PREFIX}
         query = Query("pk = :pk AND begins_with(sk, :kind)", values, newest_first=True)
-        return [postback_of(found) for found in self._table.query(query, limit=MAX_POSTBACKS)][::-1]
+        found = map(postback_of, self._table.query(query, limit=MAX_POSTBACKS))
+        return sorted(found, key=lambda one: (one.created_at, one.message_id))
 
     def apply(self, change: PostbackChange, *, retry_for: float = RETRY_FOR) -> Postback:
         """Write a postback's change and its entry in the lead's timeline.
