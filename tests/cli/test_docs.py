@@ -16,7 +16,10 @@ import typer
 from devstack.sandbox.remote import Remote
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
+from leadbridge.domain.feedback.postback import Postback
+from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.runtime import aws
+from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.items import encode
 from leadbridge_cli.__main__ import app
 from leadbridge_cli.cloud import Cloud
@@ -60,6 +63,10 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
             if one is failed
             else steps.mark_unknown(begun, NOW, some_error("lost"))
         )
+    event = "evt_0123456789abcdef0123456789abcdef"
+    about = (failed.lead_id, event, "keitaro", "leadleader", "web", 5, "issued", "sale", NOW)
+    postback = Postback(*about, state=PostbackState.FAILED)
+    aws.dynamodb().put_item(TableName=TABLE, Item=encode(postback_item(postback)))
     incomplete = lead(4).model_copy(
         update={"partners": (), "problems": (FieldError("person.phone", FieldCode.NOT_A_PHONE),)}
     )
@@ -78,6 +85,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
         "FAILED": failed.lead_id,
         "UNKNOWN": unknown.lead_id,
         "INCOMPLETE": incomplete.lead_id,
+        "EVENT": event,
         "LETTER": letters["submit-leadleader"],
         "DISCARDED": letters["messages"],
         "PERSON": person["id"],
