@@ -470,3 +470,19 @@ def test_a_lead_that_was_restored_beside_its_deliveries_gets_no_second_ones(worl
     journey = world.correct(lead, {"person": {"phone": "0500000003"}})
     assert (journey.lead.problems, journey.lead.partners) == ((), ("leadleader",))
     assert journey.deliveries["leadleader"].version == 2
+
+
+def test_a_corrected_click_id_reaches_the_trackers(world: World) -> None:
+    lead = world.keep()
+    for corrected, expected in (("c1", "c1"), ("c2", "c2"), ("050 123-45-67", None), ("c3", "c3"), (None, None)):
+        after = world.correct(lead, {"trading": {"click_id": corrected}}).lead
+        assert after.ids.get("click_id") == expected
+        personal = [one.code for one in after.warnings if one.field == "ids.click_id"]
+        assert personal == ([FieldCode.PERSONAL_DATA] if expected is None and corrected else [])
+
+
+def test_a_click_id_that_the_form_gave_to_trackers_stays(world: World) -> None:
+    lead = world.keep()
+    own = lead.model_copy(update={"lead_id": f"ld_{'z' * 26}", "ids": {"click_id": "own", "sub1": "s"}})
+    assert world.store.accept(own, phone_hash=None) is None
+    assert world.correct(own, {"trading": {"click_id": "c1"}}).lead.ids == {"click_id": "own", "sub1": "s"}

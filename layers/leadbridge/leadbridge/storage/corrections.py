@@ -18,7 +18,18 @@ from leadbridge.storage.table import Table
 from leadbridge.storage.writes import LEAD_OUTLIVES, Write, delete, expires_at, put, update
 
 FORMER_HASHES = "former_hashes"
-CORRECTED = ("person", "loan", "trading", "warnings", "problems", "partners", "fallbacks", "next_on", "restored_at")
+CORRECTED = (
+    "person",
+    "loan",
+    "trading",
+    "ids",
+    "warnings",
+    "problems",
+    "partners",
+    "fallbacks",
+    "next_on",
+    "restored_at",
+)
 
 
 class CorrectionRepository:

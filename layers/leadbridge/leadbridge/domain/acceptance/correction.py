@@ -15,6 +15,7 @@ from leadbridge.domain.acceptance.build import (
     find_value_warnings,
     read_values,
 )
+from leadbridge.domain.acceptance.ids import CLICK_ID, replace_click_id
 from leadbridge.domain.delivery import Change, Delivery, State, end, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
@@ -90,7 +91,7 @@ def correct_lead(
         return None
     _require_correctable(deliveries, changed)
     _require_accepted(lead, asked, deliveries, partners)
-    after = _corrected(lead, asked, changed, read.warnings, partners)
+    after = _with_click_id(lead, _corrected(lead, asked, changed, read.warnings, partners))
     opened: tuple[Delivery, ...] = ()
     if lead.problems and deliveries:  # it was restored to a moment before it was completed
         after = after.model_copy(update={"problems": (), "partners": tuple(one.partner for one in deliveries)})
@@ -181,6 +182,19 @@ def _merged(lead: Lead, values: Mapping[str, Mapping[str, Any]], read: LeadField
         sections[section] = before.model_copy(update={name: getattr(new, name) for name in values.get(section, {})})
     sections["person"] = _with_one_name(lead.person, sections["person"])
     return LeadFields.model_construct(**sections, utm=lead.utm, ids=lead.ids, consent=lead.consent)
+
+
+def _with_click_id(before: Lead, lead: Lead) -> Lead:
+    """Return a corrected lead whose click id for trackers agrees with that of `trading`.
+
+    A click id that the form gave to trackers in its own field stays.
+    """
+    old, new = before.trading.click_id, lead.trading.click_id
+    if new == old or lead.ids.get(CLICK_ID) not in {None, old}:
+        return lead
+    ids, fault = replace_click_id(lead.ids, new, lead.person)
+    warnings = [one for one in lead.warnings if one.field != f"ids.{CLICK_ID}"]
+    return lead.model_copy(update={"ids": ids, "warnings": (*warnings, *filter(None, [fault]))})
 
 
 def _with_one_name(before: Person, after: Person) -> Person:

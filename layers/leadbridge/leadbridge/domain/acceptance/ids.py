@@ -7,6 +7,7 @@ that cannot be used is left out with a warning; a lead is never refused because 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationInfo
@@ -17,7 +18,8 @@ from leadbridge.domain.fields import truncate_text
 if TYPE_CHECKING:
     from leadbridge.domain.lead import Person
 
-CLICK_IDS = ("click_id", "gclid", "gbraid", "wbraid", "fbclid", "fbc", "fbp", "ttclid", "msclkid")
+CLICK_ID = "click_id"
+CLICK_IDS = (CLICK_ID, "gclid", "gbraid", "wbraid", "fbclid", "fbc", "fbp", "ttclid", "msclkid")
 SUB_IDS = tuple(f"sub{number}" for number in range(1, 11))
 NETWORK_IDS = ("leadgen_id", "campaign_id", "adgroup_id", "creative_id")  # numbers of an advertising network
 IDS = (*CLICK_IDS, *SUB_IDS, *NETWORK_IDS)
@@ -46,34 +48,46 @@ def read_ids(value: object, info: ValidationInfo) -> dict[str, str]:
     if not value and click_id is None:
         return {}
     given: dict[Any, Any] = dict(value or {})
-    if click_id is not None and not given.get("click_id"):
-        given["click_id"] = click_id
-    own = _own_values(info.data.get("person"))
+    if click_id is not None and not given.get(CLICK_ID):
+        given[CLICK_ID] = click_id
+    own = own_values(info.data.get("person"))
     found: dict[str, str] = {}
     room = MAX_IDS_BYTES
     for name in filter(given.get, IDS):
         text = truncate_text(given[name], MAX_ID_LENGTH + 1)
         if text is None or re.fullmatch(_PLACEHOLDER, text):
             continue
-        size = len(text.encode())
-        if len(text) > MAX_ID_LENGTH or size > room:
-            _warn(info, name, FieldCode.TOO_LONG, "was left out: the id, or all ids together, are too long")
-        elif _is_personal(name, text, own):
-            _warn(info, name, FieldCode.PERSONAL_DATA)
-        else:
+        fault = _fault(name, text, room, own)
+        if fault is None:
             found[name] = text
-            room -= size
+            room -= len(text.encode())
+        elif info.context is not None:
+            info.context.warnings.append(fault)
     return found
 
 
-def _own_values(person: Person | None) -> tuple[str, ...]:
+def replace_click_id(
+    ids: Mapping[str, str], click_id: str | None, person: Person
+) -> tuple[dict[str, str], FieldError | None]:
+    """Return a lead's ids with another click id, and why it was left out if it was."""
+    others = {name: value for name, value in ids.items() if name != CLICK_ID}
+    text = truncate_text(click_id, MAX_ID_LENGTH + 1)
+    if text is None or re.fullmatch(_PLACEHOLDER, text):
+        return others, None
+    room = MAX_IDS_BYTES - sum(len(value.encode()) for value in others.values())
+    fault = _fault(CLICK_ID, text, room, own_values(person))
+    return others if fault else {CLICK_ID: text, **others}, fault
+
+
+def own_values(person: Person | None) -> tuple[str, ...]:
     """Return the digits by which an id is known to contain this person's phone or tax number."""
     if person is None:
         return ()
     return tuple(filter(None, ((person.phone or "")[-OWN_PHONE_DIGITS:], person.tax_number)))
 
 
-def _is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
+def is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
+    """Return whether a value is or contains a phone, an e-mail address, or one of a person's `own` values."""
     compact = text.translate(_SEPARATORS)
     return (
         re.search(_EMAIL, text.replace("%40", "@")) is not None
@@ -83,6 +97,9 @@ def _is_personal(name: str, text: str, own: tuple[str, ...]) -> bool:
     )
 
 
-def _warn(info: ValidationInfo, name: str, code: FieldCode, message: str = "") -> None:
-    if info.context is not None:
-        info.context.warnings.append(FieldError(f"ids.{name}", code, message))
+def _fault(name: str, text: str, room: int, own: tuple[str, ...]) -> FieldError | None:
+    """Return why an id cannot be used, if so. `room` is the number of bytes that all ids may still have."""
+    if len(text) > MAX_ID_LENGTH or len(text.encode()) > room:
+        message = "was left out: the id, or all ids together, are too long"
+        return FieldError(f"ids.{name}", FieldCode.TOO_LONG, message)
+    return FieldError(f"ids.{name}", FieldCode.PERSONAL_DATA) if is_personal(name, text, own) else None
