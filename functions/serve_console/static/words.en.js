@@ -234,6 +234,7 @@ export default {
   "error.click_id_missing": "The tracker needs a click id, and the lead has none.",
   "error.not_accepted": "The tracker did not accept the postback.",
   "error.tracker_gone": "The tracker no longer has this address.",
+  "error.url_too_long": "The tracker’s address is too long with this lead’s values.",
   "error.worker_failed": "Processing failed each time. The logs show why.",
   "error.rule_failed": "The event bus could not deliver the event.",
   "error.event_rejected": "The event bus rejected the event.",

@@ -234,6 +234,7 @@ export default {
   "error.click_id_missing": "Трекеру потрібен click id, а в ліда його немає.",
   "error.not_accepted": "Трекер не прийняв постбек.",
   "error.tracker_gone": "Трекер більше не має цієї адреси.",
+  "error.url_too_long": "Адреса трекера зі значеннями цієї заявки задовга.",
   "error.worker_failed": "Обробка щоразу завершувалася помилкою. Причина – у журналах.",
   "error.rule_failed": "Шина подій не змогла доставити подію.",
   "error.event_rejected": "Шина подій відхилила подію.",

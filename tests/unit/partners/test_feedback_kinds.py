@@ -127,6 +127,43 @@ def test_a_click_id_goes_out_encoded() -> None:
     assert made.url.target == "/a%20b%26c%3D%D0%B4?c=a%20b%26c%3D%D0%B4"
 
 
+@pytest.mark.parametrize("kind", ["url", "webhook"])
+def test_personal_data_in_tags_and_ids_is_not_sent(kind: str) -> None:
+    """A form may put anything into a tag, and a lead may get another phone after its ids were accepted."""
+    person = Person(phone="+380501234567", email="a@example.com", tax_number="1234567899")
+    personal = {
+        "1": "+380671112233",
+        "2": "0501234567",
+        "3": "a%40example.com",
+        "4": "x 1234567899",
+        "5": "050 123-45-67",
+    }
+    tags = {f"utm_{name}": value for name, value in personal.items()} | {"email": "x", "phone": "y", "utm_term": "loan"}
+    leaky = LEAD.model_copy(update={"person": person, "utm": tags, "ids": {"sub1": "0501234567", "sub2": "ok"}})
+    names = ("sub1", "sub2", "utm_term", *(name for name in tags if name[:5] != "utm_t" and name[:4] == "utm_"))
+    url = "https://tracker.example.com/p?" + "&".join(f"{name}={{{name}}}" for name in names)
+    made = KINDS[kind].request({"url": url, "secret": SECRET}, POSTBACK, leaky, 0.0, is_local=False)
+    query = {name: value for name, value in parse_qsl(made.url.target.partition("?")[2]) if value}
+    assert query == {"sub2": "ok", "utm_term": "loan"}
+    if kind == "webhook":
+        data = json.loads(made.body or b"")["data"]
+        assert (data["ids"], data["utm"]) == ({"sub2": "ok"}, {"utm_term": "loan"})
+
+
+def test_an_address_that_a_lead_makes_too_long_is_rejected_and_is_no_wrong_configuration() -> None:
+    long = LEAD.model_copy(update={"ids": {f"sub{number}": "д" * 512 for number in range(1, 5)}})
+    url = "https://tracker.example.com/p?" + "&".join(f"s{number}={{sub{number}}}" for number in range(1, 5))
+    with pytest.raises(Rejected) as failed:
+        TrackerClient(lambda: {"tracker": {"url": url}}, Http()).send(POSTBACK, long, "url", BUDGET)
+    assert failed.value.code is ErrorCode.URL_TOO_LONG
+
+
+@pytest.mark.parametrize("template", ["{sub1}", ".{sub1}", "{sub1}{sub2}", "%2e{sub1}", "{sub3}.{sub3}."])
+def test_values_cannot_make_a_part_of_a_path_that_leads_elsewhere(template: str) -> None:
+    filled = fill(f"https://tracker.example.com/a/{template}/b", {"sub1": ".", "sub2": "."})
+    assert filled == "https://tracker.example.com/a/_/b"
+
+
 def test_a_webhook_is_signed_and_has_no_personal_data() -> None:
     made = request({"url": "https://crm.example.com/hook", "secret": SECRET}, "webhook")
     signature = webhook_signature(SECRET, EVENT, 1_764_000_000, made.body)

@@ -90,6 +90,7 @@ class ErrorCode(CodeWithMeaning):
     CLICK_ID_MISSING = "click_id_missing", "The tracker's address needs a click id, and the lead has none."
     NOT_ACCEPTED = "not_accepted", "The tracker did not accept the postback."
     TRACKER_GONE = "tracker_gone", "The tracker answered that the address does not exist any more."
+    URL_TOO_LONG = "url_too_long", "The tracker's address is too long with the values of the lead."
 
     # A dead letter
     WORKER_FAILED = "worker_failed", "The worker failed each time. The logs contain the reason."

@@ -18,7 +18,8 @@ from leadbridge.domain.errors.partner_errors import (
 )
 from leadbridge.domain.errors.secret_errors import SecretMissing
 from leadbridge.partners.feedback.kinds import KINDS, TrackerRequest
-from leadbridge.partners.public_http import MAX_SECONDS, PublicClient
+from leadbridge.partners.feedback.macros import UrlTooLong
+from leadbridge.partners.public_http import MAX_SECONDS, MAX_URL, PublicClient
 from leadbridge.runtime.environment import is_local
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class TrackerClient:
             if not isinstance(entry, dict):
                 raise ValueError("it must be an object")
             return KINDS[kind].request(entry, postback, lead, self.clock(), is_local=is_local())
+        except UrlTooLong:
+            text = f"the address has over {MAX_URL} characters with the values of this lead"
+            raise Rejected(name, OPERATION, text, code=ErrorCode.URL_TOO_LONG) from None
         except ValueError as error:
             text = f"the tracker's entry in the secret {SECRET} is not usable: {error}"
             raise Misconfigured(name, OPERATION, text, code=ErrorCode.ADDRESS_INVALID) from None

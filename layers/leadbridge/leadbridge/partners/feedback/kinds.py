@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from leadbridge.auth.secret_forms import is_webhook_secret, webhook_key
 from leadbridge.auth.signatures import webhook_signature
 from leadbridge.domain.clock import to_text
-from leadbridge.partners.feedback.macros import check_macros, fill, values_of, without_macros
+from leadbridge.partners.feedback.macros import check_macros, fill, ids_of, utm_of, values_of, without_macros
 from leadbridge.partners.public_http import HTTPS_PORT, AddressInvalid, PublicUrl, parse_url
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class FeedbackKind(Protocol):
     def request(
         self, entry: Mapping[str, Any], postback: Postback, lead: Lead, now: float, *, is_local: bool
     ) -> TrackerRequest:
-        """Return the request of an attempt at `now` (Unix seconds). Raises ClickIdMissing, ValueError."""
+        """Return the request of an attempt at `now` (Unix seconds). Raises ClickIdMissing, UrlTooLong, ValueError."""
         ...
 
 
@@ -93,8 +93,8 @@ class WebhookKind:
             **{name: getattr(postback, name) for name in ("lead_id", "event_id", "source", "partner", "status")},
             "outcome": postback.event,
             "payout": postback.payout,
-            "ids": dict(lead.ids),
-            "utm": dict(lead.utm),
+            "ids": ids_of(lead),
+            "utm": utm_of(lead),
         }
         content = {"type": f"lead.{postback.event}", "timestamp": to_text(postback.created_at), "data": about}
         body = json.dumps(content, ensure_ascii=False).encode()

@@ -1,7 +1,8 @@
 """The macros of a tracker's address, such as `{click_id}`.
 
-Personal data is no macro: a tracker learns about clicks, not about people. A macro may stand in the path and in the
-query. Its value is percent-encoded, so it cannot become a part of the address's structure.
+Personal data is no macro: a tracker learns about clicks, not about people. A tag or an id may contain a phone, because
+forms choose the tags and a lead may be corrected. The values are checked when a postback is sent. A macro may stand in
+the path and in the query. Its value is percent-encoded, so it cannot become a part of the address's structure.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from leadbridge.domain.acceptance.ids import IDS
+from leadbridge.domain.acceptance.ids import IDS, is_personal, own_values
 from leadbridge.domain.feedback.errors import ClickIdMissing
+from leadbridge.partners.public_http import MAX_URL
 
 if TYPE_CHECKING:
     from leadbridge.domain.feedback.postback import Postback
@@ -24,6 +26,10 @@ MACRO = re.compile(r"\{([^{}]*)\}")
 UTM = re.compile(r"utm_[a-z0-9_]{1,40}")
 ALLOWED = f"{', '.join((*ABOUT, *IDS))}, and any utm_ tag"
 _DOTS = frozenset({".", ".."})  # as a part of a path they would change its structure
+
+
+class UrlTooLong(Exception):
+    """An address is too long with the values of a lead."""
 
 
 class MacroInvalid(ValueError):
@@ -48,11 +54,25 @@ def without_macros(template: str) -> str:
     return MACRO.sub("x", template)
 
 
+def ids_of(lead: Lead) -> dict[str, str]:
+    """Return the ids of a lead that a tracker may get: those without personal data."""
+    own = own_values(lead.person)
+    return {name: value for name, value in lead.ids.items() if not is_personal(name, value, own)}
+
+
+def utm_of(lead: Lead) -> dict[str, str]:
+    """Return the tags of a lead that a tracker may get: those with a usual name and without personal data."""
+    own = own_values(lead.person)
+    return {
+        name: value for name, value in lead.utm.items() if UTM.fullmatch(name) and not is_personal(name, value, own)
+    }
+
+
 def values_of(postback: Postback, lead: Lead) -> dict[str, str]:
     """Return the values of all macros that have one."""
     found: dict[str, str | None] = {
-        **{name: value for name, value in lead.utm.items() if UTM.fullmatch(name)},
-        **lead.ids,
+        **utm_of(lead),
+        **ids_of(lead),
         "status": postback.status,
         "payout": postback.payout,
         "lead_id": postback.lead_id,
@@ -67,7 +87,7 @@ def values_of(postback: Postback, lead: Lead) -> dict[str, str]:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Return an address with percent-encoded values; a macro without a value becomes empty.
 
-    Raises ClickIdMissing if the address needs a click id and there is none.
+    Raises ClickIdMissing if the address needs a click id and there is none, UrlTooLong.
     """
     path, mark, query = template.partition("?")
 
@@ -78,8 +98,11 @@ def fill(template: str, values: Mapping[str, str]) -> str:
             raise ClickIdMissing
         return quote(value, safe="")
 
-    def in_path(found: re.Match[str]) -> str:
-        value = encoded(found)
-        return "_" if value in _DOTS else value
+    def part(template: str) -> str:
+        filled = MACRO.sub(encoded, template)
+        return "_" if filled != template and unquote(filled) in _DOTS else filled
 
-    return MACRO.sub(in_path, path) + mark + MACRO.sub(encoded, query)
+    filled = "/".join(map(part, path.split("/"))) + mark + MACRO.sub(encoded, query)
+    if len(filled) > MAX_URL:
+        raise UrlTooLong
+    return filled
