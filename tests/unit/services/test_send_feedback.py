@@ -1,6 +1,7 @@
 """Postbacks: written with the change that they announce, sent in order, and with one event id for all attempts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from random import Random
@@ -22,19 +23,21 @@ from leadbridge.domain.errors.partner_errors import (
     Unknown,
 )
 from leadbridge.domain.feedback.errors import ClickIdMissing
-from leadbridge.domain.feedback.postback import SCHEDULE, event_id
+from leadbridge.domain.feedback.postback import SCHEDULE, event_id, start_sending
 from leadbridge.domain.feedback.states import PostbackState
-from leadbridge.domain.operator_steps import WrongState
+from leadbridge.domain.operator_steps import WrongState, resolve_found, resolve_not_found
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.feedback.resend import UnknownPostback, resend_change
 from leadbridge.services.worker import Outcome
 from leadbridge.storage.erasure.eraser import Eraser
-from leadbridge.storage.feedback.postbacks import PostbackRepository
+from leadbridge.storage.feedback.postbacks import PostbackRepository, postback_item
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
 from quality.testkit.fakes.blades import Blade, Killed
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time
 from quality.testkit.services.feedback import FEEDBACK, LEAD, PARTNER, TRACKER, FakeTracker, World, world
 from quality.testkit.template import table_definition
@@ -122,6 +125,18 @@ def test_retry_after_is_honoured(world: World) -> None:
     world.tracker.faults = iter([(fault(RateLimited, retry_after=3600), False)])
     result = world.visit(world.all()[0])
     assert result.retry_after == timedelta(hours=1)
+
+
+def test_retry_after_does_not_prolong_the_schedule(world: World) -> None:
+    world.submit()
+    (postback,), began = world.all(), world.time()
+    world.tracker.faults = iter([(fault(RateLimited, retry_after=86_400), False)] * 20)
+    while (result := world.visit(postback)).outcome is Outcome.RETRIED:
+        assert result.retry_after is not None
+        world.time.pass_(seconds=result.retry_after.total_seconds())
+    assert result.outcome is Outcome.FAILED
+    assert world.time() - began < timedelta(hours=31)
+    assert world.dead_letters == [postback.event_id]
 
 
 def test_an_address_that_is_gone_fails_at_once(world: World) -> None:
@@ -254,6 +269,48 @@ def test_an_answer_after_the_lease_settles_the_postback(world: World) -> None:
     assert world.states() == [("submitted", ACCEPTED)]
 
 
+def test_an_answer_after_an_erasure_leaves_the_postback_skipped(world: World) -> None:
+    world.submit()
+    (postback,) = world.all()
+
+    def late(*_: object) -> None:
+        Eraser(Table(aws.dynamodb(), TABLE)).erase(LEAD.lead_id, "anna", world.time())
+        world.time.pass_(minutes=5)
+        assert world.visit(postback).outcome is Outcome.SKIPPED
+
+    with patch.object(FakeTracker, "send", side_effect=late):
+        assert world.visit(postback).outcome is Outcome.SENT
+    assert world.states() == [("submitted", SKIPPED)]
+
+
+def resolved(world: World, deal: int | None) -> None:
+    """An operator enters the deal's number, or that there is no deal."""
+    world.time.pass_(seconds=1)
+    if deal is None:
+        world.store.apply(resolve_not_found(world.delivery, world.time(), "anna"))
+    else:
+        world.store.apply(resolve_found(world.delivery, world.time(), "anna", deal, is_followed=True))
+
+
+@pytest.mark.parametrize(
+    ("deals", "states"),
+    [
+        ([25, 26], [("submitted", ACCEPTED)]),
+        ([25, None], [("submitted", SKIPPED)]),
+        ([25, None, 26], [("submitted", SKIPPED), ("submitted", ACCEPTED)]),
+    ],
+)
+def test_the_partner_has_the_lead_whatever_the_number_of_the_deal_is(
+    world: World, deals: list[int | None], states: list[tuple[str, PostbackState]]
+) -> None:
+    started = world.store.apply(steps.start_attempt(world.delivery, world.time(), timedelta(minutes=1)))
+    world.store.apply(steps.mark_unknown(started, world.time(), some_error("lost")))
+    for deal in deals:
+        resolved(world, deal)
+    world.settle()
+    assert world.states() == states
+
+
 def resend(world: World, number: int, *, is_confirmed: bool = False) -> None:
     postbacks = world.all()
     change = resend_change(postbacks, postbacks[number].event_id, world.time(), "anna", is_confirmed=is_confirmed)
@@ -301,6 +358,41 @@ def test_a_newer_postback_that_was_read_before_a_resend_is_not_sent_first(world:
         assert world.visit(seen[1]).outcome is Outcome.NO_ACTION
     world.settle()
     assert [one.event for one in world.tracker.received] == ["submitted", "issued"]
+
+
+def test_a_postback_with_a_hundred_newer_ones_is_sent_again(world: World) -> None:
+    """A transaction has a hundred writes at most."""
+    world.submit()
+    world.tracker.faults = iter([(fault(Rejected), False)])
+    world.visit(world.all()[0])
+    world.outcome("issued")
+    (first, newer), write = world.all(), PostbackRepository.apply
+    many = [replace(newer, event_id=f"evt_{number}", delivery_version=100 + number) for number in range(100)]
+    for one in many:
+        Table(aws.dynamodb(), TABLE).write(put(postback_item(one)))
+    write(world.postbacks, resend_change(world.all(), first.event_id, world.time(), "anna", is_confirmed=False))
+    with pytest.raises(Conflict):
+        write(world.postbacks, start_sending(newer, world.time(), timedelta(minutes=1)))
+
+
+def test_the_postbacks_of_two_deliveries_have_one_order(world: World) -> None:
+    """A first event is not lost, though it was written after a newer one of the other delivery was accepted."""
+    world.submit()
+    world.settle()
+    (newer,) = world.all()
+    other = replace(newer, event_id="evt_0", partner="matchtrade", state=PENDING, accepted_at=None)
+    older = replace(other, created_at=newer.created_at - timedelta(seconds=1), due_at=world.time())
+    Table(aws.dynamodb(), TABLE).write(put(postback_item(older)))
+    assert world.visit(older).outcome is Outcome.SENT
+    with pytest.raises(WrongState, match="accepted the postback"):
+        resend(world, 0)
+    failed = replace(older, state=FAILED, due_at=None)
+    with pytest.raises(WrongState, match="newer"):
+        resend_change([failed, newer], "evt_0", world.time(), "anna", is_confirmed=False)
+    again = resend_change([failed, newer], "evt_0", world.time(), "anna", is_confirmed=True).after
+    for is_forced, outcome in ((False, Outcome.SKIPPED), (True, Outcome.SENT)):
+        Table(aws.dynamodb(), TABLE).write(put(postback_item(replace(again, is_forced=is_forced))))
+        assert world.visit(older).outcome is outcome
 
 
 FAULTS: list[Callable[[], tuple[PartnerError | None, bool]]] = [
