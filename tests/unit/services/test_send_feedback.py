@@ -127,10 +127,12 @@ def test_retry_after_is_honoured(world: World) -> None:
     assert result.retry_after == timedelta(hours=1)
 
 
-def test_retry_after_does_not_prolong_the_schedule(world: World) -> None:
+@pytest.mark.parametrize("number", [1, 3, 20])
+def test_retry_after_does_not_prolong_the_schedule(world: World, number: int) -> None:
     world.submit()
     (postback,), began = world.all(), world.time()
-    world.tracker.faults = iter([(fault(RateLimited, retry_after=86_400), False)] * 20)
+    limited = [(fault(RateLimited, retry_after=20_000), False)] * number
+    world.tracker.faults = iter([*limited, *[(fault(), False)] * 20])
     while (result := world.visit(postback)).outcome is Outcome.RETRIED:
         assert result.retry_after is not None
         world.time.pass_(seconds=result.retry_after.total_seconds())

@@ -153,11 +153,11 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
         return postback.attempt_number > len(SCHEDULE) or super()._is_spent(postback, now)
 
     def _delay(self, postback: Postback, error: PartnerError) -> timedelta:
-        """Return the wait of the schedule, or the tracker's Retry-After, which does not prolong the schedule."""
+        """Return the wait of the schedule or the tracker's Retry-After, and no more than the time that is left."""
         planned = SCHEDULE[postback.attempt_number - 1] * (1 + self.jitter() * JITTER)
         now = self.clock()
         left = (postback.first_attempt_at or now) + RETRIES.give_up_after - now
-        return max(planned, min(requested_delay(RETRIES, error), left))
+        return min(max(planned, requested_delay(RETRIES, error)), max(left, SCHEDULE[0]))
 
     def _policy(self, _: Postback) -> RetryPolicy:
         return RETRIES
