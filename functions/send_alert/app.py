@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -21,8 +22,8 @@ from leadbridge.runtime.environment import (
     TableEnvironment,
     json_variable,
 )
-from leadbridge.runtime.logs import count, logger, metrics
-from leadbridge.services.alerts.send_alert import AlertSender
+from leadbridge.runtime.logs import count, count_version_fault, logger, metrics
+from leadbridge.services.alerts.send_alert import AlertSender, read_message
 from leadbridge.services.alerts.texts import AlertTexts
 from leadbridge.settings import settings
 from leadbridge.storage.alerts.repository import AlertRepository
@@ -79,6 +80,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if "Records" not in event:
         return tick()
     budget = Budget.of(context, reserve=RESERVE)
+    event = {"Records": [record for record in event["Records"] if not move_unreadable(record["body"])]}
 
     def work(body: Any) -> timedelta | None:
         result = sender().process(body, budget)
@@ -87,6 +89,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             count("Alert.failed", len(result.failed))
         if result.is_emailed:
             count("Alert.emailed")
+        for error in result.faults:
+            count("MessagesFailed")
+            count_version_fault(error)
+            logger.error("a target has failed unexpectedly", exc_info=error)
         logger.info(
             "alert processed",
             sent=result.sent,
@@ -97,6 +103,25 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         return result.retry_after
 
     return process_batch(event, work, queue=aws.sqs(), queue_url=environment().queue_url)
+
+
+def move_unreadable(body: str) -> bool:
+    """Move a message that no attempt can read to the dead-letter queue. Returns whether it was moved."""
+    try:
+        read_message(json.loads(body))
+    except ValueError:
+        logger.exception("the message cannot be read")
+        count("MessagesFailed")
+    else:
+        return False
+    from leadbridge.runtime.queues import send_dead_letter_text
+
+    try:
+        send_dead_letter_text(body)
+    except Exception:  # the message stays in its queue, and is retried
+        logger.exception("the message could not be moved to the dead-letter queue")
+        return False
+    return True
 
 
 def tick() -> dict[str, Any]:

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from leadbridge.domain.alerts.alarm import AlarmChange, Notice, read_notification
 from leadbridge.domain.alerts.group import MAX_ALARMS, MAX_SEEN, WINDOW, AlertGroup
+from leadbridge.domain.errors.partner_errors import Misconfigured
+from leadbridge.partners.alerts.targets import targets_of
 from leadbridge.runtime import aws
+from leadbridge.runtime.budget import Budget
 from leadbridge.services.alerts import send_alert
 from leadbridge.services.alerts.texts import MAX_LENGTH, utf16_length
+from leadbridge.services.ports.alerts import OutgoingMessage
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from quality.testkit.fixtures import Context, Time, queue
+from quality.testkit.fixtures import TABLE, Context, Time, queue
 from quality.testkit.services.alerts import Chat, alarm, alarm_message, envelope, kicked, unavailable
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -138,16 +142,54 @@ def test_the_recovery_comes_when_all_are_ok_with_the_duration(world: World) -> N
     assert len(world.chat.sounds) == 1, "a recovery is quiet"
 
 
-def test_a_short_alarm_is_one_message_that_is_edited(world: World) -> None:
+def test_a_short_alarm_is_edited_and_one_that_flaps_sounds_once_more(world: World) -> None:
     world.receive(alarm(CREDENTIALS, START))
     world.pass_(minutes=2)
     world.receive(alarm(CREDENTIALS, world.time.now, state="OK", before="ALARM"))
     assert list(world.chat.messages) == ["1"]
     assert world.chat.messages["1"].startswith("✅")
+    for _ in range(3):
+        world.pass_(minutes=1)
+        world.receive(alarm(CREDENTIALS, world.time.now))
+        assert list(world.chat.messages) == ["1", "2"]
+        assert world.chat.messages["2"].startswith("🔴")
+        world.pass_(minutes=1)
+        world.receive(alarm(CREDENTIALS, world.time.now, state="OK", before="ALARM"))
+        assert world.chat.messages["2"].startswith("✅")
+    assert len(world.chat.sounds) == 2
+
+
+def test_another_alarm_after_a_recovery_causes_a_sound(world: World) -> None:
+    world.receive(alarm(CREDENTIALS, START))
     world.pass_(minutes=2)
+    world.receive(alarm(CREDENTIALS, world.time.now, state="OK", before="ALARM"))
+    world.pass_(minutes=2)
+    world.receive(alarm(UNKNOWN, world.time.now, text="The checks too: docs/runbook.md#partner-misconfigured"))
+    assert world.chat.messages["1"].startswith("✅")
+    assert "• The checks too" in world.chat.sounds[1]
+
+
+def test_an_alarm_that_was_deleted_does_not_keep_its_group_open(world: World) -> None:
+    world.receive(alarm("deleted", START))
+    world.pass_(days=31)
     world.receive(alarm(CREDENTIALS, world.time.now))
-    assert list(world.chat.messages) == ["1"]
-    assert world.chat.messages["1"].startswith("🔴")
+    world.pass_(hours=1)
+    world.receive(alarm(CREDENTIALS, world.time.now, state="OK", before="ALARM"))
+    assert "OK again" in [*world.chat.messages.values()][-1]
+
+
+def test_an_unexpected_error_of_a_target_does_not_repeat_the_alert_to_others(world: World, monkeypatch: Any) -> None:
+    world.targets.append(world.second)
+
+    def fail(*_: Any) -> str:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(world.second, "send", fail)
+    world.receive(alarm(CREDENTIALS, START))
+    world.pass_(hours=1)
+    assert (world.chat.calls, world.waiting) == (1, [])
+    ((_, text),) = world.emails
+    assert "webhook other (an unexpected error (ZeroDivisionError))" in text
 
 
 def test_a_new_incident_is_a_new_message(world: World) -> None:
@@ -279,6 +321,47 @@ def test_webhooks_get_events_with_ids_that_repeat_with_the_attempt(world: World)
     world.receive(alarm(CREDENTIALS, world.time.now, state="OK", before="ALARM"))
     assert [event["type"] for event in world.second.events] == ["alert.triggered"] * 2 + ["alert.recovered"]
     assert len(set(world.second.event_ids)) == 2
+
+
+def test_the_webhook_id_of_a_later_incident_differs_although_the_stored_group_has_expired(world: World) -> None:
+    world.receive(alarm(CREDENTIALS, START))
+    world.pass_(days=40)
+    aws.dynamodb().delete_item(TableName=TABLE, Key={"pk": {"S": "ALERT#partner-misconfigured"}, "sk": {"S": "GROUP"}})
+    world.receive(alarm(CREDENTIALS, world.time.now))
+    assert len(set(world.chat.event_ids)) == 2
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"text"', '{"digest": "tomorrow"}', '{"Message": 5}'])
+def test_an_unreadable_message_moves_to_the_dead_letter_queue_at_once(
+    world: World, context: Context, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    url = queue("dead-alerts")
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", url)
+    record = {"messageId": "m", "receiptHandle": "r", "body": body}
+    assert world.app.handler({"Records": [record]}, context) == {"batchItemFailures": []}
+    (letter,) = aws.sqs().receive_message(QueueUrl=url)["Messages"]
+    assert letter["Body"] == body
+
+
+def test_a_message_whose_dead_letter_cannot_be_sent_is_retried(
+    world: World, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEAD_LETTER_QUEUE_URL", raising=False)
+    answer = world.app.handler({"Records": [{"messageId": "m", "receiptHandle": "r", "body": "{"}]}, context)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+
+
+def test_a_long_line_is_cut(world: World) -> None:
+    world.receive(envelope("🔥" * 2900))
+    (text,) = world.chat.sounds
+    assert MAX_LENGTH - 200 < utf16_length(text) <= MAX_LENGTH
+    assert set(text) == {"🔥"}
+
+
+def test_all_problems_of_the_secret_are_named() -> None:
+    (broken,) = targets_of({"telegram": {}, "webhooks": []})
+    with pytest.raises(Misconfigured, match=r"token.*webhooks must be an object"):
+        broken.send(OutgoingMessage("", ""), Budget(0))
 
 
 @settings(max_examples=15)

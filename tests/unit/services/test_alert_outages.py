@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.alerts.send_alert import AlertSender
 from leadbridge.services.alerts.texts import AlertTexts
 from leadbridge.services.ports.alerts import OutgoingMessage
-from leadbridge.settings.alerts import AlertSettings
+from leadbridge.settings.alerts import LONGEST, AlertSettings
 from quality.testkit.services.alerts import alarm, kicked, unavailable
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,10 +28,11 @@ SETTINGS = AlertSettings.model_validate(
     {"language": "en", "time_zone": "UTC", "email_after": "30m", "digest": {"on": False, "at": "09:00"}}
 )
 VISIBILITY = timedelta(seconds=360)
+MAX_RECEIVES = 100  # of the queue; template.yaml
 OUTAGES = ("away", "lossy", "dies", "kicked", "well")
 
 
-class WorkerDied(Exception):
+class WorkerDied(BaseException):
     """The worker stops, and so does everything that it would have done."""
 
 
@@ -143,6 +145,70 @@ class Run:
             if retry_after is not None:
                 heapq.heappush(queue, (self.now + retry_after, number, body))
         raise AssertionError("the queue does not become empty")
+
+
+@dataclass
+class Slow:
+    """A target whose calls take ten seconds and fail, if it hangs; one of several."""
+
+    world: "SlowWorld"
+    name: str
+    hangs: bool
+    took: list[timedelta] = field(default_factory=list)  # since the start
+
+    def send(self, message: OutgoingMessage, budget: Budget) -> str:
+        if self.hangs:
+            self.world.now += timedelta(seconds=10)
+            raise unavailable()
+        self.took.append(self.world.now - START)
+        return ""
+
+
+@dataclass
+class SlowWorld:
+    """One alarm, targets of which the first ones hang, and the queue."""
+
+    hanging: int
+    healthy: int
+    email_after: timedelta
+    now: datetime = START
+    receives: int = 0
+    emails: list[tuple[timedelta, str]] = field(default_factory=list)
+
+    def run(self) -> list[Slow]:
+        targets = [Slow(self, f"t{number}", number < self.hanging) for number in range(self.hanging + self.healthy)]
+        sender = AlertSender(
+            ledger=Ledger(),
+            targets=lambda: targets,
+            publish=lambda _, text: self.emails.append((self.now - START, text)),
+            texts=AlertTexts(SETTINGS, "leadbridge", ""),
+            email_after=self.email_after,
+            digest=lambda _: Notice("", "", ""),
+            clock=lambda: self.now,
+        )
+
+        def seconds() -> float:
+            return (self.now - START).total_seconds()
+
+        for self.receives in range(1, MAX_RECEIVES + 1):
+            budget = Budget(seconds() + 60, reserve=20, monotonic=seconds)
+            wait = sender.process(alarm("a", START), budget).retry_after
+            if wait is None:
+                return targets
+            self.now += wait
+        raise AssertionError("the message moves to the dead-letter queue")
+
+
+@pytest.mark.parametrize("hanging", [1, 3, 10, 17])
+def test_targets_that_hang_do_not_keep_an_alert_from_the_others(hanging: int) -> None:
+    world = SlowWorld(hanging, healthy=3, email_after=LONGEST)
+    targets = world.run()
+    for target in targets[hanging:]:
+        assert len(target.took) == 1, "a target that has the alert does not get it again"
+        assert target.took[0] < timedelta(seconds=30 + 45 * (hanging // 3))
+    ((emailed_after, _),) = world.emails
+    assert LONGEST <= emailed_after < LONGEST + timedelta(minutes=5)
+    assert world.receives < MAX_RECEIVES / 2
 
 
 @settings(max_examples=60)

@@ -26,7 +26,12 @@ from tools.config import read_toml
 FUNCTIONS = resources("AWS::Serverless::Function")
 QUEUES = resources("AWS::SQS::Queue")
 ALARMS = resources("AWS::CloudWatch::Alarm")
-OF_ALERTS = {"AlertDeadLetterQueueAlarm", "AlertQueueAgeAlarm"}  # e-mailed directly
+OF_ALERTS = {  # e-mailed directly
+    "AlertDeadLetterQueueAlarm",
+    "AlertQueueAgeAlarm",
+    "AlertErrorsEmailAlarm",
+    "AlertFaultsEmailAlarm",
+}
 SILENT = {name for name, alarm in ALARMS.items() if alarm.get("Condition") == "IsGradual"}  # of one version each
 NO_SECRET: Any = None  # nothing is called here
 WITHOUT_A_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
@@ -231,7 +236,12 @@ def test_an_alarm_passes_by_a_queue_to_send_alert_and_its_own_alarms_do_not() ->
     subscribed = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::SNS::Subscription"]
     assert [one["Protocol"] for one in subscribed if one["TopicArn"] == {"Ref": "Alarms"}] == ["sqs"]
     watched = {ALARMS[name]["Properties"]["MetricName"] for name in OF_ALERTS}
-    assert watched == {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
+    assert watched == {
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateAgeOfOldestMessage",
+        "Errors",
+        "MessagesFailed",
+    }
 
 
 def test_the_queue_of_alerts_accepts_the_topic_only_and_sns_may_use_its_key() -> None:

@@ -27,7 +27,11 @@ def send(queue_url: str, body: dict[str, Any], delay: timedelta = timedelta()) -
 
     Throttling and time-outs are retried for two seconds. Raises Contended after that.
     """
-    text, seconds = json.dumps(body, ensure_ascii=False), ceil(min(delay, MAX_DELAY).total_seconds())
+    _send_text(queue_url, json.dumps(body, ensure_ascii=False), delay)
+
+
+def _send_text(queue_url: str, text: str, delay: timedelta = timedelta()) -> None:
+    seconds = ceil(min(delay, MAX_DELAY).total_seconds())
     delayed: Any = {"DelaySeconds": seconds} if seconds > 0 else {}
     call_with_retries(lambda: aws.sqs().send_message(QueueUrl=queue_url, MessageBody=text, **delayed))
 
@@ -76,3 +80,8 @@ def queue_length(queue_url: str, *, with_in_flight: bool) -> int:
 def send_dead_letter(body: dict[str, Any]) -> None:
     """Send a message to the function's own dead-letter queue, `DEAD_LETTER_QUEUE_URL`. Raises Contended."""
     send(DeadLetterEnvironment.from_env().dead_letter_queue_url, body)
+
+
+def send_dead_letter_text(text: str) -> None:
+    """Send a message as it is to the function's own dead-letter queue. Raises Contended."""
+    _send_text(DeadLetterEnvironment.from_env().dead_letter_queue_url, text)

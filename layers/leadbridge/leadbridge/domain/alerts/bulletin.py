@@ -32,6 +32,7 @@ class TargetState:
     """What a target has learned of an alert: the latest revision, and the message that has it.
 
     `failing_since` and `attempts` are those of a newer revision that could not be delivered yet, `reason` says why.
+    There is no attempt before `next_attempt_at`.
     """
 
     revision: int = 0
@@ -41,3 +42,4 @@ class TargetState:
     failing_since: datetime | None = None
     attempts: int = 0
     reason: str = ""
+    next_attempt_at: datetime | None = None

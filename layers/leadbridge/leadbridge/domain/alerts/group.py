@@ -2,6 +2,8 @@
 
 An incident begins when an alarm triggers while no other of the group is, and ends when all are OK. Alarms that trigger
 within `WINDOW` of the incident's message belong in that message; later ones need a new message, so that people notice.
+An incident that begins within `WINDOW` of the last one's message has its own message too, but only once in `WINDOW`: an
+alarm that flaps continues its incident.
 SNS delivers at least once and in any order: each alarm has the times of its latest changes, so repeated changes alter
 nothing, and an old one is added where it belongs.
 """
@@ -17,6 +19,7 @@ from leadbridge.domain.alerts.alarm import AlarmChange
 WINDOW = timedelta(minutes=10)  # after a message, in which changes alter it
 MAX_SEEN = 20  # changes of an alarm that are remembered; an older one counts as repeated
 MAX_ALARMS = 100  # of a group; the stack has about as many in total
+STALE = timedelta(days=30)  # without a change, such as of an alarm that was deleted while it was triggered
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class GroupedAlarm:
 class AlertGroup:
     """All alarms of a group. `revision` grows with each change that people must learn of.
 
-    `opened_at` is the start of the incident, `window_at` that of the current message. `version` guards the write.
+    `opened_at` is the start of the incident, `window_at` that of the current message. `reopened_at` is when an incident
+    last began within the window of an earlier one. `version` guards the write.
     """
 
     name: str
@@ -47,6 +51,7 @@ class AlertGroup:
     incident: int = 0
     opened_at: datetime | None = None
     window_at: datetime | None = None
+    reopened_at: datetime | None = None
     revision: int = 0
     version: int = 0
 
@@ -98,18 +103,28 @@ class AlertGroup:
 
     def _triggered(self, change: AlarmChange, alarm: GroupedAlarm, now: datetime) -> AlertGroup:
         """Add an alarm to the incident, or begin one."""
-        is_in_window = self.window_at is not None and now - self.window_at <= WINDOW
-        is_new = not self.is_open and not is_in_window
+        is_in_window = _is_within_window(self.window_at, now)
+        current = self if is_in_window else self._without_stale(now)
+        # An alarm that is OK by now, because SNS was late, needs no sound.
+        reopens = is_in_window and not self.is_open and alarm.is_triggered
+        reopens = reopens and not _is_within_window(self.reopened_at, now)
+        is_new = reopens or (not is_in_window and not current.is_open)
         incident = self.incident + 1 if is_new else self.incident
         opened_at = change.at if is_new or self.opened_at is None else min(self.opened_at, change.at)
         return replace(
             self,
-            alarms=self._with(change.alarm, replace(alarm, incident=incident, since=change.at)),
+            alarms=current._with(change.alarm, replace(alarm, incident=incident, since=change.at)),
             incident=incident,
             opened_at=opened_at,
-            window_at=self.window_at if is_in_window else now,
+            window_at=self.window_at if is_in_window and not reopens else now,
+            reopened_at=now if reopens else self.reopened_at,
             revision=self.revision + 1,
         )
+
+    def _without_stale(self, now: datetime) -> AlertGroup:
+        """Return the group without alarms that have not changed for `STALE`."""
+        kept = {name: alarm for name, alarm in self.alarms.items() if now - alarm.changed_at <= STALE}
+        return replace(self, alarms=kept)
 
     def _with(self, name: str, alarm: GroupedAlarm) -> dict[str, GroupedAlarm]:
         alarms = {**self.alarms, name: alarm}
@@ -117,3 +132,7 @@ class AlertGroup:
             oldest = min((one for one in alarms if one != name), key=lambda one: alarms[one].changed_at)
             del alarms[oldest]
         return alarms
+
+
+def _is_within_window(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and now - moment <= WINDOW

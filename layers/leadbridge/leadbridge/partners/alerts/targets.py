@@ -48,7 +48,8 @@ def problems_of(secret: Mapping[str, Any]) -> list[str]:
 
 def targets_of(secret: Mapping[str, Any]) -> list[AlertTarget]:
     """Return the targets of a secret. What is wrong becomes a target that takes nothing, so alerts are e-mailed."""
-    targets: list[AlertTarget] = [BrokenTarget(problem) for problem in problems_of(secret)]
+    problems = problems_of(secret)
+    targets: list[AlertTarget] = [BrokenTarget("; ".join(problems))] if problems else []
     telegram, webhooks = secret.get("telegram"), secret.get("webhooks")
     if isinstance(telegram, dict) and not _telegram_problems(telegram):
         transport = Transport(PARTNER, TIMEOUTS, max_answer_bytes=MAX_ANSWER_BYTES)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from leadbridge.services.ports.alerts import OutgoingMessage
 
 PARTNER = "telegram"
+MAX_RETRY_AFTER = 3600  # seconds; Telegram names less
 BASE_URL = "https://api.telegram.org"
 
 
@@ -90,7 +91,7 @@ def _error(method: str, answer: Answer) -> PartnerError:
     is_own = isinstance(content, dict) and content.get("ok") is False
     if answer.status == 429:
         retry_after = _parameters(answer).get("retry_after")
-        wait = float(retry_after) if isinstance(retry_after, int) else answer.retry_after
+        wait = float(min(retry_after, MAX_RETRY_AFTER)) if isinstance(retry_after, int) else answer.retry_after
         return RateLimited(PARTNER, method, "Telegram limits the rate of messages", data=data, retry_after=wait)
     if not is_own or answer.status >= 500 or answer.status < 400:
         return Unavailable(PARTNER, method, f"Telegram did not accept the message (HTTP {answer.status})", data=data)

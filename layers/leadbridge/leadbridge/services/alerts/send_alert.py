@@ -1,9 +1,9 @@
 """Alert operators: an alarm's change, the digest or another text, to every configured chat and webhook.
 
 The table has what must be sent, and what each target has learned. A message of the queue only starts the comparison,
-so repeated, reordered and retried messages are harmless. A target that cannot be reached is retried; after
-`email_after`, or at once if no retry can help, the text is e-mailed. So a message of the queue ends only when each
-target has the text, or the e-mail topic has it. A worker that stops between sending and storing sends it again: an
+so repeated, reordered and retried messages are harmless. A target that cannot be reached is retried, after the others;
+after `email_after`, or at once if no retry can help, the text is e-mailed. So a message of the queue ends only when
+each target has the text, or the e-mail topic has it. A worker that stops between sending and storing sends it again: an
 alert may arrive twice, and is never lost.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.alerts.alarm import AlarmChange, Notice, read_notification
 from leadbridge.domain.alerts.bulletin import Bulletin, TargetState
-from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, Rejected
+from leadbridge.domain.errors.partner_errors import Misconfigured, PartnerError, Rejected, Unavailable
 from leadbridge.domain.transitions import Conflict
 from leadbridge.services.ports.alerts import OutgoingMessage
 
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
 LEASE = timedelta(seconds=70)  # longer than the function's timeout
 LEASE_WAIT = timedelta(seconds=15)  # until a message is received again whose alert another worker sends
 SECONDS_PER_TARGET = 15.0  # of one attempt
+MAX_RETRY_AFTER = 3600.0  # seconds that a target may require until the next attempt
 MAX_CONFLICTS = 10  # with other workers that change the same group
 # Pauses after consecutive failures; the last one repeats.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 20, 40, 60, 120, 300))
+# While several targets fail, each at its own times, the pause of the message is at least that of so many failures.
+MAX_JOINT_FAILURES = 5
 EMAIL = "email"  # the target of texts that no chat takes
 
 type Publish = Callable[[str, str], None]
@@ -43,12 +46,16 @@ type BulletinFor = Callable[[TargetState], Bulletin]
 
 @dataclass(frozen=True)
 class AlertResult:
-    """The result of one message: the targets that took it or failed, whether it was e-mailed, when to retry it."""
+    """The result of one message: the targets that took it or failed, whether it was e-mailed, when to retry it.
+
+    `faults` are unexpected errors of targets.
+    """
 
     sent: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     is_emailed: bool = False
     retry_after: timedelta | None = None
+    faults: tuple[Exception, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,9 @@ class AlertSender:
 
     def process(self, body: Any, budget: Budget) -> AlertResult:
         """Process a message: a notification of SNS, or `{"digest": "2026-11-27"}`. Raises ValueError for any other."""
-        if isinstance(body, dict) and "digest" in body:
-            day = date.fromisoformat(body["digest"])
-            return self._send_notice(self.ledger.notice(digest_id(day)) or self.digest(day), budget)
-        found = read_notification(body)
+        found = read_message(body)
+        if isinstance(found, date):
+            return self._send_notice(self.ledger.notice(digest_id(found)) or self.digest(found), budget)
         if isinstance(found, Notice):
             return self._send_notice(found, budget)
         group = self._apply(found, self.clock())
@@ -112,28 +118,29 @@ class AlertSender:
         if leased is None:
             return AlertResult(retry_after=LEASE_WAIT)
         bulletin_for, states = bulletins(leased[0]), leased[1]
-        targets, sent, waits = self.targets(), list[str](), list[timedelta]()
+        targets, sent, faults = self.targets(), list[str](), list[Exception]()
         failures: dict[str, str] = {}  # why, by target
-        for target in targets:
+        for target in sorted(targets, key=lambda one: _order(states.get(one.name))):
             known = states.get(target.name, TargetState())
             bulletin = bulletin_for(known)
-            if known.revision >= bulletin.revision:
+            if known.revision >= bulletin.revision or (known.next_attempt_at or now) > now:
                 continue
-            if not budget.allows(SECONDS_PER_TARGET):
-                waits.append(timedelta())
-                continue
-            try:
-                states[target.name] = _send_to(target, bulletin, known, key, budget)
-                sent.append(target.name)
-            except PartnerError as error:
-                since = known.failing_since or now
-                failing = replace(known, failing_since=since, attempts=known.attempts + 1, reason=error.text)
-                states[target.name] = failing
-                wait = self._wait(failing, error, now)
-                if wait is None:
-                    failures[target.name] = error.text
-                else:
-                    waits.append(wait)
+            if budget.allows(SECONDS_PER_TARGET):
+                try:
+                    states[target.name] = _send_to(target, bulletin, known, key, budget)
+                    sent.append(target.name)
+                    continue
+                except PartnerError as error:
+                    failing = self._after_failure(known, error)
+                except Exception as error:  # noqa: BLE001 - reported as a fault, and the other targets get the alert
+                    faults.append(error)
+                    text = f"an unexpected error ({type(error).__name__})"
+                    failing = self._after_failure(known, Unavailable(target.name, "alert", text))
+            else:
+                failing = self._without_attempt(known)
+            states[target.name] = failing
+            if failing.next_attempt_at is None:
+                failures[target.name] = failing.reason
         if not targets:
             failures[EMAIL] = ""
         is_emailed = False
@@ -144,15 +151,36 @@ class AlertSender:
             is_emailed = self._email(bulletin_for, states, failures)
         self.ledger.save_states(key, until, states)
         failures.pop(EMAIL, None)
-        return AlertResult(tuple(sent), tuple(failures), is_emailed, min(waits, default=None))
+        failing_ones = [states[target.name] for target in targets if target.name in states]
+        return AlertResult(tuple(sent), tuple(failures), is_emailed, self._retry_after(failing_ones), tuple(faults))
 
-    def _wait(self, failing: TargetState, error: PartnerError, now: datetime) -> timedelta | None:
-        """Return the time until the next attempt; None if the text is to be e-mailed."""
-        left = (failing.failing_since or now) + self.email_after - now
-        if isinstance(error, (Rejected, Misconfigured)) or left <= timedelta():
+    def _after_failure(self, known: TargetState, error: PartnerError) -> TargetState:
+        """Return the state after a failed attempt; without a next one if the text is to be e-mailed."""
+        failing = replace(known, attempts=known.attempts + 1, reason=error.text)
+        if isinstance(error, (Rejected, Misconfigured)):
+            return replace(failing, next_attempt_at=None)
+        required = timedelta(seconds=min(error.retry_after or 0, MAX_RETRY_AFTER))
+        return self._paused(failing, max(_pause(failing.attempts, len(PAUSES)), required))
+
+    def _without_attempt(self, known: TargetState) -> TargetState:
+        """Return the state of a target that had no attempt, because the others took all the time."""
+        return self._paused(replace(known, reason=known.reason or "other targets took all the time"), PAUSES[0])
+
+    def _paused(self, failing: TargetState, pause: timedelta) -> TargetState:
+        now = self.clock()
+        since = failing.failing_since or now
+        until = min(now + pause, since + self.email_after)
+        return replace(failing, failing_since=since, next_attempt_at=until if until > now else None)
+
+    def _retry_after(self, states: Sequence[TargetState]) -> timedelta | None:
+        """Return the time until the first next attempt; None without one."""
+        failing = [(one.next_attempt_at, one.attempts) for one in states if one.next_attempt_at is not None]
+        if not failing:
             return None
-        pause = PAUSES[min(failing.attempts, len(PAUSES)) - 1]
-        return min(max(pause, timedelta(seconds=error.retry_after or 0)), left)
+        wait = max(min(moment for moment, _ in failing) - self.clock(), timedelta())
+        if len(failing) == 1:
+            return wait
+        return max(wait, _pause(max(attempts for _, attempts in failing), MAX_JOINT_FAILURES))
 
     def _email(self, bulletin_for: BulletinFor, states: dict[str, TargetState], failures: Mapping[str, str]) -> bool:
         """E-mail what the failed targets have not learned, unless an e-mail has it. Returns whether it was sent.
@@ -173,9 +201,26 @@ class AlertSender:
         return is_new
 
 
+def read_message(body: Any) -> date | AlarmChange | Notice:
+    """Return what a message says; the day of a digest. Raises ValueError if it cannot be read."""
+    if isinstance(body, dict) and "digest" in body:
+        return date.fromisoformat(str(body["digest"]))
+    return read_notification(body)
+
+
 def digest_id(day: date) -> str:
     """Return the id of a day's digest."""
     return f"digest-{day.isoformat()}"
+
+
+def _order(state: TargetState | None) -> tuple[bool, int]:
+    """Return the key by which targets are sorted: those that fail are last, and of them those with most attempts."""
+    return (False, 0) if state is None else (state.failing_since is not None, state.attempts)
+
+
+def _pause(failures: int, longest: int) -> timedelta:
+    """Return the pause after a number of failures, of which `longest` count."""
+    return PAUSES[max(min(failures, longest), 1) - 1]
 
 
 def _send_to(
@@ -186,7 +231,7 @@ def _send_to(
     is_recovery = bool(bulletin.recovery) and known.incident == bulletin.incident and not edits
     message = OutgoingMessage(
         text=bulletin.recovery if is_recovery else bulletin.text,
-        event_id=f"{key['pk']} {bulletin.revision}",
+        event_id=f"{key['pk']} {bulletin.thread} {bulletin.revision}",
         edits=edits,
         replies_to=known.message_id if is_recovery else "",
         is_quiet=is_recovery,

@@ -17,6 +17,7 @@ from leadbridge.settings.alerts import AlertSettings
 
 MAX_LENGTH = 4096  # of a Telegram message, in the units of UTF-16
 INCLUDED = timedelta(days=1)  # after which an earlier incident is not included any more
+ROOM_FOR_MORE = 100  # for the line that says how many more there are, and line ends
 MAX_SUBJECT = 100  # characters of an SNS subject, which is ASCII
 
 
@@ -114,7 +115,9 @@ class AlertTexts:
         return f"{local:%d.%m %H:%M} ({self.settings.time_zone})"
 
     def _fitted(self, head: Sequence[str], lines: Sequence[str], links: Sequence[str]) -> str:
-        """Return all lines, without the last ones of the middle if there is no room for them."""
+        """Return all lines, without the last ones of the middle if there is no room; of the first one the beginning."""
+        room = MAX_LENGTH - utf16_length("\n".join([*head, *links])) - ROOM_FOR_MORE
+        lines = [cut(line, max(room, 0)) if number == 0 else line for number, line in enumerate(lines)]
         for shown in range(len(lines), -1, -1):
             more = [self.words.and_more.format(count=len(lines) - shown)] if shown < len(lines) else []
             text = "\n".join([*head, *lines[:shown], *more, *links])
@@ -128,10 +131,10 @@ def utf16_length(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def cut(text: str) -> str:
-    """Return the beginning of a text that is not longer than `MAX_LENGTH`."""
-    while utf16_length(text) > MAX_LENGTH:
-        text = text[: len(text) - max(1, (utf16_length(text) - MAX_LENGTH) // 2)]
+def cut(text: str, longest: int = MAX_LENGTH) -> str:
+    """Return the beginning of a text that is not longer than `longest`."""
+    while utf16_length(text) > longest:
+        text = text[: len(text) - max(1, (utf16_length(text) - longest) // 2)]
     return text
 
 

@@ -50,7 +50,7 @@ class AlertRepository:
 
     def save_group(self, group: AlertGroup, now: datetime) -> None:
         """Store a changed group. Raises Conflict if another worker has changed it since it was read."""
-        times = {"opened_at": group.opened_at, "window_at": group.window_at}
+        times = {"opened_at": group.opened_at, "window_at": group.window_at, "reopened_at": group.reopened_at}
         changed: Item = {
             "alarms": {name: _alarm_item(alarm) for name, alarm in group.alarms.items()},
             "incident": group.incident,
@@ -139,6 +139,7 @@ def _group_of(name: str, values: Item) -> AlertGroup:
         incident=int(values["incident"]),
         opened_at=_time(values, "opened_at"),
         window_at=_time(values, "window_at"),
+        reopened_at=_time(values, "reopened_at"),
         revision=int(values["revision"]),
         version=int(values["version"]),
     )
@@ -166,12 +167,14 @@ def _state_item(state: TargetState) -> Item:
             "failing_since": state.failing_since and to_text(state.failing_since),
             "attempts": state.attempts,
             "reason": state.reason,
+            "next_attempt_at": state.next_attempt_at and to_text(state.next_attempt_at),
         }
     )
 
 
 def _state_of(values: Item) -> TargetState:
-    known: dict[str, Any] = {**plain(values), "failing_since": _time(values, "failing_since")}
+    times = {name: _time(values, name) for name in ("failing_since", "next_attempt_at")}
+    known: dict[str, Any] = {**plain(values), **times}
     return TargetState(**known)
 
 
