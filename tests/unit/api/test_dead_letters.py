@@ -29,7 +29,7 @@ from quality.testkit.fixtures import TABLE, Context, queue
 from quality.testkit.people import NOW, lead
 
 LEAD = lead()
-NAMES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
+NAMES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "feedback", "events")
 NOTE = {"lead_id": LEAD.lead_id, "partner": "leadleader", "step": "submit", "reason": "x"}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -107,6 +107,7 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
     put(queues["dead-submit-matchtrade"], event_of("matchtrade"))
     put(queues["dead-messages"], {"detail-type": "MessageChanged", "detail": MessageChanged.of(message).detail()})
     put(queues["dead-checks"], {"partner": "leadleader", "lead_ids": [LEAD.lead_id]})
+    put(queues["dead-feedback"], {"lead_id": LEAD.lead_id, "event_id": "evt_1", "overdue": True})
     put(queues["dead-events"], {"DDBStreamBatchInfo": {}})
     put(queues["dead-events"], "nonsense")
     status, said = ask()
@@ -117,11 +118,12 @@ def test_nothing_in_them_is_a_mystery(ask: Ask, queues: dict[str, str], store: L
         ("submit-matchtrade", "submit", LEAD.lead_id, "submit-matchtrade"),
         ("messages", "send", LEAD.lead_id, "messages"),
         ("checks", "check", LEAD.lead_id, "checks"),
+        ("feedback", "feedback", LEAD.lead_id, "feedback"),
         ("events", "publish", None, None),
         ("events", "read", None, None),
     }
     assert all(one["reason"] and one["dead_letter_id"] and one["sent_at"] for one in said["dead_letters"])
-    assert len(ask()[1]["dead_letters"]) == 6, "looking hides nothing"
+    assert len(ask()[1]["dead_letters"]) == 7, "looking hides nothing"
 
 
 def test_a_batch_of_status_checks_names_its_leads_and_is_redriven_as_it_is(ask: Ask, queues: dict[str, str]) -> None:

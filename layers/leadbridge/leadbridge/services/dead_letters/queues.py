@@ -31,6 +31,7 @@ MAX_ID = 512  # characters of an id in an answer
 MAX_ERROR = 1024  # characters of an answer's error
 MAX_ATTEMPTS = 1_000_000  # a dead letter with a higher attempt is not one of ours
 REPLACED = frozenset({"publish", "count", "schedule"})  # steps whose work the sweep or the next run does
+STEPS = {"checks": "check", "messages": "send", "fetch": "fetch", "feedback": "feedback"}  # by queue, of the sweep
 UNREADABLE = ErrorInfo(ErrorCode.DEAD_LETTER_INVALID, "the message is not one of ours")
 WORKER_FAILED = ErrorInfo(ErrorCode.WORKER_FAILED, "the worker failed each time; see the logs")
 STREAM_FAILED = ErrorInfo(ErrorCode.STREAM_FAILED, "changes were not published; the sweep queues the items that wait")
@@ -233,8 +234,8 @@ def parse_dead_letter(queue: str, message: Any) -> DeadLetter:
             return DeadLetter(**basics, step="fetch", **failed, destination="fetch")
         case "PostbackChanged":
             return DeadLetter(**basics, step="feedback", **failed, destination="feedback")
-    if queue == "checks":
-        return DeadLetter(**basics, step="check", **failed, destination="checks")
+    if queue in STEPS:
+        return DeadLetter(**basics, step=STEPS[queue], **failed, destination=queue)
     if "DDBStreamBatchInfo" in content:
         if "-update-stats" in str(content.get("requestContext", {}).get("functionArn")):
             return DeadLetter(**basics, step="count", **_reason_of(STATS_FAILED))
