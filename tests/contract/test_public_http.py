@@ -221,3 +221,12 @@ def test_loopback_is_called_in_the_local_stage_only(stage: str | None, monkeypat
     monkeypatch.setenv("LEADBRIDGE_ENVIRONMENT", "local")
     with pytest.raises(Unavailable):  # nothing listens there
         call(url=url)
+
+
+def test_an_attempt_after_a_failure_may_get_another_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [f"8.8.4.{number}" for number in range(30)] + ["2606:4700::1111"]
+    client = PublicClient(resolve=lambda _host, _port: addresses)
+    url, until = parse_url(f"https://{NAME}/postback"), Budget(time.monotonic() + 30, 0.0)
+    found = {client._public_address("tracker", "postback", url, until) for _ in range(20)}
+    assert len(found) > 1
+    assert found < set(addresses[:-1])

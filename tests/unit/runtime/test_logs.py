@@ -8,7 +8,14 @@ import pytest
 
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.partners.http import Call, CallOutcome
-from leadbridge.runtime.logs import MAX_VALUES, calls_in_one_record, count_version_fault, metrics, record_call
+from leadbridge.runtime.logs import (
+    MAX_VALUES,
+    calls_in_one_record,
+    count_version_fault,
+    metrics,
+    record_call,
+    record_tracker_call,
+)
 
 
 def noted(capsys: pytest.CaptureFixture[str], outcome: CallOutcome) -> dict[str, object]:
@@ -29,6 +36,13 @@ def test_a_call_is_measured_by_its_partner_alone(capsys: pytest.CaptureFixture[s
         "PartnerLatency": "Milliseconds",
         "PartnerErrors": "Count",
     }
+
+
+def test_a_tracker_with_the_name_of_a_partner_does_not_mix_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    record_tracker_call(Call("leeloo", "postback", CallOutcome.FAILED, 1.0))
+    line = json.loads(capsys.readouterr().out)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["tracker"]]
+    assert "partner" not in line
 
 
 @pytest.mark.parametrize(

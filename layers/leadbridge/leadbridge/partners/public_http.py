@@ -7,6 +7,7 @@ No redirect is followed, no proxy of the environment is used, and nothing of an 
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import ssl
@@ -168,7 +169,8 @@ class PublicClient:
         if not found or len(found) > MAX_ADDRESSES or not all(map(is_public, found)):
             text = "the name does not have only addresses of the public internet"
             raise Misconfigured(name, operation, text, code=ErrorCode.ADDRESS_REFUSED)
-        return next((address for address in found if ":" not in address), found[0])
+        version_4 = [address for address in found if ":" not in address]
+        return random.choice(version_4 or found)  # noqa: S311 - an attempt after a failure may get another one
 
 
 @lru_cache

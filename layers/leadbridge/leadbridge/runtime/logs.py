@@ -127,6 +127,12 @@ def record_call(call: Call) -> None:
             _flush_collected(_collected)
 
 
+def record_tracker_call(call: Call) -> None:
+    """Measure a call to a tracker. Its dimension is `tracker`: a tracker may have the name of a partner."""
+    with _call_lock:
+        _flush_calls([call], dimension="tracker")
+
+
 @contextmanager
 def calls_in_one_record() -> Iterator[None]:
     """Measure the calls of this block together, also those of other threads. A killed invocation loses them."""
@@ -146,10 +152,10 @@ def _flush_collected(calls: list[Call]) -> None:
     calls.clear()
 
 
-def _flush_calls(calls: list[Call]) -> None:
+def _flush_calls(calls: list[Call], dimension: str = "partner") -> None:
     """Write one record of calls to the same partner. The caller holds the lock."""
     try:
-        _call_metrics.add_dimension("partner", calls[0].partner)
+        _call_metrics.add_dimension(dimension, calls[0].partner)
         for call in calls:
             _call_metrics.add_metric("PartnerLatency", MetricUnit.Milliseconds, round(call.milliseconds, 1))
             _call_metrics.add_metric("PartnerErrors", MetricUnit.Count, int(call.is_error))

@@ -9,10 +9,10 @@ from leadbridge.partners.feedback.client import SECRET, TrackerClient
 from leadbridge.partners.public_http import PublicClient
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import SecretsEnvironment
-from leadbridge.runtime.logs import record_call
+from leadbridge.runtime.logs import record_tracker_call
 
 
 def tracker_client() -> TrackerClient:
     """Make a client. It reads its secret from Secrets Manager (`SECRETS_PREFIX`)."""
     secrets = Secrets(aws.secrets_manager(), SecretsEnvironment.from_env().secrets_prefix)
-    return TrackerClient(partial(secrets.get, SECRET), PublicClient(observer=record_call))
+    return TrackerClient(partial(secrets.get, SECRET), PublicClient(observer=record_tracker_call))
