@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from leadbridge.domain.routing.intake import IntakeStatus
 
 
+TRACKERLESS_MINUTES = 10  # without trackers; postbacks of one that was removed may still wait
+
+
 class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
     """The environment variables of this function.
 
@@ -125,7 +128,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         DueQueue(variables.message_queue_url, MESSAGES_DUE, message_body),
         DueQueue(variables.fetch_queue_url, FETCHES_DUE, fetch_body),
     ]
-    if settings().feedback:
+    if settings().feedback or now.minute % TRACKERLESS_MINUTES == 0:
         queues.append(DueQueue(variables.feedback_queue_url, FEEDBACK_DUE, postback_body))
     for queue in queues:
         queued += fill(queue, find_due, now, variables.max_queued)

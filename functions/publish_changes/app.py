@@ -17,7 +17,6 @@ from leadbridge.domain.events import (
     LeadReceived,
     MessageChanged,
 )
-from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.runtime import aws
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment
 from leadbridge.runtime.logs import count, count_for_source, logger, metrics
@@ -116,5 +115,14 @@ def dead_letter(record: dict[str, Any], error: ErrorInfo) -> None:
     send_dead_letter(body)
 
 
-EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged, PostbackChanged)
-warm_up(environment, bus, settings, *(event.model_rebuild for event in EVENTS))
+def warm_up_postbacks() -> None:
+    """Build the event of postbacks if a source has a tracker."""
+    if settings().feedback:
+        from leadbridge.domain.feedback.events import PostbackChanged
+        from leadbridge.storage.feedback.postbacks import postback_of  # noqa: F401 - the import is the work
+
+        PostbackChanged.model_rebuild()
+
+
+EVENTS = (LeadReceived, LeadIncomplete, DeliveryChanged, MessageChanged, FetchChanged)
+warm_up(environment, bus, settings, *(event.model_rebuild for event in EVENTS), warm_up_postbacks)

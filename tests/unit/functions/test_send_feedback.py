@@ -13,13 +13,15 @@ import pytest
 from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.runtime import aws
-from leadbridge.services.find_due import postback_body
+from leadbridge.services.find_due import DueQueue, postback_body
 from leadbridge.settings import Settings
 from leadbridge.storage import items
 from leadbridge.storage.feedback.postbacks import DUE_PARTITION, PREFIX, postback_item
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.stream import event_of
 from quality.testkit.fixtures import Context, queue
-from quality.testkit.services.feedback import LEAD, World, world
+from quality.testkit.people import NOW
+from quality.testkit.services.feedback import FEEDBACK, LEAD, World, world
 from quality.testkit.template import ROOT, template
 
 __all__ = ["world"]
@@ -76,6 +78,35 @@ def test_what_is_overdue_is_sent(app: ModuleType, world: World, context: Context
     assert list(world.store.due(DUE_PARTITION, world.time() + timedelta(days=1), 10)) == []
 
 
+@pytest.mark.parametrize(("trackers", "minute", "is_swept"), [(1, 7, True), (0, 7, False), (0, 10, True)])
+def test_postbacks_of_a_removed_tracker_are_still_swept(
+    trackers: int,
+    minute: int,
+    is_swept: bool,
+    store: LeadRepository,
+    shipped_settings: Settings,
+    function: Callable[[str], ModuleType],
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL", "FEEDBACK_QUEUE_URL"):
+        monkeypatch.setenv(name, queue(name.lower().replace("_", "-")))
+    monkeypatch.setenv("MAX_QUEUED", "10")
+    monkeypatch.setenv("MAX_QUEUED_CHECKS", "10")
+    app = function("find_due")
+    swept: list[str] = []
+
+    def fill(due: DueQueue, *_: object) -> int:
+        swept.append(due.partition)
+        return 0
+
+    monkeypatch.setattr(app, "fill", fill)
+    monkeypatch.setattr(app, "utc_now", lambda: NOW.replace(minute=minute))
+    with patch.object(Settings, "feedback", FEEDBACK if trackers else {}):
+        app.handler({}, context)
+    assert (DUE_PARTITION in swept) is is_swept
+
+
 def test_what_must_wait_returns_to_the_queue(app: ModuleType, world: World, context: Context) -> None:
     world.submit()
     world.outcome("issued")
@@ -103,6 +134,12 @@ def test_every_function_that_changes_deliveries_writes_postbacks() -> None:
         repositories = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id == "LeadRepository"]
         for one in repositories:
             assert (len(one.args) == 2) is (file.parent.name not in READERS), file.parent.name
+
+
+def test_a_stack_without_trackers_publishes_changes_without_their_modules() -> None:
+    for file in ("functions/publish_changes/app.py", "layers/leadbridge/leadbridge/storage/stream.py"):
+        imports = [one for one in ast.parse((ROOT / file).read_text()).body if isinstance(one, ast.ImportFrom)]
+        assert [one.module for one in imports if "feedback" in str(one.module)] == [], file
 
 
 def test_the_stream_passes_on_what_waits_to_be_sent() -> None:

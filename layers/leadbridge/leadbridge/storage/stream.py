@@ -17,10 +17,8 @@ from leadbridge.domain.events import (
     LeadReceived,
     MessageChanged,
 )
-from leadbridge.domain.feedback.events import PostbackChanged
 from leadbridge.runtime.aws_errors import TRANSIENT, code_of, is_transient
 from leadbridge.storage import items
-from leadbridge.storage.feedback.postbacks import postback_of
 from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.messages import message_of
 
@@ -63,6 +61,9 @@ def event_of(record: dict[str, Any], kind_of: Callable[[str], str | None]) -> Ev
     if kind == "FETCH":
         return FetchChanged.of(fetch_of(after))
     if kind == "FEEDBACK":
+        from leadbridge.domain.feedback.events import PostbackChanged
+        from leadbridge.storage.feedback.postbacks import postback_of
+
         return PostbackChanged.of(postback_of(after))
     if kind != "DELIVERY":
         return None
