@@ -166,7 +166,7 @@ def was_erased(client: DynamoDBClient, live: str, lead_id: str) -> bool:
 
 
 def with_live_version(client: DynamoDBClient, live: str, item: Item) -> Item:
-    """Return an item with the version of the live table, if it is a delivery and that version is higher.
+    """Return an item with a version after that of the live table, if it is a delivery and that version is higher.
 
     The live table may have messages and postbacks about later versions than the copy. The next change of the delivery
     must be newer than these.
@@ -174,8 +174,8 @@ def with_live_version(client: DynamoDBClient, live: str, item: Item) -> Item:
     if not item["sk"]["S"].startswith("DELIVERY"):
         return item
     got = client.get_item(TableName=live, Key={name: item[name] for name in ("pk", "sk")}, ConsistentRead=True)
-    found = got.get("Item", item)["version"]
-    return item | {"version": max(found, item["version"], key=lambda one: int(one["N"]))}
+    version = int(got.get("Item", item)["version"]["N"])
+    return item if version <= int(item["version"]["N"]) else item | {"version": {"N": str(version + 1)}}
 
 
 def main() -> int:
