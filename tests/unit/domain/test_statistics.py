@@ -49,3 +49,20 @@ def test_a_lead_is_counted_by_the_field_of_its_source(count_by: str, campaign: s
     values = {"utm": {"utm_campaign": " spring ", "utm_term": "long " * 20}, "ids": {"sub1": "blue button"}}
     about: dict[str, Any] = {"lead_id": "ld_1", "source": "web", "received_at": datetime(2026, 3, 1, tzinfo=UTC)}
     assert build_lead(values, **about, partners={}, count_by=count_by).campaign == campaign
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "olena@example.com",
+        "olena%40example.com",
+        "lead 067 123-45-67",
+        "+380671234567",
+        "0501234567",
+        "x" * 60 + "a@b.co",
+    ],
+)
+def test_a_campaign_with_personal_data_is_not_counted(tag: str) -> None:
+    values = {"utm": {"utm_campaign": tag}, "person": {"phone": "+380671234567"}}
+    lead = build_lead(values, lead_id="ld_1", source="web", received_at=datetime(2026, 3, 1, tzinfo=UTC), partners={})
+    assert (lead.utm["utm_campaign"], lead.campaign) == (tag, "")

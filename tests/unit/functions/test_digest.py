@@ -9,6 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.statuses.status_change import change_status
@@ -152,6 +155,31 @@ def test_the_time_is_local_and_the_day_is_the_last_whole_one_of_utc(
     assert due_digest(configured, now) == day
     off = configured.model_copy(update={"digest": digest.model_copy(update={"on": False})})
     assert due_digest(off, now) is None
+
+
+@given(
+    at=st.times().map(lambda one: one.replace(second=0, microsecond=0)),
+    zone=st.sampled_from(["UTC", "Europe/Kyiv", "Asia/Kolkata", "Pacific/Auckland", "Pacific/Kiritimati", "US/Hawaii"]),
+    phase=st.integers(0, 14 * 60 + 59),
+    start=st.dates(date(2026, 1, 5), date(2026, 12, 20)),
+)
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_digest_is_due_whatever_its_time(
+    shipped_settings: Settings, at: time, zone: str, phase: int, start: date
+) -> None:
+    digest = shipped_settings.alerts.digest.model_copy(update={"at": at})
+    configured = shipped_settings.alerts.model_copy(update={"time_zone": zone, "digest": digest})
+    first = datetime.combine(start, time(), UTC) + timedelta(seconds=phase)
+    found: dict[date, list[datetime]] = {}
+    for tick in range(3 * 96):
+        now = first + timedelta(minutes=15 * tick)
+        day = due_digest(configured, now)
+        if day is not None:
+            assert day < now.date(), "the day is over"
+            found.setdefault(day, []).append(now)
+    days = sorted(found)
+    assert len(days) >= 2
+    assert any(len(ticks) == 8 for ticks in found.values())
 
 
 def test_caps_that_were_reached_are_named(app: ModuleType, store: LeadRepository, shipped_settings: Settings) -> None:

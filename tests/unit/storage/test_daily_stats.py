@@ -298,3 +298,13 @@ def test_an_invalid_query_is_answered_with_400(
     get: Callable[..., tuple[int, dict[str, Any]]], query: dict[str, str]
 ) -> None:
     assert get(**query)[0] == 400
+
+
+def test_names_of_counters_with_other_parts_are_ignored(book: DailyStats, store: LeadRepository) -> None:
+    some(store)
+    names = ("d|lender|failed", "d|lender|failed||more", "t|s|30", "t|z||30", "c|x|l", "c|0|t|s|30", "future|1")
+    cell = (TODAY.isoformat(), "web", MAIN)
+    Table(aws.dynamodb(), TABLE).write(counter_write(cell, Counter(dict.fromkeys(names, 1)), 0))
+    figures = book.between(TODAY, TODAY, with_campaigns=True)
+    assert "lender" not in {partner for _, _, partner, _ in figures.deliveries}
+    assert figures.leads.total() == 3

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from leadbridge.domain import fields
 from leadbridge.domain.acceptance.answers import bound_answers
+from leadbridge.domain.acceptance.ids import is_personal, own_values
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import Reading, ReadingRules
 from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, find_field_errors
@@ -118,7 +119,7 @@ def build_lead(
         partners=decision.partners,
         fallbacks=dict(decision.fallbacks) if decision.partners else {},
         next_on=dict(decision.next_on) if decision.partners else {},
-        campaign=str(asked.value(count_by) or "").strip()[:MAX_CAMPAIGN_LENGTH],
+        campaign=_campaign(asked, count_by),
         routed=decision.reason,
         routed_data=dict(decision.data),
         problems=assigned.problems,
@@ -136,6 +137,13 @@ def build_lead(
         ids=asked.ids,
         consent=asked.consent,
     )
+
+
+def _campaign(asked: LeadFields, count_by: str) -> str:
+    """Return the campaign that is counted; empty if it is personal, because counters are kept permanently."""
+    text = str(asked.value(count_by) or "").strip()
+    is_personal_tag = bool(text) and is_personal(count_by.rpartition(".")[2], text, own_values(asked.person))
+    return "" if is_personal_tag else text[:MAX_CAMPAIGN_LENGTH]
 
 
 def is_worth_storing(lead: Lead) -> bool:

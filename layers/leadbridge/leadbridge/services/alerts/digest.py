@@ -39,14 +39,19 @@ class DigestFigures:
 
 
 def due_digest(settings: AlertSettings, now: datetime) -> date | None:
-    """Return the day whose digest is due now, the last whole day of UTC; None if none is."""
+    """Return the day whose digest is due now; None if none is.
+
+    It is the last whole day of UTC at the latest time of a digest, today's or yesterday's.
+    """
     if not settings.digest.on:
         return None
-    local = now.astimezone(ZoneInfo(settings.time_zone))
-    at = local.replace(hour=settings.digest.at.hour, minute=settings.digest.at.minute, second=0, microsecond=0)
-    if not timedelta() <= local - at < DUE_FOR:
-        return None
-    return now.astimezone(UTC).date() - timedelta(days=1)
+    zone = ZoneInfo(settings.time_zone)
+    today = now.astimezone(zone).date()
+    moments = [
+        datetime.combine(day, settings.digest.at, zone).astimezone(UTC) for day in (today, today - timedelta(days=1))
+    ]
+    at = next((one for one in moments if one <= now), None)
+    return at.date() - timedelta(days=1) if at is not None and now - at < DUE_FOR else None
 
 
 def digest_notice(day: date, figures: DigestFigures, settings: AlertSettings, stack: str) -> Notice:
@@ -114,7 +119,8 @@ def _attention_line(words: Words, figures: DigestFigures) -> str:
     for (_, _, _, state), number in figures.month.deliveries.items():
         states[state] += number
     dead_letters = sum(figures.dead_letters.values())
-    waiting = {state.value: states[state.value] for state in (State.FAILED, State.UNKNOWN, State.DUPLICATE)}
+    waiting = {state.value: states[state.value] for state in (State.FAILED, State.UNKNOWN)}
+    waiting["incomplete"] = figures.month.incomplete.total()
     if not any(waiting.values()) and not dead_letters:
         return words.nothing_waits
     return words.needs_person.format(items=words.attention.format(**waiting, dead_letters=dead_letters))

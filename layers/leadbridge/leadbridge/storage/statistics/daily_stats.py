@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,7 @@ from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, CounterRea
 from leadbridge.storage.table import Table
 
 STAGES = {stage[0]: stage for stage in Stage}
+NUMBER = r"-?[0-9]{1,9}"  # of a campaign
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class StatsCounts:
     campaign_times: Counter[tuple[str, str, Stage, str]] = field(default_factory=Counter)
 
     def add(self, day: str, source: str, name: str, number: int) -> None:
-        """Add one count that is not of a campaign."""
+        """Add one count that is not of a campaign. A name with other parts, of another version, is ignored."""
         kind, _, rest = name.partition(SEPARATOR)
         match kind:
             case _ if name == LEADS:
@@ -60,15 +62,17 @@ class StatsCounts:
             case _ if kind == PROBLEM:
                 self.problems[day, source, rest] += number
             case _ if kind == DELIVERY:
-                partner, state, outcome = rest.split(SEPARATOR, 2)
-                self.deliveries[day, source, partner, state] += number
-                self.outcomes[day, source, partner, outcome] += number
+                match rest.split(SEPARATOR):
+                    case [partner, state, outcome]:
+                        self.deliveries[day, source, partner, state] += number
+                        self.outcomes[day, source, partner, outcome] += number
             case _ if kind == TIME:
-                stage, partner, limit = rest.split(SEPARATOR)
-                self.times[source, partner, STAGES[stage], limit] += number
+                match rest.split(SEPARATOR):
+                    case [stage, partner, limit] if stage in STAGES:
+                        self.times[source, partner, STAGES[stage], limit] += number
 
     def add_campaign(self, source: str, campaign: str, name: str, number: int) -> None:
-        """Add one count of a campaign."""
+        """Add one count of a campaign. A name with other parts, of another version, is ignored."""
         kind, _, rest = name.partition(SEPARATOR)
         match kind:
             case _ if name == LEADS:
@@ -76,8 +80,9 @@ class StatsCounts:
             case _ if kind == OUTCOME:
                 self.campaign_outcomes[source, campaign, rest] += number
             case _ if kind == TIME:
-                stage, _, limit = rest.split(SEPARATOR)
-                self.campaign_times[source, campaign, STAGES[stage], limit] += number
+                match rest.split(SEPARATOR):
+                    case [stage, _, limit] if stage in STAGES:
+                        self.campaign_times[source, campaign, STAGES[stage], limit] += number
 
 
 class DailyStats:
@@ -106,7 +111,8 @@ class DailyStats:
                     stats.add(day, source, name, number)
                 elif with_campaigns:
                     place, _, counted = rest.partition(SEPARATOR)
-                    stats.add_campaign(source, _name(names.get((day, source), []), int(place)), counted, number)
+                    if re.fullmatch(NUMBER, place):
+                        stats.add_campaign(source, _name(names.get((day, source), []), int(place)), counted, number)
         return stats
 
 
