@@ -17,6 +17,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import (
+    DeadLetterEnvironment,
     QueueEnvironment,
     SharedEnvironment,
     TableEnvironment,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 RESERVE = 20.0  # seconds for the e-mail and the last write
 
 
-class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment):
+class Environment(SharedEnvironment, TableEnvironment, QueueEnvironment, DeadLetterEnvironment):
     """The environment variables of this function. `dead_letter_queues` are URLs by name."""
 
     email_topic_arn: str
