@@ -88,6 +88,7 @@ def world(
     context: Context,
 ) -> World:
     monkeypatch.setenv("QUEUE_URL", queue("alerts"))
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", queue("dead-alerts"))
     monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({"messages": queue("dead")}))
     monkeypatch.setenv("CONSOLE_URL", "https://api.example.com/v1/console")
     app = function("send_alert")
@@ -346,7 +347,7 @@ def test_an_unreadable_message_moves_to_the_dead_letter_queue_at_once(
 def test_a_message_whose_dead_letter_cannot_be_sent_is_retried(
     world: World, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DEAD_LETTER_QUEUE_URL", raising=False)
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/gone")
     answer = world.app.handler({"Records": [{"messageId": "m", "receiptHandle": "r", "body": "{"}]}, context)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m"}]}
 
