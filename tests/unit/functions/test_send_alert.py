@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from leadbridge.domain.alerts.alarm import AlarmChange, Notice, read_notificatio
 from leadbridge.domain.alerts.group import MAX_ALARMS, MAX_SEEN, WINDOW, AlertGroup
 from leadbridge.domain.errors.partner_errors import Misconfigured
 from leadbridge.partners.alerts.targets import targets_of
+from leadbridge.partners.alerts.telegram import TelegramChat
+from leadbridge.partners.http import Answer
 from leadbridge.runtime import aws
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.alerts import send_alert
@@ -357,6 +359,15 @@ def test_a_long_line_is_cut(world: World) -> None:
     (text,) = world.chat.sounds
     assert MAX_LENGTH - 200 < utf16_length(text) <= MAX_LENGTH
     assert set(text) == {"🔥"}
+
+
+def test_an_extreme_wait_that_telegram_names_does_not_delay_the_e_mail(world: World) -> None:
+    answer = {"ok": False, "error_code": 429, "parameters": {"retry_after": 10**400}}
+    transport: Any = SimpleNamespace(call=lambda *_, **__: Answer(429, {}, json.dumps(answer).encode()))
+    world.targets[:] = [TelegramChat(transport, "1:a", "-100"), world.second]
+    world.receive(alarm(CREDENTIALS, START))
+    world.pass_(hours=1)
+    assert (len(world.second.events), len(world.emails), world.waiting) == (1, 1, [])
 
 
 def test_all_problems_of_the_secret_are_named() -> None:
