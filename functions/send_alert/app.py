@@ -175,4 +175,4 @@ def digest(day: date) -> Notice:
     return digests.digest_notice(day, figures, settings().alerts, environment().powertools_metrics_namespace)
 
 
-warm_up(environment, aws.sqs, sender)
+warm_up(environment, aws.sqs, secrets, sender)

@@ -100,7 +100,10 @@ def message_to_send(stack: RuntimeStack, cloud: Cloud) -> Event:
 def postback_to_send(stack: RuntimeStack, cloud: Cloud) -> Event:
     """A postback of a stored lead, and the sandbox's tracker."""
     entry = stack.secrets["feedback"]["tracker"]
-    cloud.put_secret("feedback", {"tracker": {**entry, "url": entry["url"].replace("{click_id}", "{sub1}")}})
+    tracker = {**entry, "url": entry["url"].replace("{click_id}", "{lead_id}")}
+    cloud.client("secretsmanager").put_secret_value(
+        SecretId=f"{cloud.ref('Prefix')}/feedback", SecretString=json.dumps({"tracker": tracker})
+    )
     lead = credit(cloud)
     submitted(cloud, lead, 24)
     event = sample("SendFeedback", "pending")
@@ -172,7 +175,7 @@ SCENARIOS = {
     "ReceiveLead": Scenario(form_post, answered(202)),
     "ReceiveLeelooEvent": Scenario(leeloo_event, answered(202)),
     "SendAlert": Scenario(lambda *_: sample("SendAlert", "alarm"), is_(DONE)),
-    "SendFeedback": Scenario(postback_to_send, is_(DONE)),
+    "SendFeedback": Scenario(postback_to_send, is_(DONE), "local"),  # as shipped, no source has a tracker
     "SendMessage": Scenario(message_to_send, is_(DONE)),
     "ServeConsole": Scenario(lambda *_: sample("ServeConsole", "page"), answered(200)),
     "SubmitLead": Scenario(deal_to_make, is_(DONE)),

@@ -400,6 +400,7 @@ def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]
     for chat in telegram["chats"]:
         partner.post(f"telegram/chats/{chat}", {"kicked": True})
     aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(envelope("for e-mail", "another-id")))
+    aws.sqs().send_message(QueueUrl=url, MessageBody="{")
     stack.carry()
     texts = [message["text"] for message in partner.alerts()]
     assert len([text for text in texts if "📊" in text]) == len([text for text in texts if text == "a text"]) == 2
