@@ -159,7 +159,10 @@ def queue_all(rows: int, url: str) -> float:
     from leadbridge.runtime import aws
     from leadbridge.services.checks.batch import BATCH
 
-    queues = {name: f"{url}/000000000000/{name}" for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL")}
+    queues = {
+        name: f"{url}/000000000000/{name}"
+        for name in ("QUEUE_URL", "MESSAGE_QUEUE_URL", "FETCH_QUEUE_URL", "FEEDBACK_QUEUE_URL")
+    }
     os.environ |= {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(rows), "MAX_QUEUED_CHECKS": str(rows), **queues}
     aws.reset_clients()
     app: Any = load("FindDue")

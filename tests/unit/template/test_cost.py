@@ -92,7 +92,7 @@ def test_every_schedule_is_counted() -> None:
     ticks = cost.ticks()
     assert len(ticks) == len(of_type("AWS::Scheduler::Schedule"))
     assert [round(cost.MONTH / times) for times in ticks.values()] == [60, 300, 900, 3600, 3600]
-    assert "schedules: find_due, sync_accounts, update_stats, detect_stale_sources" in cost.fixed()
+    assert "schedules: find_due, sync_accounts, send_alert, update_stats, detect_stale_sources" in cost.fixed()
 
 
 def test_the_init_of_a_cold_start_is_paid_as_often_as_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
