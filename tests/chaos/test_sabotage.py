@@ -44,7 +44,7 @@ def test_workers_that_ignore_concurrent_writes(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("quality.chaos.in_process.chaos.STEPS", 8)  # the first of two workers is frozen early
     monkeypatch.setattr(links, "put", reckless)
-    assert noticed("timelines_have_no_gaps", 1012)
+    assert noticed("timelines_have_no_gaps", 1005)
 
 
 def lose_answers(chaos: Chaos) -> None:
@@ -102,7 +102,7 @@ def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypat
     monkeypatch.setattr(Chaos, "fault_plan", throttled)
     monkeypatch.setattr(aws_errors, "is_transient", lambda _: False)
     monkeypatch.setattr(Submitter, "_save_answer", throw_away)
-    assert noticed("answers_are_recorded", 1002)
+    assert noticed("answers_are_recorded", 1009)
 
 
 def refuse(chaos: Chaos) -> None:
@@ -121,7 +121,7 @@ def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) 
 def test_a_correction_that_does_not_stop_a_worker_with_the_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenarios, "STEPS", 8)  # a worker is frozen before its create call
     monkeypatch.setattr(correction, "_restarted", lambda delivery, _: delivery)
-    assert noticed("partners_get_corrected_values", 1017)
+    assert noticed("partners_get_corrected_values", 1009)
 
 
 def test_a_full_name_that_is_corrected_beside_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,12 +140,12 @@ def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(scenarios, "STEPS", 8)  # an operator is frozen before the correction is written
     monkeypatch.setattr(Chaos, "break_partner", lambda chaos: chaos.scenarios.correct())
     monkeypatch.setattr(corrections, "update", reckless)
-    assert noticed("corrections_are_kept", 1004)
+    assert noticed("corrections_are_kept", 1001)
 
 
 def test_a_lead_that_an_operator_may_give_away_without_a_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(correction, "POSSIBLY_DELIVERED", frozenset())
-    assert noticed("one_partner_of_an_order_has_the_lead")
+    assert noticed("one_partner_of_an_order_has_the_lead", 1017)
 
 
 def test_a_completed_lead_that_stays_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,7 @@ def test_the_page_adds_a_broker_without_code(stack: Stack, reader: Reader, opera
 
     eventually(watermark, lambda moment: moment is not None, schedule="SyncAccounts")
     partners, _, _ = reader.follow(9)
-    assert re.search(rf"{SECOND}\b.*open", partners.out)
+    assert re.search(rf"{SECOND}\b.*gets", partners.out)
 
 
 def until_the_new_broker_is_first(reader: Reader) -> dict[str, Any]:
