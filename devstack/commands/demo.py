@@ -13,7 +13,7 @@ from uuid import uuid4
 from rich.console import Console
 
 from devstack.clients import forget_credentials
-from devstack.commands.journey import RUN, Journey, World, delivery_of, of_another_person, of_this_run, time_of
+from devstack.commands.journey import RUN, Journey, World, delivery_of, of_another_person, of_this_run, poll, time_of
 from devstack.commands.samples import Sample, sample, sample_event
 from devstack.partners import partner_profiles
 from devstack.stack import HOW_LONG, stack_of_this_process
@@ -207,12 +207,11 @@ def alert(world: World) -> Journey:
     name = f"{stack.stack_name}-send-alert"
     stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"Records": [digest]}))
     wanted = ("🔴", "📊")
-    deadline = time.monotonic() + ALERT_TIMEOUT
-    while time.monotonic() < deadline:
-        texts = [message["text"] for message in world.partner.alerts()]
-        if all(any(text.startswith(mark) for text in texts) for mark in wanted):
-            break
-        time.sleep(0.2)
+    texts = poll(
+        lambda: [message["text"] for message in world.partner.alerts()],
+        lambda texts: all(any(text.startswith(mark) for text in texts) for mark in wanted),
+        ALERT_TIMEOUT,
+    )
     for mark in wanted:
         found = [text for text in texts if text.startswith(mark)]
         journey.expect(bool(found), f"expected a message with {mark}")

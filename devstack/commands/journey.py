@@ -24,6 +24,14 @@ TIMEOUT = 90.0  # seconds for one sample
 RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
 
 
+def poll[T](read: Callable[[], T], holds: Callable[[T], bool], timeout: float = TIMEOUT) -> T:
+    """Read until a condition holds, or until the timeout in seconds. Returns the last value."""
+    deadline = time.monotonic() + timeout
+    while not holds(value := read()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return value
+
+
 @dataclass
 class Journey:
     """The events of one sample, and what is wrong."""
@@ -102,29 +110,21 @@ class World:
 
     def wait(self, lead_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Read a lead until a condition holds, or until the timeout. Returns the lead."""
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            lead = self.operator.lead(lead_id)
-            if holds(delivery_of(lead)) or time.monotonic() > deadline:
-                return lead
-            time.sleep(0.1)
+        return poll(lambda: self.operator.lead(lead_id), lambda lead: holds(delivery_of(lead)))
 
     def wait_for_postbacks(self, lead_id: str) -> dict[str, Any]:
         """Read a lead until none of its postbacks waits, or until the timeout. Returns the lead."""
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            lead = self.operator.lead(lead_id)
-            waits = not lead["feedback"] or any(one["state"] in {"pending", "sending"} for one in lead["feedback"])
-            if not waits or time.monotonic() > deadline:
-                return lead
-            time.sleep(0.1)
+
+        def is_settled(lead: dict[str, Any]) -> bool:
+            states = {one["state"] for one in lead["feedback"]}
+            return bool(states) and not states & {"pending", "sending"}
+
+        return poll(lambda: self.operator.lead(lead_id), is_settled)
 
     def expect_messages(self, journey: Journey, lead_id: str) -> None:
         """Wait for a message about every status change after the first, and note the messages."""
         number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)
-        deadline = time.monotonic() + TIMEOUT
-        while self.timeline(lead_id).count("message_sent") < number and time.monotonic() < deadline:
-            time.sleep(0.1)
+        poll(lambda: self.timeline(lead_id), lambda timeline: timeline.count("message_sent") >= number)
         phone = f"+38{journey.sample.partner_phone}"
         read = [one for one in self.partner.messages(phone=phone) if time_of(one["at"]) >= journey.began - 1]
         for message in read:

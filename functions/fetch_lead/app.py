@@ -19,7 +19,7 @@ from leadbridge.forms.base import adapter_named
 from leadbridge.partners.graph import Graph
 from leadbridge.partners.graph.wiring import graph
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import process_batch
+from leadbridge.runtime.batch import ids_in, process_batch
 from leadbridge.runtime.budget import Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
@@ -74,8 +74,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context)
 
     def work(body: Any) -> timedelta | None:
-        overdue = isinstance(body, dict) and body.get("overdue") is True
-        lead_id = str(body["lead_id"]) if overdue else read_fetch_changed(body).lead_id
+        (lead_id,), overdue = ids_in(body, read_fetch_changed, "lead_id")
         logger.append_keys(lead_id=lead_id)
         result = fetcher().process(lead_id, budget, overdue=overdue)
         record_outcome("Fetch", result.outcome, result.error, result.retry_after)

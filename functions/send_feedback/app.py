@@ -11,7 +11,7 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.feedback.events import PostbackChanged, read_postback_changed
 from leadbridge.partners.feedback.wiring import tracker_client
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import process_batch
+from leadbridge.runtime.batch import ids_in, process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import logger, metrics
@@ -55,12 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context, reserve=RECORDING_RESERVE)
 
     def work(body: Any) -> timedelta | None:
-        overdue = isinstance(body, dict) and body.get("overdue") is True
-        if overdue:
-            lead_id, event_id = str(body["lead_id"]), str(body["event_id"])
-        else:
-            changed = read_postback_changed(body)
-            lead_id, event_id = changed.lead_id, changed.event_id
+        (lead_id, event_id), overdue = ids_in(body, read_postback_changed, "lead_id", "event_id")
         logger.append_keys(lead_id=lead_id, event_id=event_id)
         result = sender().process(lead_id, event_id, budget, overdue=overdue)
         record_outcome("Feedback", result.outcome, result.error, result.retry_after)

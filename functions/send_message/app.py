@@ -14,7 +14,7 @@ from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.partners.leeloo.models import LeelooPerson, PersonAccount
 from leadbridge.partners.leeloo.wiring import leeloo
 from leadbridge.runtime import aws
-from leadbridge.runtime.batch import process_batch
+from leadbridge.runtime.batch import ids_in, process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
@@ -60,12 +60,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     budget = Budget.of(context, reserve=RECORDING_RESERVE)
 
     def work(body: Any) -> timedelta | None:
-        overdue = isinstance(body, dict) and body.get("overdue") is True
-        if overdue:
-            owner, message_id = str(body["owner"]), str(body["message_id"])
-        else:
-            changed = read_message_changed(body)
-            owner, message_id = changed.owner, changed.message_id
+        (owner, message_id), overdue = ids_in(body, read_message_changed, "owner", "message_id")
         logger.append_keys(lead_id=owner, message_id=message_id)
         result = sender().process(owner, message_id, budget, overdue=overdue)
         # A token that Leeloo itself rejects stays wrong until an operator replaces it.

@@ -12,6 +12,7 @@ from leadbridge.runtime.logs import count, count_version_fault, logger
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+LOG_KEYS = ["lead_id", "partner", "message_id", "event_id"]  # that one message adds to its log lines
 MAX_VISIBILITY = timedelta(hours=11, minutes=30)  # SQS allows 12 hours, counted from the receipt
 
 
@@ -32,7 +33,7 @@ def process_batch(
     """
     failures = []
     for record in event["Records"]:
-        logger.remove_keys(["lead_id", "partner", "message_id"])
+        logger.remove_keys(LOG_KEYS)
         try:
             body = json.loads(record["body"])
             retry_after = work(body)
@@ -52,3 +53,15 @@ def process_batch(
             if failure not in failures:
                 failures.append(failure)
     return {"batchItemFailures": failures}
+
+
+def ids_in(body: Any, read_event: Callable[[Any], Any], *names: str) -> tuple[list[str], bool]:
+    """Return the ids in a message, and whether find_due sent it because its item is overdue.
+
+    Any other message carries an event, which `read_event` parses. Raises its errors, and KeyError.
+    """
+    overdue = isinstance(body, dict) and body.get("overdue") is True
+    if overdue:
+        return [str(body[name]) for name in names], True
+    event = read_event(body)
+    return [getattr(event, name) for name in names], False

@@ -145,9 +145,8 @@ class AlertSender:
             failures[EMAIL] = ""
         is_emailed = False
         if failures:
-            self.ledger.save_states(
-                key, until, states, keep_lease=True
-            )  # what was sent is not sent again if this fails
+            # What was sent is not sent again if the e-mail fails.
+            self.ledger.save_states(key, until, states, keep_lease=True)
             is_emailed = self._email(bulletin_for, states, failures)
         self.ledger.save_states(key, until, states)
         failures.pop(EMAIL, None)
