@@ -65,7 +65,7 @@ def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, size: s
     assert_accessible(page)
 
 
-CHANGED_BY_SCHEME = """() => [...document.styleSheets]
+CHANGED_BY_SCHEME = """() => [...document.adoptedStyleSheets]
     .flatMap((sheet) => [...sheet.cssRules])
     .filter((rule) => rule.conditionText?.includes("prefers-color-scheme"))
     .flatMap((rule) => [...rule.cssRules])

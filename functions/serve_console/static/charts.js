@@ -45,11 +45,11 @@ export function byDay(figures, signal) {
         )),
     ),
   );
-  if (all.length) plot(box, all, layers, signal);
+  if (all.length) loadPlots().then(() => signal.aborted || plot(box, all, layers, signal)).catch(() => box.remove());
   return figure;
 }
 
-function sum(rows, key) {
+export function sum(rows, key) {
   const totals = new Map();
   for (const row of rows) totals.set(key(row), (totals.get(key(row)) ?? 0) + row.count);
   return new Map([...totals].sort(([, one], [, other]) => other - one));
@@ -58,6 +58,28 @@ function sum(rows, key) {
 function counts(all, rows, matches) {
   const byDay = sum(rows.filter(matches), (row) => row.day);
   return all.map((one) => byDay.get(one) ?? 0);
+}
+
+// uPlot is loaded with the first chart. Without it, the table is all there is.
+let loading = null;
+
+function loadPlots() {
+  loading ??= Promise.all([
+    whenLoaded(el("link", { rel: "stylesheet", href: "console/uplot.css" })),
+    whenLoaded(el("script", { src: "console/uplot.js" })),
+  ]).catch((error) => {
+    loading = null; // the next chart tries again
+    throw error;
+  });
+  return loading;
+}
+
+function whenLoaded(element) {
+  return new Promise((resolve, reject) => {
+    element.onload = resolve;
+    element.onerror = reject;
+    document.head.append(element);
+  });
 }
 
 // Layers are drawn from the highest total to the lowest, each over the one before, so that the bars look stacked.
@@ -111,4 +133,3 @@ export function bars(heading, totals, label, link, tone = () => "") {
   );
 }
 
-export { sum };

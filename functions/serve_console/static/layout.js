@@ -2,7 +2,7 @@
 
 import { append, el, fill } from "./dom.js";
 import { help } from "./shortcuts.js";
-import { LANGUAGES, language, t } from "./words.js";
+import { LANGUAGES, currentLanguage, t } from "./words.js";
 
 const NOTICE = 8000; // milliseconds
 
@@ -14,7 +14,7 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
     { id: "language", "aria-label": t("language"), onchange: (event) => onLanguage(event.target.value) },
     Object.entries(LANGUAGES).map(([tag, name]) => el("option", { value: tag, lang: tag }, name)),
   );
-  languages.value = language;
+  languages.value = currentLanguage();
   append(
     document.body,
     el("button", { class: "skip", type: "button", onclick: () => main.focus() }, t("skip")),

@@ -4,6 +4,7 @@ import { api, errorMessage } from "./api.js";
 import { attentionCards, loadAttention } from "./attention.js";
 import { bars, byDay, dayOf, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
+import { funnelCard } from "./funnel.js";
 import { knownPartners, partnerName } from "./partners.js";
 import { STATES, facts, outcomeName, time, title, toneOfOutcome } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
@@ -31,7 +32,7 @@ export async function show(main, { signal, query }) {
     const to = new Date();
     const from = new Date(to.getTime() - (Math.max(period, 8) - 1) * DAY);
     const chosen = dayOf(new Date(to.getTime() - (period - 1) * DAY));
-    const [figures, { funnels, campaigns }, { funnelCard }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal), loadFunnel()]);
+    const [figures, { funnels, campaigns }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal)]);
     const [needs] = await Promise.all([loadAttention(figures, partner, signal), showSync(sync, partner, signal)]);
     const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, funnels, campaigns]), period };
     if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
@@ -92,11 +93,6 @@ function drawCharts(figures, funnel, partner, signal) {
       bars(t("charts.by_outcome"), sum(figures.outcomes.filter((one) => one.outcome), (one) => one.outcome), outcomeName, link("outcome"), toneOfOutcome)),
     el("p", { class: "muted" }, t("charts.delay")),
   ];
-}
-
-// The table of the funnel is loaded with the first figures, and not with the page.
-function loadFunnel() {
-  return import(`./funnel.js${new URL(import.meta.url).search}`); // the same version as this file
 }
 
 // The progress of each broker's account sync, if there is one.

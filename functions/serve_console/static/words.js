@@ -1,14 +1,23 @@
-// Translations and formats. Each language is a module of its own, loaded when it is selected.
+// Translations and formats. Each language is a module of its own. One comes with the page, the others are loaded when they are selected.
 
 import { isolate } from "./dom.js";
 
 export const LANGUAGES = { en: "English", uk: "Українська", ru: "Русский" };
 const STORAGE_KEY = "leadbridge.language";
 
+const preloaded = new Map(); // the words by language that came with the page
 let words = {};
 let plural = new Intl.PluralRules("en");
 let locale = "en"; // for times and numbers, such as en-GB
-export let language = "en";
+let language = "en";
+
+export function preload(tag, texts) {
+  preloaded.set(tag, texts);
+}
+
+export function currentLanguage() {
+  return language;
+}
 
 export function preferredLanguage() {
   const wanted = [localStorage.getItem(STORAGE_KEY), ...navigator.languages];
@@ -17,7 +26,7 @@ export function preferredLanguage() {
 
 export async function setLanguage(wanted, { remember = false } = {}) {
   const version = new URL(import.meta.url).search; // load the same version as this file
-  words = (await import(`./words.${wanted}.js${version}`)).default;
+  words = preloaded.get(wanted) ?? (await import(`./words.${wanted}.js${version}`)).default;
   language = wanted;
   locale = navigator.languages.find((tag) => tag.startsWith(wanted)) ?? wanted;
   plural = new Intl.PluralRules(wanted);

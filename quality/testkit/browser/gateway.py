@@ -1,6 +1,7 @@
 """The template's API in this process: the real handlers behind a small HTTP server that answers as the gateway does."""
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from quality.testkit.template import resources
 STAGE = "/_aws/execute-api/a1b2c3d4e5/v1"  # the longest way there is before a route
 BLANK = "/blank"  # an empty page at the console's origin
 API = resources("AWS::Serverless::Api")["Api"]["Properties"]
+MIN_COMPRESSED = API["MinimumCompressionSize"]  # bytes
 BINARY = tuple(kind.replace("~1", "/") for kind in API["BinaryMediaTypes"])
 FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console"}
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -163,6 +165,9 @@ def serving() -> Iterator[Server]:
             self.send_response(call.status)
             for name, value in call.headers.items():
                 self.send_header(name, value)
+            if len(raw) >= MIN_COMPRESSED and "gzip" in headers.get("accept-encoding", ""):
+                raw = gzip.compress(raw, 6)
+                self.send_header("Content-Encoding", "gzip")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             with suppress(ConnectionError):  # the page may be gone

@@ -1,0 +1,42 @@
+"""How soon the console is there: the requests of its first view, and the log-in over a slow network."""
+
+import time
+
+from playwright.sync_api import expect
+
+from quality.testkit.browser.world import Open, World
+
+SLOW_3G = {"offline": False, "latency": 400, "downloadThroughput": 400_000 / 8, "uploadThroughput": 400_000 / 8}
+LONGEST = 3.0  # seconds until the log-in is shown
+
+
+def test_a_slow_phone_shows_the_login_soon_after_two_requests(open_console: Open, world: World) -> None:
+    page = open_console(operator=None, locale="uk-UA")
+    expect(page.locator("#token")).to_be_focused()
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    network.send("Network.emulateNetworkConditions", SLOW_3G)
+    world.gateway.calls.clear()
+    began = time.monotonic()
+    page.reload(wait_until="commit")
+    expect(page.locator("#token")).to_be_focused()
+    took = time.monotonic() - began
+    print(f"the log-in was there after {took:.1f} s")
+    assert [call.path for call in world.gateway.calls] == ["/console", "/console/app.uk.js"]
+    assert took < LONGEST
+
+
+def test_charts_are_loaded_when_there_is_one_to_draw(open_console: Open, world: World) -> None:
+    page = open_console(path="#/leads")
+    expect(page.get_by_text("No leads found.")).to_be_visible()
+    assert "uPlot" not in page.evaluate("Object.keys(window)")
+    page.route("**/uplot.js*", lambda route: route.abort())
+    page.get_by_role("navigation").get_by_role("link", name="Overview").click()
+    page.get_by_text("Show as table").click()
+    expect(page.get_by_role("region", name="Leads by day")).to_be_visible()
+    expect(page.locator(".plot")).to_have_count(0)
+    page.unroute_all()
+    page.get_by_label("Period").select_option("7")
+    expect(page.locator(".plot canvas")).to_be_visible()
+    assert "/console/uplot.js" in [call.path for call in world.gateway.calls]
