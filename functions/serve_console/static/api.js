@@ -1,7 +1,7 @@
 // The operators' API. URLs are relative to the page, so the console works under any stage of the API.
 
 import { fieldNames } from "./labels.js";
-import { t } from "./words.js";
+import { hasText, t } from "./words.js";
 
 const TOKEN = "leadbridge.token";
 
@@ -80,11 +80,7 @@ function postAction(leadId, partner, action, body) {
 // The text for an error, in the operator's language.
 export function errorMessage(error) {
   if (!(error instanceof ApiError)) return t("problem.unexpected");
-  const known = [
-    "wrong-state", "needs-confirmation", "conflict", "in-progress", "unknown-lead", "unknown-queue", "unknown-source", "unknown-partner", "too-large",
-    "already-linked", "not-known-to-partner", "partner-unavailable",
-  ];
-  if (known.includes(error.slug)) return t(`problem.${error.slug}`, { lead: error.leadId });
+  if (hasText(`problem.${error.slug}`)) return t(`problem.${error.slug}`, { lead: error.leadId });
   const fields = fieldNames(error.errors.map((one) => one.field).filter(Boolean));
   switch (error.status) {
     case 0: return t("problem.no_response");

@@ -62,7 +62,7 @@ function item(queue, letter, done) {
   return el("li", {},
     el("div", {},
       el("p", {}, el("strong", {}, hasText(`step.${letter.step}`) ? t(`step.${letter.step}`) : isolate(letter.step)), letter.partner && [" · ", isolate(partnerName(letter.partner))]),
-      el("p", { class: "error" }, errorExplained({ text: letter.reason, code: letter.reason_code, data: letter.reason_data })),
+      errorExplained({ text: letter.reason, code: letter.reason_code, data: letter.reason_data }, letter.dead_letter_id),
       el("p", { class: "muted small" }, time(sent), " · ", timeAgo(sent), letter.lead_id?.startsWith("ld_") && [" · ", el("a", { href: `#/leads/${encodeURIComponent(letter.lead_id)}` }, t("dead_letters.lead"))]),
     ),
     el("div", { class: "buttons" }, button("redrive", () => redrive(queue, letter, done), null), button("discard", () => discard(queue, letter, done), "danger quiet")),

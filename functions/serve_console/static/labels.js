@@ -1,7 +1,7 @@
 // Labels of states, errors, fields and times in the operator's language.
 
 import { el, isolate, visible } from "./dom.js";
-import { formatDateTime, formatRelative, formatShort, hasText, phrase, t } from "./words.js";
+import { formatAmount, formatDateTime, formatOffset, formatRelative, formatShort, hasText, phrase, t } from "./words.js";
 
 export const STATES = ["incomplete", "received", "submitting", "submitted", "closed", "rejected", "duplicate", "skipped", "unknown", "failed"];
 
@@ -9,7 +9,7 @@ export const STATES = ["incomplete", "received", "submitting", "submitted", "clo
 export const OUTCOMES = ["new", "in_progress", "approved", "issued", "active", "declined", "cancelled"];
 
 const TONES = {
-  incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "good", rejected: "warn", duplicate: "neutral",
+  incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "neutral", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
   pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral", accepted: "good",
   "outcome.approved": "good", "outcome.issued": "good", "outcome.active": "good",
@@ -48,8 +48,9 @@ export function outcomeName(outcome) {
   return hasText(`outcome.${outcome}`) ? t(`outcome.${outcome}`) : isolate(outcome);
 }
 
-export function time(text, { short = null } = {}) {
-  return el("time", { datetime: text, title: short ? `${formatDateTime(text)} (${text})` : text }, short ? short(text) : formatDateTime(text));
+// A time in the zone of the browser; its title names the offset of the zone, and the time in UTC.
+export function time(text, { short = formatDateTime } = {}) {
+  return el("time", { datetime: text, title: `${formatDateTime(text)} ${formatOffset(text)} · ${text}` }, short(text));
 }
 
 export function timeAgo(text) {
@@ -61,10 +62,16 @@ export function lastError(item) {
   return item.last_error ? { text: item.last_error, code: item.last_error_code, data: item.last_error_data } : null;
 }
 
-// The error's text and the meaning of its code.
-export function errorExplained({ text, code, data }) {
+// The meaning of the error's code, and its text and code behind a disclosure; the text alone if the code is not translated.
+// `key` identifies the disclosure, so that it stays open when the view is drawn again.
+export function errorExplained({ text, code, data }, key) {
   const meaning = meaningOf(code, data);
-  return [isolate(text), meaning && el("span", { class: "meaning" }, meaning)];
+  return el("div", { class: "error" }, meaning ? [el("p", { class: "meaning" }, meaning), technical(text, code, key)] : isolate(text));
+}
+
+// What a partner's support or a developer asks for.
+export function technical(text, code, key) {
+  return el("details", { class: "technical", "data-key": `technical-${key}` }, el("summary", {}, t("technical")), el("code", {}, code), text && [" · ", isolate(text)]);
 }
 
 // The meaning of the error's code; its text if the code is not translated.
@@ -95,6 +102,14 @@ export function fieldErrorText({ code, message }) {
 // Problems or warnings, each with the name of its field.
 export function namedErrors(errors) {
   return errors.map((one) => [one.field && [fieldName(one.field.split(".").pop()), ": "], fieldErrorText(one)]);
+}
+
+// The loan as it is requested: the amount is in hryvnias, the term in months.
+export function loanFacts({ amount, term }) {
+  return [
+    [t("field.amount"), amount && isolate(formatAmount(amount, "UAH"))],
+    [t("field.term"), term && t("term.months", { n: term })],
+  ];
 }
 
 // The pairs of names and values that have a value, as a list.

@@ -2,7 +2,7 @@
 
 import { append, el, fill } from "./dom.js";
 import { help } from "./shortcuts.js";
-import { LANGUAGES, currentLanguage, t } from "./words.js";
+import { LANGUAGES, currentLanguage, formatOffset, t, timeZone } from "./words.js";
 
 const NOTICE = 8000; // milliseconds
 
@@ -32,6 +32,7 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
       ),
     ),
     main,
+    isLoggedIn && el("footer", { class: "muted small" }, t("time.zone", { zone: timeZone(), offset: formatOffset(new Date()) })),
   );
   return main;
 }

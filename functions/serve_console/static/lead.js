@@ -6,7 +6,7 @@ import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, knownPartners, partnerName } from "./partners.js";
-import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, namedErrors, outcomeName, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
+import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, loanFacts, namedErrors, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
@@ -105,8 +105,7 @@ function person(lead, revealed, reveal) {
     lead.erased_at && el("p", {}, phrase("lead.erased_at", { time: time(lead.erased_at) })),
     facts([
       ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && isolate(value)]),
-      [t("field.amount"), shown.loan?.amount && isolate(shown.loan.amount)],
-      [t("field.term"), shown.loan?.term && isolate(shown.loan.term)],
+      ...loanFacts(shown.loan ?? {}),
       ...Object.entries({ ...shown.trading, ...shown.consent }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
     marketing(shown),
@@ -142,7 +141,7 @@ function deliveries(lead, done) {
     el("h2", { id: "deliveries-heading", tabindex: "-1", "data-key": "deliveries" }, t("lead.deliveries")),
     lead.fetch && lead.fetch.state !== "fetched" && el("article", { class: `card${lead.fetch.state === "failed" ? " stuck bad" : ""}` },
       el("p", {}, t(`lead.fetch.${lead.fetch.state}`)),
-      lead.fetch.last_error && el("p", { class: "error" }, errorExplained(lastError(lead.fetch))),
+      lead.fetch.last_error && errorExplained(lastError(lead.fetch), "fetch"),
       lead.fetch.next_attempt_at && el("p", { class: "muted small" }, t("delivery.next"), ": ", time(lead.fetch.next_attempt_at))),
     lead.status === "incomplete" && el("article", { class: "card stuck warn" },
       el("p", {}, el("strong", {}, t("explanation.incomplete"))),
@@ -169,12 +168,12 @@ function card(lead, partner, delivery, done) {
     el("div", { class: "heading" }, el("h3", {}, isolate(partnerName(partner))), deliveryPill(delivery)),
     el("div", { class: "advice" },
       el("p", {}, el("strong", {}, wait ?? text("explanation"))),
-      delivery.last_error && el("p", { class: "error" }, errorExplained(lastError(delivery))),
+      delivery.last_error && errorExplained(lastError(delivery), partner),
       el("p", {}, text("advice")),
       actions.length > 0 && el("div", { class: "buttons" }, actions),
     ),
     facts([
-      [t("delivery.status"), delivery.partner_status && [isolate(delivery.partner_status), delivery.outcome && [" (", outcomeName(delivery.outcome), ")"]]],
+      [t("delivery.status"), delivery.partner_status && isolate(delivery.partner_status)],
       [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && isolate(delivery.deal_id ?? delivery.account_uuid)],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
@@ -209,7 +208,7 @@ function messages(lead, revealed, done) {
       return el("li", {},
         el("div", { class: "heading" }, el("strong", {}, message.kind === "operator" ? t("message.operator") : isolate(message.subject)), pill(message.state, "message")),
         text && el("p", {}, isolate(text, { lines: true })),
-        message.last_error && el("p", { class: "error" }, errorExplained(lastError(message))),
+        message.last_error && errorExplained(lastError(message), message.message_id),
         el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
       );
     })),
@@ -224,7 +223,7 @@ function feedback(lead, done) {
     el("ul", {}, lead.feedback.toReversed().map((postback) =>
       el("li", {},
         el("div", { class: "heading" }, el("strong", {}, isolate(`${postback.tracker}: ${postback.status}`)), pill(postback.state, "postback")),
-        postback.last_error && el("p", { class: "error" }, errorExplained(lastError(postback))),
+        postback.last_error && errorExplained(lastError(postback), postback.event_id),
         el("p", { class: "muted small" }, time(postback.accepted_at ?? postback.created_at)),
         canResend(postback) && el("button", { type: "button", "data-key": `resend-${postback.event_id}`, class: "quiet", onclick: () => resendPostback(lead.lead_id, postback, done) }, t("postback_resend.open")),
       ),

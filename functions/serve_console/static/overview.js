@@ -82,7 +82,7 @@ function drawCharts(figures, funnel, partner, signal) {
   const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value })}`;
   const states = sum(figures.counts, (one) => one.state);
   const inOrder = new Map(STATES.filter((state) => states.has(state)).map((state) => [state, states.get(state)]));
-  const tones = { unknown: "bad", failed: "bad", rejected: "warn", closed: "good" };
+  const tones = { unknown: "bad", failed: "bad", rejected: "warn" };
   return [
     byDay(figures, signal),
     funnel,

@@ -2,8 +2,8 @@
 
 import { el, isolate } from "./dom.js";
 import { partnerName, partnerNames } from "./partners.js";
-import { fieldNames, leadLink, meaningOf, outcomeName, time, toneOfOutcome, waitReason } from "./labels.js";
-import { hasText, phrase, t } from "./words.js";
+import { fieldNames, leadLink, meaningOf, pill, technical, time, toneOfOutcome, waitReason } from "./labels.js";
+import { formatAmount, hasText, phrase, t } from "./words.js";
 
 const TONES = {
   submitted: "good", message_sent: "good", postback_accepted: "good", resolved: "good",
@@ -21,7 +21,11 @@ export function renderEntry(entry) {
   const values = { partner: entry.partner ? partnerName(entry.partner) : "" };
   const what = hasText(`timeline.${entry.what}`) ? phrase(`timeline.${entry.what}`, values) : [isolate(entry.what)];
   const more = detail(entry);
-  return [el("span", { class: "what" }, what), more && [" – ", el("span", { class: "detail" }, more)]];
+  const { error_code: code } = entry.data ?? {};
+  return [
+    el("span", { class: "what" }, what), more && [" – ", el("span", { class: "detail" }, more)],
+    code && meaningOf(code, entry.data) && technical(entry.detail, code, `${entry.at}-${entry.what}`),
+  ];
 }
 
 // The details in words; the entry's own text if it has no data or its error code is not translated.
@@ -46,17 +50,17 @@ const FACTS = [
   ["kind", (kind) => ({ operator: t("message.operator"), crm_note: t("detail.crm_note") })[kind]],
   ["tracker", labelled("tracker")],
   ["template_id", labelled("template")],
-  ["status", (status, { outcome }) => [isolate(status), outcome && [" (", outcomeName(outcome), ")"]]],
+  ["status", (status, { outcome }) => [isolate(status), outcome && [" ", pill(outcome, "outcome")]]],
   ["type", isolate],
   ["offer_name", isolate],
-  ["price", (price, { currency }) => isolate([price, currency].filter(Boolean).join(" "))],
+  ["price", (price, { currency }) => isolate(formatAmount(String(price), currency))],
   ["attempt", labelled("attempt")],
   ["deal_id", labelled("deal")],
   ["account_uuid", labelled("account")],
   ["outcome", (outcome) => outcome === "not_created" && t("detail.not_created")],
   ["previous", (previous) => phrase("detail.previous", { value: el("span", {}, facts(previous)) })],
   ["step", (step) => (hasText(`step.${step}`) ? t(`step.${step}`) : isolate(step))],
-  ["error_code", (code, data) => [meaningOf(code, data), data.http_status && ` (HTTP ${data.http_status})`]],
+  ["error_code", meaningOf],
   ["warning_code", meaningOf],
   ["offer", labelled("offer")],
   ["lead_id", (id, { error_code: code }) => code !== "already_linked" && phrase("detail.lead", { value: leadLink(id) })],

@@ -13,6 +13,9 @@ export default {
   close: "Close",
   loading: "Loading…",
   "time.just_now": "just now",
+  "time.zone": "Times are in the time zone of your browser: {zone} ({offset}).",
+  "term.months": { one: "{n} month", other: "{n} months" },
+  technical: "Technical details",
   "not_found.title": "Page not found",
 
   "login.title": "Operator console",
@@ -35,6 +38,8 @@ export default {
   "problem.conflict": "Another operator has changed this. Your change was not saved. Close this window and check the current state.",
   "problem.in-progress": "It is being sent right now. Try again in a minute.",
   "problem.unknown-lead": "This lead does not exist.",
+  "problem.unknown-message": "This message does not exist.",
+  "problem.unknown-postback": "This postback does not exist.",
   "problem.unknown-queue": "This queue does not exist.",
   "problem.unknown-source": "This source is not configured.",
   "problem.unknown-partner": "This partner is not configured.",

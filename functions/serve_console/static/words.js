@@ -81,6 +81,26 @@ export function formatShort(text) {
   return new Intl.DateTimeFormat(locale, style).format(at);
 }
 
+// The zone of the times that are shown: its name, and its offset at a moment.
+export function timeZone() {
+  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+export function formatOffset(text) {
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) return "";
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(at);
+  return parts.find(({ type }) => type === "timeZoneName").value;
+}
+
+// A decimal text with its currency. It is never rounded, because a number would lose digits of a long one.
+export function formatAmount(text, currency) {
+  if (!/^\d+(\.\d{1,2})?$/.test(text) || !/^[A-Z]{3}$/.test(currency)) return [text, currency].filter(Boolean).join(" ");
+  const decimals = /\.0*$|^\d+$/.test(text) ? 0 : 2;
+  const style = { style: "currency", currency, currencyDisplay: "narrowSymbol", minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  return new Intl.NumberFormat(locale, style).format(text);
+}
+
 export function formatDay(text, style = { day: "numeric", month: "short" }) {
   return new Intl.DateTimeFormat(locale, { ...style, timeZone: "UTC" }).format(new Date(`${text}T00:00:00Z`));
 }

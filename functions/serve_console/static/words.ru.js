@@ -13,6 +13,9 @@ export default {
   close: "Закрыть",
   loading: "Загрузка…",
   "time.just_now": "только что",
+  "time.zone": "Время указано в часовом поясе вашего браузера: {zone} ({offset}).",
+  "term.months": { one: "{n} месяц", few: "{n} месяца", many: "{n} месяцев", other: "{n} месяца" },
+  technical: "Технические подробности",
   "not_found.title": "Страница не найдена",
 
   "login.title": "Консоль оператора",
@@ -35,6 +38,8 @@ export default {
   "problem.conflict": "Тем временем кто-то другой уже это изменил. Ваше изменение не сохранено. Закройте это окно и проверьте текущее состояние.",
   "problem.in-progress": "Уже отправляется. Попробуйте через минуту.",
   "problem.unknown-lead": "Такого лида нет.",
+  "problem.unknown-message": "Такого сообщения нет.",
+  "problem.unknown-postback": "Такого постбека нет.",
   "problem.unknown-queue": "Такой очереди нет.",
   "problem.unknown-source": "Такого источника нет в конфигурации.",
   "problem.unknown-partner": "Такого партнёра нет в конфигурации.",

@@ -13,6 +13,9 @@ export default {
   close: "Закрити",
   loading: "Завантаження…",
   "time.just_now": "щойно",
+  "time.zone": "Час указано в часовому поясі вашого браузера: {zone} ({offset}).",
+  "term.months": { one: "{n} місяць", few: "{n} місяці", many: "{n} місяців", other: "{n} місяця" },
+  technical: "Технічні подробиці",
   "not_found.title": "Сторінку не знайдено",
 
   "login.title": "Консоль оператора",
@@ -35,6 +38,8 @@ export default {
   "problem.conflict": "Тим часом хтось інший уже це змінив. Вашу зміну не збережено. Закрийте це вікно й перевірте поточний стан.",
   "problem.in-progress": "Уже надсилається. Спробуйте за хвилину.",
   "problem.unknown-lead": "Такого ліда немає.",
+  "problem.unknown-message": "Такого повідомлення немає.",
+  "problem.unknown-postback": "Такого постбека немає.",
   "problem.unknown-queue": "Такої черги немає.",
   "problem.unknown-source": "Такого джерела немає в конфігурації.",
   "problem.unknown-partner": "Такого партнера немає в конфігурації.",

@@ -227,3 +227,15 @@ def test_every_state_field_step_and_error_is_translated() -> None:
     steps = set(re.findall(r'"?step"?[=:] ?"(\w+)"', code)) | {RECORD_ANSWER}
     assert {"submit", "send", "fetch", "publish", "schedule", "read", "record_answer"} <= steps
     assert {f"step.{step}" for step in steps} <= keys
+
+
+def test_every_problem_of_the_operators_api_is_translated() -> None:
+    api = ROOT / "layers" / "leadbridge" / "leadbridge" / "api"
+    not_for_operators = {"webhooks.py", "browsers.py"}
+    code = "".join(path.read_text(encoding="utf-8") for path in api.rglob("*.py") if path.name not in not_for_operators)
+    problems = {(slug, int(status)) for status, slug in re.findall(r'Problem\(\s*(\d+),\s*"([a-z-]+)"', code)}
+    assert {("conflict", 409), ("unknown-lead", 404), ("busy", 503)} <= problems
+    by_status = set(map(int, re.findall(r"case (\d+): return t", (STATIC / "api.js").read_text(encoding="utf-8"))))
+    assert {400, 401, 422, 429} <= by_status
+    unknown = {slug for slug, status in problems if status < 500 and status not in by_status}
+    assert {f"problem.{slug}" for slug in unknown - {"unknown-route"}} <= words("en").keys()
