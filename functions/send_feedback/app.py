@@ -14,6 +14,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.batch import ids_in, process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import DeadLetterEnvironment, QueueEnvironment, SharedEnvironment, TableEnvironment
+from leadbridge.runtime.fair_share import FairShare
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send_dead_letter
 from leadbridge.services.dead_letters.bodies import failed_postback
@@ -35,6 +36,7 @@ environment = lru_cache(Environment.from_env)
 @lru_cache
 def sender() -> PostbackSender:
     """Wire the sender to this stack."""
+    trackers = {tracker for trackers in settings().feedback.values() for tracker in trackers}
     return PostbackSender(
         leads=LeadRepository(open_table()),
         ledger=PostbackRepository(open_table()),
@@ -42,6 +44,7 @@ def sender() -> PostbackSender:
         feedback=settings().feedback,
         clock=utc_now,
         dead_letter=lambda postback, error: send_dead_letter(failed_postback(postback, error)),
+        share=FairShare(utc_now) if len(trackers) > 1 else None,
     )
 
 

@@ -22,6 +22,7 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.batch import process_batch
 from leadbridge.runtime.budget import RECORDING_RESERVE, Budget, LambdaContext
 from leadbridge.runtime.environment import SharedEnvironment, TableEnvironment, json_variable
+from leadbridge.runtime.fair_share import FairShare
 from leadbridge.runtime.logs import logger, metrics
 from leadbridge.runtime.queues import send
 from leadbridge.services.dead_letters.bodies import failed_delivery, unrecorded_answer
@@ -53,21 +54,29 @@ def store() -> LeadRepository:
 
 
 @lru_cache
+def share() -> FairShare:
+    """Make what remembers the slow partners."""
+    return FairShare(utc_now)
+
+
+@lru_cache
 def submitter(partner: str) -> Submitter:
     """Wire the submitter of one partner to this stack. It is kept: its client caches the partner's token."""
-    client = client_of(partner)
+    client, partners = client_of(partner), settings().partners
+    is_alone = sum(one.kind == partners[partner].kind for one in partners.values()) == 1
     return Submitter(
         ledger=store(),
         partner=client,
         accounts=client if kind_of(partner).lost_reply is LostReply.LOOK_UP else None,
-        settings=settings().partners[partner],
+        settings=partners[partner],
         clock=utc_now,
         dead_letter=dead_letter,
         save_answer=save_answer,
         repeats=RepeatPolicy(ClaimRepository(open_table()), settings()),
         find_fallback=fallback_finder(settings()),
         find_warning=kind_of(partner).find_warning,
-        circuit=CircuitBreaker(partner, settings().partners[partner].circuit, PartnerStates(open_table()), utc_now),
+        circuit=CircuitBreaker(partner, partners[partner].circuit, PartnerStates(open_table()), utc_now),
+        share=None if is_alone else share(),
     )
 
 

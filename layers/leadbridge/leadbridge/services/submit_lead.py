@@ -44,6 +44,7 @@ from leadbridge.settings import self_check
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
     from leadbridge.domain.routing.intake import Refusal, Window
+    from leadbridge.runtime.fair_share import FairShare
     from leadbridge.services.ports.deliveries import PreviousLead, RepeatRules, SubmissionLedger, SubmissionPartner
     from leadbridge.services.submission.circuit import CircuitBreaker
 
@@ -56,6 +57,7 @@ class Submitter(SubmissionRecorder):
     person. `find_fallback` returns the partner that gets the lead after an outcome. `find_warning` returns what the
     partner does not get as the lead has it. `save_answer` stores a partner's answer in a dead letter if it cannot be
     written to the table. `circuit` counts the partner's failures; None if nothing opens its circuit.
+    `share` bounds what a slow partner takes from the others of its queue; None if there are no others.
     """
 
     ledger: SubmissionLedger
@@ -69,6 +71,7 @@ class Submitter(SubmissionRecorder):
     find_warning: Callable[[Any, Lead], ErrorInfo | None] = lambda _authorization, _lead: None
     save_answer: Callable[[Delivery, PartnerAnswer], None] | None = None
     circuit: CircuitBreaker | None = None
+    share: FairShare | None = None
     jitter: Callable[[], float] = random.random
 
     def process(self, lead_id: str, partner: str, budget: Budget) -> Result:
@@ -98,6 +101,17 @@ class Submitter(SubmissionRecorder):
             return self._wait_for_partner(delivery, now, wait)
         if not delivery.is_uncertain and (refusal := self._find_refusal(delivery, state.counts, now)) is not None:
             return self._refuse(delivery, lead, refusal, now)
+        if self.share is None:
+            return self._attempt_in_turn(delivery, lead, state, now, budget)
+        if (wait_for_share := self.share.wait(delivery.partner, delivery.waiting_since)) is not None:
+            return self._wait(wait_for_share)
+        with self.share.attempt(delivery.partner):
+            return self._attempt_in_turn(delivery, lead, state, now, budget)
+
+    def _attempt_in_turn(
+        self, delivery: Delivery, lead: Lead, state: PartnerState, now: datetime, budget: Budget
+    ) -> Result:
+        """Call the partner, unless another delivery is the probe of its circuit."""
         if self.circuit is None:
             return self._call_partner(end_wait(delivery, now), lead, state.counts, budget)
         permit = self.circuit.enter(state.circuit, budget)

@@ -24,6 +24,7 @@ from leadbridge.settings.sources import TrackerSettings
 
 if TYPE_CHECKING:
     from leadbridge.domain.lead import Lead
+    from leadbridge.runtime.fair_share import FairShare
     from leadbridge.services.ports.feedback import PostbackLedger, Tracker
     from leadbridge.services.ports.messages import Leads
 
@@ -37,7 +38,10 @@ RETRIES = RetryPolicy.model_construct(
 
 @dataclass(frozen=True)
 class PostbackSender(RetryingWorker[Postback, PostbackChange]):
-    """Sends postbacks. `feedback` is the configuration, by source and tracker."""
+    """Sends postbacks. `feedback` is the configuration, by source and tracker.
+
+    `share` bounds what a slow tracker takes from the others; None if there are no others.
+    """
 
     leads: Leads
     ledger: PostbackLedger
@@ -45,6 +49,7 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
     feedback: Mapping[str, Mapping[str, TrackerSettings]]
     clock: Clock
     dead_letter: Callable[[Postback, ErrorInfo], None]
+    share: FairShare | None = None
     jitter: Callable[[], float] = random.random
 
     waiting = Outcome.WAITING
@@ -87,7 +92,12 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
             return self._wait(max([wait, *waits]))
         if not budget.allows(self.tracker.seconds_per_postback):
             return self._wait()
-        return self._attempt(postback, lead, newer, budget)
+        if self.share is None:
+            return self._attempt(postback, lead, newer, budget)
+        if (wait_for_share := self.share.wait(postback.tracker, postback.waiting_since)) is not None:
+            return self._wait(wait_for_share)
+        with self.share.attempt(postback.tracker):
+            return self._attempt(postback, lead, newer, budget)
 
     def _attempt(self, postback: Postback, lead: Lead, newer: list[Postback], budget: Budget) -> Result:
         """Send a postback unless its delivery or the configuration says that it must not be sent."""
