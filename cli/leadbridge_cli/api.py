@@ -83,7 +83,8 @@ class Api:
             answer = transport.call(path[0], method, url, json=body, headers=headers, budget=budget)
         except Unknown as error:
             warning = "" if method == "GET" else MAY_BE_DONE
-            raise Failure(Code.NO_ANSWER, f"The API did not answer: {error.text}.{warning}") from error
+            text = f"The API at {self.url} did not answer: {error.text}.{warning}"
+            raise Failure(Code.NO_ANSWER, text, is_brief=True) from error
         except PartnerError as error:
             raise Failure(Code.NO_ANSWER, f"The API at {self.url}: {error.text}.") from error
         content = answer.json()
@@ -137,7 +138,7 @@ def _path_segment(text: str) -> str:
 
 
 def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
-    code = Code.REFUSED
+    code, is_brief = Code.REFUSED, status == 429 or status >= 500
     text = str(problem.get("detail") or problem.get("title") or problem.get("message") or "The API gives no reason.")
     match status:
         case 400 | 422:
@@ -165,4 +166,4 @@ def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
         for each in (errors if isinstance(errors, list) else [])[:MAX_ERRORS]
         if isinstance(each, dict)
     ]
-    return Failure(code, f"{text} {'; '.join(details)}".strip() + f" (HTTP {status})")
+    return Failure(code, f"{text} {'; '.join(details)}".strip() + f" (HTTP {status})", is_brief=is_brief)

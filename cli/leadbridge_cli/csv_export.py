@@ -1,28 +1,25 @@
-"""Leads as CSV: one line per delivery, no formulas. The file is written completely or not at all."""
+"""Leads as CSV. The API writes the lines; the file is written completely or not at all."""
 
-import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
 from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.output import Output, line
-from leadbridge_cli.paging import Page
-from leadbridge_cli.sanitize import for_spreadsheet, masked
 
-DELIVERY_FIELDS = (
-    *("state", "deal_id", "account_uuid", "partner_status", "outcome", "attempts", "submitted_at"),
-    *("last_error_code", "last_error"),
-)
-LEAD_FIELDS = ("lead_id", "source", "received_at", "status")
+BOM = "\ufeff"
 
 
-def export_to(output: Output, file: Path, pages: Iterable[Page], *, overwrite: bool, reveal: bool) -> None:
-    """Write all pages. Raises Failure if the file exists."""
+def export_to(
+    output: Output, file: Path, pages: Iterable[dict[str, Any]], *, overwrite: bool, bom: bool | None
+) -> None:
+    """Write all pages, as they come. By default a file begins with a byte order mark, and stdout does not.
+
+    Raises Failure if the file exists.
+    """
     to_stdout = str(file) == "-"
     if to_stdout and output.as_json:
         raise usage_error("stdout cannot hold both CSV and JSON. Give a file name, or omit --json.")
@@ -31,47 +28,14 @@ def export_to(output: Output, file: Path, pages: Iterable[Page], *, overwrite: b
         output.progress("leads") as advance,
         _stdout() if to_stdout else _temporary_file(file, overwrite=overwrite) as lines,
     ):
-        writer = csv.writer(lines, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-        fields = [name for names in sections().values() for name in names]
-        ids = [f"ids.{name}" for name in id_names()]
-        writer.writerow([*LEAD_FIELDS, *fields, "utm", *ids, "partner", *DELIVERY_FIELDS])
+        if bom or (bom is None and not to_stdout):
+            lines.write(BOM)
         for page in pages:
-            for lead in page.leads if reveal else masked(page.leads):
-                writer.writerows([*map(for_spreadsheet, row)] for row in rows_of(lead))
-            number += len(page.leads)
-            advance(len(page.leads))
+            lines.write(page["csv"])
+            number += page["leads"]
+            advance(page["leads"])
     if not to_stdout:
         output.answer({"file": str(file), "leads": number}, lambda: [line(f"{number} leads written to {file}.")])
-
-
-def rows_of(lead: dict[str, Any]) -> Iterator[list[object]]:
-    """Return the lead's lines: one per delivery, or one line if it has no delivery."""
-    read = [(lead.get(name) or {}, names) for name, names in sections().items()]
-    utm = "&".join(f"{name}={value}" for name, value in (lead.get("utm") or {}).items())
-    lead_values = [lead.get(name) for name in LEAD_FIELDS]
-    lead_values += [section.get(name) for section, names in read for name in names]
-    lead_values += [utm, *((lead.get("ids") or {}).get(name) for name in id_names())]
-    for partner, delivery in (lead.get("deliveries") or {"": {}}).items():
-        yield [*lead_values, partner, *(delivery.get(name) for name in DELIVERY_FIELDS)]
-
-
-@cache
-def sections() -> dict[str, tuple[str, ...]]:
-    """Return the fields of a lead by section, as the domain lists them."""
-    from leadbridge.domain.lead import field_paths
-
-    found: dict[str, tuple[str, ...]] = {}
-    for path in field_paths():
-        section, _, name = path.partition(".")
-        found[section] = (*found.get(section, ()), name)
-    return found
-
-
-def id_names() -> tuple[str, ...]:
-    """Return the names of a lead's ids, as the domain lists them."""
-    from leadbridge.domain.acceptance.ids import IDS
-
-    return IDS
 
 
 @contextmanager
@@ -86,7 +50,7 @@ def _temporary_file(file: Path, *, overwrite: bool) -> Iterator[TextIO]:
         raise Failure(Code.CONFLICT, f"{file} exists. Use --overwrite to replace it.")
     draft = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
-        with open(draft, "x", encoding="utf-8-sig", newline="", opener=_private) as lines:
+        with open(draft, "x", encoding="utf-8", newline="", opener=_private) as lines:
             yield lines
         if overwrite:
             draft.replace(file)

@@ -17,12 +17,13 @@ class Code(IntEnum):
 
 
 class Failure(Exception):
-    """A failed command. `text` is one line for the operator, without secrets."""
+    """A failed command. `text` is one line for the operator, without secrets. `is_brief`: it may work in a moment."""
 
-    def __init__(self, code: Code, text: str) -> None:
+    def __init__(self, code: Code, text: str, *, is_brief: bool = False) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.is_brief = is_brief
 
 
 def usage_error(text: str) -> Failure:

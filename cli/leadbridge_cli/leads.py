@@ -9,10 +9,9 @@ import typer
 
 from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.exit_codes import not_found, usage_error
-from leadbridge_cli.options import Reveal, Yes, command, group
+from leadbridge_cli.options import Reveal, Separator, Separators, Yes, command, group
 from leadbridge_cli.output import Output, Renderable, entry_details, error_meaning, flatten, line, problem_table, table
-from leadbridge_cli.paging import LeadQuery, iter_pages
-from leadbridge_cli.sanitize import masked
+from leadbridge_cli.paging import LeadQuery, Source, iter_pages, read_filters
 
 app = group("leads", "Leads: list, show, export, correct, send, retry, resolve, check, erase.")
 
@@ -20,44 +19,30 @@ LeadId = Annotated[str, typer.Argument(help="Id of the lead, ld_…")]
 Partner = Annotated[
     str | None, typer.Option("--partner", help="Partner of the delivery. Required if the lead has several deliveries.")
 ]
-Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state, such as failed or incomplete.")]
-Outcome = Annotated[
-    str | None, typer.Option("--outcome", help="Only leads with this outcome at a partner, such as issued or declined.")
-]
-Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
-OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
-Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
-Attention = Annotated[bool, typer.Option("--attention", help="Only leads whose partner no longer confirms the id.")]
 
 
-@command(app, "list", resolve_api)
+@command(app, "list", resolve_api, read_filters)
 def list_leads(
     output: Output,
     api: Api,
-    status: Status = None,
-    outcome: Outcome = None,
-    source: Source = None,
-    partner: OfPartner = None,
-    phone: Phone = None,
-    attention: Attention = False,
+    wanted: LeadQuery,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Number of leads; ignored with --all.")] = 25,
     cursor: Annotated[str | None, typer.Option(help="Cursor of the page before.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Fetch all pages.")] = False,
     reveal: Reveal = False,
 ) -> None:
     """List leads, newest first."""
-    wanted = LeadQuery(status, source, partner, phone, attention=attention, outcome=outcome, masked=not reveal)
+    masked = None if reveal else "true"
+    leads: list[dict[str, Any]] = []
     if every:
         with output.progress("leads") as advance:
-            leads = []
-            for page in iter_pages(api, wanted, cursor):
-                leads += page.leads
-                cursor = page.cursor
-                advance(len(page.leads))
+            for page in iter_pages(api, wanted, cursor, masked=masked):
+                leads += page["leads"]
+                cursor = page["cursor"]
+                advance(len(page["leads"]))
     else:
-        found = api.get("leads", **wanted.query, limit=limit, cursor=cursor)
+        found = api.get("leads", **wanted.query, masked=masked, limit=limit, cursor=cursor)
         leads, cursor = list(found["leads"]), found["cursor"]
-    leads = leads if reveal else masked(leads)
     output.answer({"leads": leads, "cursor": cursor}, lambda: [_render_leads(leads)])
     if cursor is not None and not output.as_json:
         output.note(f"There are more leads. Use --all, or --cursor {cursor}")
@@ -66,7 +51,7 @@ def list_leads(
 @command(app, "show", resolve_api)
 def show(output: Output, api: Api, lead_id: LeadId, reveal: Reveal = False) -> None:
     """Show a lead: the person, the deliveries, the timeline. The timeline records --reveal."""
-    lead = api.post("leads", lead_id, "reveal") if reveal else masked(_lead(api, lead_id))
+    lead = api.post("leads", lead_id, "reveal") if reveal else _lead(api, lead_id)
     output.answer(lead, lambda: _render_lead(lead))
 
 
@@ -262,24 +247,30 @@ def erase(output: Output, api: Api, lead_id: LeadId, yes: Yes = False) -> None:
     )
 
 
-@command(app, "export", resolve_api)
+@command(app, "export", resolve_api, read_filters)
 def export(
     output: Output,
     api: Api,
+    wanted: LeadQuery,
     file: Annotated[Path, typer.Argument(help="CSV file to write; - writes to stdout.")],
-    status: Status = None,
-    outcome: Outcome = None,
-    source: Source = None,
-    partner: OfPartner = None,
-    phone: Phone = None,
+    separator: Separator = Separators.COMMA,
+    zone: Annotated[
+        str | None, typer.Option("--zone", help="Time zone of the times, such as Europe/Kyiv. Default: UTC, RFC 3339.")
+    ] = None,
+    bom: Annotated[
+        bool | None,
+        typer.Option("--bom/--no-bom", help="Begin with a byte order mark, by which Excel recognizes UTF-8."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
     reveal: Reveal = False,
 ) -> None:
-    """Write leads to a CSV file without formulas, one line per delivery."""
+    """Write leads to a CSV file without formulas, one line per delivery. The console exports the same columns."""
     from leadbridge_cli.csv_export import export_to
 
-    wanted = LeadQuery(status, source, partner, phone, outcome=outcome, masked=not reveal)
-    export_to(output, file, iter_pages(api, wanted), overwrite=overwrite, reveal=reveal)
+    masked = None if reveal else "true"
+    export = ("exports", "leads")
+    pages = iter_pages(api, wanted, path=export, masked=masked, separator=separator.value, zone=zone)
+    export_to(output, file, pages, overwrite=overwrite, bom=bom)
 
 
 def _lead(api: Api, lead_id: str) -> dict[str, Any]:

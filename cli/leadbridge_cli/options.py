@@ -5,6 +5,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,23 @@ from leadbridge_cli.sanitize import sanitize
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show phones, e-mails and tax numbers in full.")]
+
+
+class Separators(StrEnum):
+    """What separates the columns of CSV."""
+
+    COMMA = "comma"
+    SEMICOLON = "semicolon"
+
+    @property
+    def character(self) -> str:
+        """Return the character."""
+        return ";" if self is Separators.SEMICOLON else ","
+
+
+Separator = Annotated[
+    Separators, typer.Option("--separator", help="Column separator. Excel in Ukrainian or Russian needs semicolons.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -25,26 +43,27 @@ def group(name: str, text: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, target: Callable[..., Any] | None = None
+    app: typer.Typer, name: str, *targets: Callable[..., Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command.
 
-    Its first parameter is an Output; with `target`, the second is what `target` returns. The parameters of `target`
-    become options of the command. A Failure is printed as one line on stderr and sets the exit code.
+    Its first parameter is an Output; the next ones are what `targets` return. The parameters of the targets become
+    options of the command. A Failure is printed as one line on stderr and sets the exit code.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function).parameters.values())[1 if target is None else 2 :]
-        target_parameters = list(inspect.signature(target).parameters.values()) if target else []
+        own = list(inspect.signature(function).parameters.values())[1 + len(targets) :]
+        asked = [(target, inspect.signature(target).parameters.values()) for target in reversed(targets)]
         ending = inspect.signature(_output).parameters.values()
-        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *target_parameters, *ending)]
+        all_of_them = (*own, *(each for _, parameters in asked for each in parameters), *ending)
+        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in all_of_them]
 
         @functools.wraps(function)
         def run(**given: Any) -> None:
             output = _output(**{each.name: given.pop(each.name) for each in ending})
-            target_options = {each.name: given.pop(each.name) for each in target_parameters}
+            options = [(target, {each.name: given.pop(each.name) for each in asked_for}) for target, asked_for in asked]
             with edge(output):
-                function(output, *(() if target is None else (target(**target_options),)), **given)
+                function(output, *(target(**values) for target, values in reversed(options)), **given)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -5,10 +5,7 @@ import re
 import unicodedata
 from typing import Any
 
-PRIVATE = frozenset({"phone", "tax_number", "telephone", "email"})
-ANSWERS = frozenset({"answers", "newer_answers"})  # of a form: any of them may identify the person
-MASK = "***"
-SHOWN_DIGITS = 2
+NAMES = {"telephone": "phone"}  # Leeloo's names of masked fields that differ from a lead's
 STARTS_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
 # Unicode categories that control a terminal, hide or reorder text, or are not text.
@@ -36,29 +33,19 @@ def for_spreadsheet(value: object) -> str:
 
 
 def masked(value: Any) -> Any:
-    """Return the document with all phones, e-mails, tax numbers and answers of a form masked."""
+    """Return the document with all phones, e-mails and tax numbers masked, as the API masks them."""
+    from leadbridge.api.masking import MASKS
+
+    def member(key: str, each: Any) -> Any:
+        mask = MASKS.get(NAMES.get(key, key))
+        return mask(str(each)) if mask is not None and isinstance(each, str | int) and each != "" else masked(each)
+
     match value:
         case dict():
-            return {key: _masked_member(key, each) for key, each in value.items()}
+            return {key: member(key, each) for key, each in value.items()}
         case list() | tuple():
             return [masked(each) for each in value]
     return value
-
-
-def _masked_member(key: str, value: Any) -> Any:
-    if key in ANSWERS and isinstance(value, dict):
-        return dict.fromkeys(value, MASK)
-    return _hidden(value) if key in PRIVATE else masked(value)
-
-
-def _hidden(value: Any) -> Any:
-    if not isinstance(value, str | int) or value == "":
-        return value
-    text = str(value)
-    if "@" in text:
-        return f"{MASK}@{text.rpartition('@')[2]}"
-    shown = text[-SHOWN_DIGITS:] if len(text) > 2 * SHOWN_DIGITS else ""
-    return f"{MASK}{shown}"
 
 
 def _visible(character: str) -> str:

@@ -29,7 +29,7 @@ class Selection:
         """Yield the leads, newest first, without those that have a delivery to the target. Raises Failure."""
         wanted = LeadQuery(status=self.status, source=self.source, partner=self.partner)
         for page in iter_pages(api, wanted):
-            for lead in page.leads:
+            for lead in page["leads"]:
                 if datetime.fromisoformat(lead["received_at"]) < self.since:
                     return
                 deliveries = lead.get("deliveries") or {}

@@ -11,7 +11,7 @@ import typer
 
 from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.exit_codes import usage_error
-from leadbridge_cli.options import command
+from leadbridge_cli.options import Separator, Separators, command
 from leadbridge_cli.output import Output, Renderable, line, table
 from leadbridge_cli.sanitize import for_spreadsheet
 
@@ -43,6 +43,7 @@ def show_stats(
         typer.Option(help="Count by outcome, or show the way from received to issued by campaign, source or partner."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write the rows of --by as CSV to stdout.")] = False,
+    separator: Separator = Separators.COMMA,
 ) -> None:
     """Count leads by day, deliveries by state, incomplete leads by problem. Default: the last 30 days."""
     if as_csv and (by is None or output.as_json):
@@ -50,7 +51,7 @@ def show_stats(
     grouped = by.value if by in {Grouping.OUTCOME, Grouping.CAMPAIGN} else None
     stats = api.get("stats", **{"from": first, "to": last, "by": grouped})
     if as_csv and by is not None:
-        writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+        writer = csv.writer(sys.stdout, delimiter=separator.character, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
         writer.writerows([*map(for_spreadsheet, row)] for row in csv_rows(stats, by))
         return
     output.answer(stats, lambda: _render(stats, by))

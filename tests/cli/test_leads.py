@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
+from leadbridge_cli.csv_export import export_to
+from leadbridge_cli.output import Output
 from quality.testkit.cli.gateway import problem
 from quality.testkit.cli.terminal import LEAD, MINUTE, Terminal, run
 from quality.testkit.counted_lives import move
@@ -41,8 +44,8 @@ EACH = [
 
 def test_the_list_hides_phones_and_tax_numbers_by_default(terminal: Terminal) -> None:
     [shown] = terminal.run("leads", "list", "--json").json["leads"]
-    assert (shown["lead_id"], shown["person"]["phone"]) == (ID, "***01")
-    assert (shown["person"]["tax_number"], shown["person"]["email"]) == ("***00", "***@example.com")
+    assert (shown["lead_id"], shown["person"]["phone"]) == (ID, "+38050•••01")
+    assert (shown["person"]["tax_number"], shown["person"]["email"]) == ("•••00", "o•••@example.com")
     assert "masked=true" in terminal.gateway.asked[-1][1], "the API does not send what is not shown"
     [whole] = terminal.run("leads", "list", "--json", "--reveal").json["leads"]
     assert (whole["person"]["phone"], whole["person"]["tax_number"]) == ("+380500000001", "3068208400")
@@ -82,7 +85,7 @@ def test_a_lead_is_shown_whole(terminal: Terminal) -> None:
     shown = terminal.run("leads", "show", ID, "--json").json
     assert [entry["what"] for entry in shown["timeline"]] == ["received"]
     drawn = terminal.run("leads", "show", ID).out
-    for text in ("leadleader", "timeline", "Прикладенко", "***01"):
+    for text in ("leadleader", "timeline", "Прикладенко", "+38050•••01"):
         assert text in drawn
 
 
@@ -316,12 +319,13 @@ def test_an_export_is_whole_private_and_replaces_nothing_unasked(terminal: Termi
     file = Path("leads.csv")
     assert file.stat().st_mode & 0o777 == 0o600
     [row] = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
-    assert (row["lead_id"], row["phone"], row["partner"], row["state"]) == (ID, "***01", "leadleader", "failed")
+    names = ("lead_id", "person.phone", "partner", "state")
+    assert [row[name] for name in names] == [ID, "'+38050•••01", "leadleader", "failed"]
     again = terminal.run("leads", "export", "leads.csv")
     assert (again.code, "--overwrite" in again.failure) == (4, True)
     assert terminal.run("leads", "export", "leads.csv", "--overwrite", "--reveal").code == 0
     [row] = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
-    assert row["phone"] == "'+380500000001"
+    assert row["person.phone"] == "'+380500000001"
     assert [*Path().iterdir()] == [file]
 
 
@@ -332,17 +336,57 @@ def test_an_export_has_a_column_for_each_id(terminal: Terminal) -> None:
     rows = {row["lead_id"]: row for row in csv.DictReader(io.StringIO(said.out))}
     row = rows[lead(2).lead_id]
     assert {name: row[f"ids.{name}"] for name in IDS if row[f"ids.{name}"]} == {**ids, "sub1": "'=team"}
-    assert row["click_id"] == ""
     said = terminal.run("leads", "export", "-")
     assert "Cj0KCQ" not in said.out
     assert terminal.run("leads", "show", lead(2).lead_id, "--json", "--reveal").json["ids"] == ids
 
 
-def test_an_export_that_fails_leaves_nothing(terminal: Terminal) -> None:
+def test_an_export_that_fails_leaves_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadbridge_cli.paging.PAUSES", (0, 0))
     terminal.gateway.canned = problem(500, "Something failed on our side. Please try again.")
     assert terminal.run("leads", "export", "leads.csv").code == 1
+    assert len(terminal.gateway.asked) == 3, "the page is requested again, though not for ever"
     assert [*Path().iterdir()] == []
     assert terminal.run("leads", "export", "nowhere/leads.csv").code == 3
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_export_survives_a_brief_failure(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    for number in range(2, 4):
+        terminal.store.accept(lead(number), phone_hash=None)
+    monkeypatch.setattr("leadbridge_cli.paging.PAUSES", (0, 0))
+    monkeypatch.setattr("leadbridge_cli.paging.PAGE_SIZE", 1)
+
+    def fail_twice() -> None:
+        is_failing = len(terminal.gateway.asked) in {2, 3}
+        terminal.gateway.canned = problem(status, "x") if is_failing else None
+
+    terminal.gateway.before = fail_twice
+    assert terminal.run("leads", "export", "leads.csv", "--json").json["leads"] == 3
+    rows = [*csv.DictReader(io.StringIO(Path("leads.csv").read_text("utf-8-sig"), newline=""))]
+    assert len({row["lead_id"] for row in rows}) == len(rows) == 3
+
+
+def test_an_export_of_many_leads_keeps_no_page() -> None:
+    pages = ({"csv": "x" * 100_000, "leads": 100, "cursor": None} for _ in range(1_000))
+    tracemalloc.start()
+    export_to(Output(), Path("leads.csv"), pages, overwrite=False, bom=None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert Path("leads.csv").stat().st_size > 100_000_000
+    assert peak < 5_000_000
+
+
+def test_an_export_for_excel_is_in_columns_and_local_times(terminal: Terminal) -> None:
+    said = terminal.run("leads", "export", "leads.csv", "--separator", "semicolon", "--zone", "Europe/Kyiv")
+    assert said.code == 0
+    raw = Path("leads.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    [row] = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=";")
+    assert (row["received_at (Europe/Kyiv)"], row["loan.amount"]) == ("2026-03-01 14:00:00", "6000,00")
+    assert terminal.run("leads", "export", "-", "--bom").out.startswith("\ufeff")
+    assert not terminal.run("leads", "export", "-").out.startswith("\ufeff")
+    assert terminal.run("leads", "export", "x.csv", "--zone", "Mars/Base").code == 2
 
 
 def test_an_export_may_go_to_stdout_but_not_as_two_things(terminal: Terminal) -> None:

@@ -1,10 +1,7 @@
 """Whatever strangers have written is shown harmlessly: in a terminal, in JSON, in a spreadsheet, in an error."""
 
-import csv
-import io
 import json
 import unicodedata
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,17 +75,6 @@ def test_nothing_in_a_lead_acts_in_a_terminal(terminal: Terminal, value: str) ->
         assert {"[bold", ":boom:"} <= {*said[0].out.split()}
 
 
-@pytest.mark.parametrize("value", HOSTILE)
-def test_nothing_in_an_export_is_a_formula(terminal: Terminal, value: str) -> None:
-    canned(terminal, {"leads": [lead(value)], "cursor": None})
-    assert terminal.run("leads", "export", "leads.csv", "--reveal").code == 0
-    text = Path("leads.csv").read_bytes().decode("utf-8-sig")
-    rows = [*csv.reader(io.StringIO(text, newline=""))]
-    assert len(rows) == 2
-    assert not acts(text.replace("\r\n", "\n"))
-    assert not [cell for cell in rows[1] if cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d"))]
-
-
 @given(any_text())
 def test_any_text_is_harmless(text: str) -> None:
     assert not acts(sanitize(text))
@@ -109,7 +95,8 @@ def test_any_document_is_one_line_of_json(document: object) -> None:
 def test_what_is_masked_is_masked_everywhere() -> None:
     document = {"a": [{"phone": "+380500000001", "tax_number": 3068208400}], "phone": {"x": 1}, "b": ({"phone": ""},)}
     hidden = masked(document)
-    assert hidden == {"a": [{"phone": "***01", "tax_number": "***00"}], "phone": {"x": 1}, "b": [{"phone": ""}]}
-    assert masked({"phone": "12"}) == {"phone": "***"}
-    assert masked({"email": "olena@example.com"}) == {"email": "***@example.com"}
-    assert masked({"email": "no address"}) == {"email": "***ss"}
+    assert hidden == {"a": [{"phone": "+38050•••01", "tax_number": "•••00"}], "phone": {"x": 1}, "b": [{"phone": ""}]}
+    assert masked({"phone": "12"}) == {"phone": "12•••"}
+    assert masked({"email": "olena@example.com"}) == {"email": "o•••@example.com"}
+    assert masked({"telephone": "+380500000001"}) == {"telephone": "+38050•••01"}
+    assert masked({"email": "no address"}) == {"email": "•••"}

@@ -52,6 +52,7 @@ const id = encodeURIComponent;
 
 export const api = {
   leads: (query, signal, token) => request("GET", "leads", { query: { ...query, masked: "true" }, signal, token }),
+  exportLeads: (query, signal) => request("GET", "exports/leads", { query: { ...query, masked: "true" }, signal }),
   lead: (leadId, signal) => request("GET", `leads/${id(leadId)}`, { query: { masked: "true" }, signal }),
   reveal: (leadId) => request("POST", `leads/${id(leadId)}/reveal`),
   correct: (leadId, fields) => request("PATCH", `leads/${id(leadId)}`, { body: fields }),

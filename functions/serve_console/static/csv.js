@@ -1,59 +1,69 @@
-// The list as a CSV file. A spreadsheet reads every field as text, never as a formula.
+// Export of the list. The API writes the lines of CSV, so the console and the command have the same columns.
 
-import { api } from "./api.js";
+import { api, errorMessage } from "./api.js";
+import { confirm } from "./dialog.js";
+import { el, fill } from "./dom.js";
+import { language, phrase, t } from "./words.js";
 
-const COLUMNS = {
-  lead_id: (lead) => lead.lead_id,
-  received_at: (lead) => lead.received_at,
-  source: (lead) => lead.source,
-  status: (lead) => lead.status,
-  full_name: (lead) => lead.person?.full_name,
-  phone: (lead) => lead.person?.phone,
-  email: (lead) => lead.person?.email,
-  tax_number: (lead) => lead.person?.tax_number,
-  amount: (lead) => lead.loan?.amount,
-  term: (lead) => lead.loan?.term,
-  utm: (lead) => Object.entries(lead.utm ?? {}).map(([name, value]) => `${name}=${value}`).join("&"),
-  deliveries: (lead) => Object.entries(lead.deliveries).map(([partner, one]) => delivery(partner, one)).join("; "),
-  last_error_code: (lead) => Object.values(lead.deliveries).map((one) => one.last_error_code).filter(Boolean).join("; "),
-  last_error: (lead) => Object.values(lead.deliveries).map((one) => one.last_error).filter(Boolean).join("; "),
-};
 const PAGE = 100;
-export const MAX_LEADS = 10_000; // leads in one file
+const MAX_LEADS = 10_000; // leads in one file of the browser; the command has no limit
+const BOM = "\ufeff"; // by this Excel recognizes UTF-8
 
-function delivery(partner, { state, deal_id: deal, account_uuid: account, partner_status: status }) {
-  return [partner, state, deal ?? account, status].filter((part) => part !== null && part !== undefined).join(" ");
+// The button of the list; `query` returns the list's filters. It first asks for the format.
+export function exportButton(query, signal) {
+  const progress = el("span", { class: "muted", role: "status" });
+  const run = async (event) => {
+    const { target } = event;
+    const format = await askFormat();
+    if (!format) return;
+    target.disabled = true;
+    try {
+      const { parts, n, isCut } = await fetchAll({ ...query(), ...format }, signal, (count) => fill(progress, phrase("csv.progress", { n: count })));
+      download(`leads-${new Date().toISOString().slice(0, 10)}.csv`, [BOM, ...parts]);
+      fill(progress, t(isCut ? "csv.cut" : "csv.done", { n }));
+    } catch (error) {
+      if (!signal.aborted) fill(progress, errorMessage(error));
+    } finally {
+      target.disabled = false;
+    }
+  };
+  return el("div", { class: "export" }, progress, el("button", { type: "button", id: "export", onclick: run }, t("csv.export")));
 }
 
-// A quoted field. A value that a spreadsheet would calculate gets a leading apostrophe.
-export function field(value) {
-  const text = String(value ?? "");
-  const safe = /^\s*[=+\-@\t\r\n＝＋－＠]/.test(text) ? `'${text}` : text;
-  return `"${safe.replaceAll('"', '""')}"`;
-}
-
-// The ids that at least one of the leads has are columns, too.
-export function toCsv(leads) {
-  const ids = [...new Set(leads.flatMap((lead) => Object.keys(lead.ids ?? {})))];
-  const rows = leads.map((lead) => [...Object.values(COLUMNS).map((read) => read(lead)), ...ids.map((name) => lead.ids?.[name])].map(field));
-  return `\ufeff${[[...Object.keys(COLUMNS), ...ids.map((name) => `ids.${name}`)].map(field), ...rows].map((row) => row.join(",")).join("\r\n")}\r\n`;
+// Excel in Ukrainian and Russian opens columns only if semicolons separate them.
+function askFormat() {
+  const choice = (name, options) =>
+    el("p", {}, el("label", { for: `csv-${name}` }, t(`csv.${name}`)), el("select", { id: `csv-${name}`, name }, options.map(([value, text]) => el("option", { value }, text))));
+  const separators = ["comma", "semicolon"].map((one) => [one, t(`csv.${one}`)]);
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return confirm({
+    heading: t("csv.export"),
+    body: [
+      el("p", {}, t("csv.about")),
+      choice("separator", language === "en" ? separators : separators.toReversed()),
+      choice("zone", [...new Set([own, "UTC"])].map((zone) => [zone, zone])),
+    ],
+    label: t("csv.start"),
+    run: (form) => Object.fromEntries(form),
+  });
 }
 
 // Fetch all pages of a list. `onProgress` is called with the number of leads fetched so far.
-export async function fetchAll(query, signal, onProgress) {
-  const leads = [];
-  let cursor = null;
+async function fetchAll(query, signal, onProgress) {
+  const parts = [];
+  let [n, cursor] = [0, null];
   do {
-    const page = await api.leads({ ...query, limit: PAGE, cursor }, signal);
-    leads.push(...page.leads);
+    const page = await api.exportLeads({ ...query, limit: PAGE, cursor }, signal);
+    parts.push(page.csv);
+    n += page.leads;
     cursor = page.cursor;
-    onProgress(leads.length);
-  } while (cursor && leads.length < MAX_LEADS);
-  return leads;
+    onProgress(n);
+  } while (cursor && n < MAX_LEADS);
+  return { parts, n, isCut: cursor !== null };
 }
 
-export function download(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+function download(name, parts) {
+  const url = URL.createObjectURL(new Blob(parts, { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = url;
   link.download = name;

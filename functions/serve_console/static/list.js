@@ -1,13 +1,13 @@
 // The list of leads: newest first, filtered, page by page. New leads wait behind a button above the list.
 
 import { api, errorMessage } from "./api.js";
-import { download, fetchAll, toCsv } from "./csv.js";
+import { exportButton } from "./csv.js";
 import { append, el, fill, isolate } from "./dom.js";
 import { notify } from "./layout.js";
 import { knownPartners, knownSources, partnerName, partnerNames } from "./partners.js";
 import { OUTCOMES, STATES, leadPill, outcomeName, time, title, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
-import { formatShort, phrase, t } from "./words.js";
+import { formatShort, t } from "./words.js";
 
 const PAGE = 25;
 let kept = null; // the list as it was left, for the way back from a lead
@@ -213,22 +213,4 @@ function filterBar(filters, list, find) {
     choice("partner", partners.map((one) => option(one, partnerName(one)))),
     el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear")),
   );
-}
-
-function exportButton(query, signal) {
-  const progress = el("span", { class: "muted", role: "status" });
-  const run = async (event) => {
-    const { target } = event;
-    target.disabled = true;
-    try {
-      const leads = await fetchAll(query(), signal, (n) => fill(progress, phrase("csv.progress", { n })));
-      download(`leads-${new Date().toISOString().slice(0, 10)}.csv`, toCsv(leads));
-      fill(progress, t("csv.done", { n: leads.length }));
-    } catch (error) {
-      if (!signal.aborted) fill(progress, errorMessage(error));
-    } finally {
-      target.disabled = false;
-    }
-  };
-  return el("div", { class: "export" }, progress, el("button", { type: "button", id: "export", onclick: run }, t("csv.export")));
 }

@@ -15,7 +15,7 @@ IDENTIFYING_FIELDS = frozenset(
 
 def masked_person(person: dict[str, Any]) -> dict[str, Any]:
     """Mask a person. The name is not masked, so that operators can distinguish leads."""
-    return {name: _MASKS[name](value) if name in _MASKS else value for name, value in person.items()}
+    return {name: MASKS[name](value) if name in MASKS else value for name, value in person.items()}
 
 
 def masked_consent(consent: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _masked_email(email: str) -> str:
     return f"{name[:1]}{MASK}{at}{domain}" if at else MASK
 
 
-_MASKS: dict[str, Callable[[str], str]] = {
+MASKS: dict[str, Callable[[str], str]] = {
     "phone": _masked_phone,
     "tax_number": _masked_number,
     "email": _masked_email,

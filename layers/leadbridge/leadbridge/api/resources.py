@@ -84,6 +84,10 @@ class Resources:
         """The secrets of this stack."""
         return Secrets(aws.secrets_manager(), self.environment.secrets_prefix)
 
+    def index_key(self) -> str:
+        """Return the key of the hashes by which people are found."""
+        return str(self.secrets.get("index")["key"])
+
     @cached_property
     def stats(self) -> DailyStats:
         """The daily statistics."""
@@ -106,7 +110,7 @@ class Resources:
         from leadbridge.services.correct_lead import Corrector
         from leadbridge.storage.corrections import CorrectionRepository
 
-        key = self.secrets.get("index")["key"]
+        key = self.index_key()
         corrections = CorrectionRepository(self.table)
         return Corrector(self.leads, corrections, settings(), lambda value: keyed_hash(key, value), utc_now)
 

@@ -36,9 +36,9 @@ def last_that_fit[T](values: list[T], room: int = MAX_BYTES) -> list[T]:
     return first_that_fit(reversed(values), room)[::-1]
 
 
-def leads_that_fit(page: LeadPage, view: Callable[[Journey], LeadView]) -> tuple[list[LeadView], str | None]:
+def leads_that_fit[T](page: LeadPage, view: Callable[[Journey], T]) -> tuple[list[T], str | None]:
     """Return the leads of a page that fit, at least one, and the cursor of the next page."""
-    leads: list[LeadView] = []
+    leads: list[T] = []
     room = MAX_BYTES
     for journey, begins_here in zip(page.leads, page.cursors, strict=True):
         lead = view(journey)

@@ -1,8 +1,9 @@
-"""Leads: list, show, reveal, correct, erase."""
+"""Leads: list, export, show, reveal, correct, erase."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypedDict
 from uuid import uuid4
 
 from pydantic import Field, StrictBool, model_validator
@@ -13,7 +14,7 @@ from leadbridge.api.params import Flag, Limit, MaskedQuery, Phone
 from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
-from leadbridge.api.schemas import JourneyView, LeadView, journey_view, lead_view
+from leadbridge.api.schemas import Count, JourneyView, LeadView, journey_view, lead_view
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.fields.hashes import keyed_hash
@@ -23,6 +24,8 @@ from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.logs import count, logger
+from leadbridge.settings import settings
+from leadbridge.settings.sections import Zone
 from leadbridge.storage.queries.lead_list import LeadFilter
 
 MAX_FIELDS = 50  # of a section in a correction
@@ -45,6 +48,26 @@ class LeadsQuery(MaskedQuery):
     )
     limit: Limit = Field(25, description="The number of leads on a page.")
     cursor: str | None = Field(None, description="The `cursor` of the previous page.")
+
+    def filter(self, index_key: Callable[[], str]) -> LeadFilter:
+        """Return the leads to list. `index_key` returns the key of the hashes."""
+        return LeadFilter(
+            status=self.status,
+            source=self.source,
+            partner=self.partner,
+            phone_hash=keyed_hash(index_key(), self.phone) if self.phone else None,
+            needs_attention=self.attention,
+            outcome=self.outcome,
+        )
+
+
+class ExportQuery(LeadsQuery):
+    """The filters of the list, and the format of its export."""
+
+    separator: Literal["comma", "semicolon"] = Field(
+        "comma", description="What separates the columns. Excel in many languages needs semicolons."
+    )
+    zone: Zone | None = Field(None, description="The time zone of the times, such as `Europe/Kyiv`. Default: UTC.")
 
 
 class CorrectionRequest(Body):
@@ -72,6 +95,14 @@ class LeadsView(TypedDict):
     cursor: str | None
 
 
+class ExportView(TypedDict):
+    """A page of the list as lines of CSV. The first page begins with the line of the columns' names."""
+
+    csv: str
+    leads: Count
+    cursor: str | None
+
+
 class CorrectedLeadView(JourneyView):
     """A lead after a correction. `corrected` are the paths of the fields that have changed."""
 
@@ -81,19 +112,24 @@ class CorrectedLeadView(JourneyView):
 @route("GET", "/leads")
 def list_leads(request: ApiRequest, query: LeadsQuery) -> LeadsView:
     """List leads, newest first."""
-    secrets = request.resources.secrets
-    wanted = LeadFilter(
-        status=query.status,
-        source=query.source,
-        partner=query.partner,
-        phone_hash=keyed_hash(secrets.get("index")["key"], query.phone) if query.phone else None,
-        needs_attention=query.attention,
-        outcome=query.outcome,
-    )
-    page = request.resources.lead_list.page(wanted, query.limit, query.cursor)
+    page = request.resources.lead_list.page(query.filter(request.resources.index_key), query.limit, query.cursor)
     leads, cursor = leads_that_fit(page, lambda journey: lead_view(journey, masked=query.masked))
     logger.info("listed", leads=len(leads), operator=request.operator, masked=query.masked)
     return {"leads": leads, "cursor": cursor}
+
+
+@route("GET", "/exports/leads")
+def export_leads(request: ApiRequest, query: ExportQuery) -> ExportView:
+    """Return leads as CSV, newest first, one line per delivery. No cell is a formula."""
+    from leadbridge.api.lead_csv import LeadCsv, Separator
+
+    counted = (source.count_by for source in settings().sources.values())
+    lead_csv = LeadCsv(tuple(counted), Separator(query.separator), query.zone, query.masked)
+    page = request.resources.lead_list.page(query.filter(request.resources.index_key), query.limit, query.cursor)
+    leads, cursor = leads_that_fit(page, lead_csv.lines)
+    logger.info("exported", leads=len(leads), operator=request.operator, masked=query.masked)
+    header = "" if query.cursor else lead_csv.header()
+    return {"csv": header + "".join(leads), "leads": len(leads), "cursor": cursor}
 
 
 @route("GET", "/leads/{lead_id}")
