@@ -167,14 +167,6 @@ def test_a_token_that_is_taken_away_leads_back_to_the_login(open_console: Open, 
     expect(page.get_by_label("Operator token")).to_be_visible()
 
 
-def test_logging_out_forgets_the_token(open_console: Open, world: World) -> None:
-    page = open_console()
-    page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_label("Operator token")).to_be_visible()
-    assert page.evaluate("sessionStorage.getItem('leadbridge.token')") is None
-    assert page.evaluate("Object.keys(localStorage)") == []
-
-
 def test_the_second_of_two_operators_gets_a_conflict_and_sees_the_new_state(open_console: Open, world: World) -> None:
     one = world.add(1, State.UNKNOWN)
     olena, bohdan = (open_console(name, f"#/leads/{one.lead_id}") for name in ("olena", "bohdan"))

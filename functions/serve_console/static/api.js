@@ -1,9 +1,8 @@
 // The operators' API. URLs are relative to the page, so the console works under any stage of the API.
 
 import { fieldNames } from "./labels.js";
+import { session } from "./session.js";
 import { hasText, t } from "./words.js";
-
-const TOKEN = "leadbridge.token";
 
 export class ApiError extends Error {
   constructor(status, problem = {}) {
@@ -15,23 +14,15 @@ export class ApiError extends Error {
   }
 }
 
-export const session = {
-  get token() {
-    return sessionStorage.getItem(TOKEN);
-  },
-  start(token) {
-    sessionStorage.setItem(TOKEN, token);
-  },
-  end() {
-    sessionStorage.removeItem(TOKEN);
-  },
-};
-
 // Call a route and return its JSON. Throws ApiError; status 0 means that there was no response.
 export async function request(method, path, { query = {}, body, signal, token = session.token } = {}) {
   const parameters = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const search = parameters.length ? `?${new URLSearchParams(parameters)}` : "";
   const headers = { Authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
+  if (token === null) { // it has expired
+    dispatchEvent(new Event("leadbridge:unauthorized"));
+    throw new ApiError(401);
+  }
   let response;
   try {
     response = await fetch(`${path}${search}`, {
@@ -51,7 +42,7 @@ export async function request(method, path, { query = {}, body, signal, token = 
 const id = encodeURIComponent;
 
 export const api = {
-  leads: (query, signal, token) => request("GET", "leads", { query: { ...query, masked: "true" }, signal, token }),
+  leads: (query, signal) => request("GET", "leads", { query: { ...query, masked: "true" }, signal }),
   exportLeads: (query, signal) => request("GET", "exports/leads", { query: { ...query, masked: "true" }, signal }),
   lead: (leadId, signal) => request("GET", `leads/${id(leadId)}`, { query: { masked: "true" }, signal }),
   reveal: (leadId) => request("POST", `leads/${id(leadId)}/reveal`),
@@ -63,7 +54,7 @@ export const api = {
   resendPostback: (leadId, eventId) => request("POST", `leads/${id(leadId)}/feedback/${id(eventId)}/resend`, { body: { confirm: true } }),
   write: (leadId, text) => request("POST", "messages", { body: { lead_id: leadId, text } }),
   addPartner: (leadId, partner, confirm) => request("POST", `leads/${id(leadId)}/deliveries`, { body: confirm ? { partner, confirm: true } : { partner } }),
-  partners: (signal) => request("GET", "partners", { signal }),
+  partners: (signal, token) => request("GET", "partners", { signal, token }),
   pause: (partner, reason) => request("POST", `partners/${id(partner)}/pause`, { body: { reason } }),
   resume: (partner) => request("POST", `partners/${id(partner)}/resume`),
   route: (source, lead, signal) => request("POST", `sources/${id(source)}/route`, { body: lead, signal }),

@@ -1,9 +1,8 @@
 // Entry point: set the language, check the session, show the view that the URL names.
 
-import { session } from "./api.js";
 import { closeDialogs } from "./dialog.js";
 import { el, fill } from "./dom.js";
-import { markCurrent, notify, renderLayout } from "./layout.js";
+import { markCurrent, notify, renderLayout, showOperator } from "./layout.js";
 import { show as showLead } from "./lead.js";
 import { show as showDeadLetters } from "./dead_letters.js";
 import { reset as resetDryRun, show as showDryRun } from "./dry_run.js";
@@ -11,7 +10,8 @@ import { reset as resetList, show as showList } from "./list.js";
 import { show as showLogin } from "./login.js";
 import { reset as resetOverview, show as showOverview } from "./overview.js";
 import { show as showPartners } from "./partner_list.js";
-import { loadPartners } from "./partners.js";
+import { forgetPartners, loadPartners } from "./partners.js";
+import { session } from "./session.js";
 import { title } from "./labels.js";
 import { listen } from "./shortcuts.js";
 import { preferredLanguage, setLanguage, t } from "./words.js";
@@ -26,6 +26,7 @@ const ROUTES = [
 ];
 
 let current = new AbortController();
+let isLoggedIn = false;
 
 async function render({ keepFocus = false } = {}) {
   current.abort();
@@ -33,13 +34,15 @@ async function render({ keepFocus = false } = {}) {
   const { signal } = current;
   closeDialogs();
   const [path, search] = location.hash.replace(/^#\/?/, "").split("?");
-  const isLoggedIn = session.token !== null;
+  isLoggedIn = session.token !== null;
+  if (session.expiresAt !== null) expireAfter(session.expiresAt - Date.now(), signal);
   const main = renderLayout({ isLoggedIn, onLanguage: changeLanguage, onLogout: () => logOut() });
   markCurrent(path);
   const [match, view] = ROUTES.map(([pattern, view]) => [pattern.exec(path), view]).find(([match]) => match) ?? [];
   scrollTo(0, 0);
   if (isLoggedIn) await loadPartners(signal);
   if (signal.aborted) return;
+  showOperator(session.operator);
   try {
     if (!isLoggedIn) await showLogin(main, { signal, onLogin: () => render() });
     else if (view) await view(main, { signal, id: match[1], query: new URLSearchParams(search) });
@@ -63,8 +66,20 @@ async function changeLanguage(language) {
   document.getElementById("language")?.focus();
 }
 
-function logOut(text = t("login.logged_out")) {
+function expireAfter(milliseconds, signal) {
+  const timer = setTimeout(() => leave(t("login.expired")), milliseconds);
+  signal.addEventListener("abort", () => clearTimeout(timer));
+}
+
+function logOut() {
+  session.end({ isEverywhere: true });
+  leave(t("login.logged_out"));
+}
+
+// Show the log-in, and forget what the operator has seen.
+function leave(text) {
   session.end();
+  forgetPartners();
   resetList();
   resetOverview();
   resetDryRun();
@@ -74,7 +89,8 @@ function logOut(text = t("login.logged_out")) {
 
 history.scrollRestoration = "manual"; // a view is filled after it is shown
 addEventListener("hashchange", () => render());
-addEventListener("leadbridge:unauthorized", () => session.token !== null && logOut(t("login.token_expired")));
-await setLanguage(preferredLanguage());
+addEventListener("leadbridge:unauthorized", () => isLoggedIn && leave(t(session.token === null ? "login.expired" : "login.token_expired")));
+session.share(() => isLoggedIn && leave(t("login.logged_out")));
+await Promise.all([setLanguage(preferredLanguage()), session.takeOver()]);
 listen();
 await render();

@@ -1,6 +1,6 @@
 // The frame of every view: navigation, language, log-out, notices.
 
-import { append, el, fill } from "./dom.js";
+import { append, el, fill, isolate } from "./dom.js";
 import { help } from "./shortcuts.js";
 import { LANGUAGES, currentLanguage, formatOffset, t, timeZone } from "./words.js";
 
@@ -22,19 +22,39 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
       "header",
       {},
       el("a", { class: "brand", href: "#/" }, el("img", { src: icon(), alt: "", width: 26, height: 26 }), el("span", {}, "leadbridge")),
-      isLoggedIn && el("nav", { "aria-label": t("nav") }, links()),
+      isLoggedIn && menuButton(),
       el(
         "div",
-        { class: "tools" },
-        languages,
-        isLoggedIn && el("button", { type: "button", class: "quiet keyboard", onclick: help, "aria-label": t("help.title") }, "?"),
-        isLoggedIn && el("button", { type: "button", class: "quiet", id: "logout", onclick: onLogout }, t("logout")),
+        { class: isLoggedIn ? "menu" : "menu short", id: "menu" },
+        isLoggedIn && el("nav", { "aria-label": t("nav") }, links()),
+        el(
+          "div",
+          { class: "tools" },
+          el("span", { class: "operator muted", id: "operator-name" }),
+          languages,
+          isLoggedIn && el("button", { type: "button", class: "quiet keyboard", onclick: help, "aria-label": t("help.title") }, "?"),
+          isLoggedIn && el("button", { type: "button", class: "quiet", id: "logout", onclick: onLogout }, t("logout")),
+        ),
       ),
     ),
     main,
     isLoggedIn && el("footer", { class: "muted small" }, t("time.zone", { zone: timeZone(), offset: formatOffset(new Date()) })),
   );
   return main;
+}
+
+// On a phone the header is one row, and this button shows the rest.
+function menuButton() {
+  const button = el("button", { type: "button", class: "quiet menu-button", "aria-expanded": "false", "aria-controls": "menu" }, "☰ ", t("nav.menu"));
+  const open = (isOpen) => button.setAttribute("aria-expanded", String(isOpen));
+  button.addEventListener("click", () => open(button.getAttribute("aria-expanded") === "false"));
+  button.addEventListener("keydown", (event) => event.key === "Escape" && open(false));
+  return button;
+}
+
+export function showOperator(name) {
+  const shown = document.getElementById("operator-name");
+  fill(shown, name && [el("span", { class: "unseen" }, t("nav.operator", { name: "" })), isolate(name, { cut: 30 })]);
 }
 
 function links() {

@@ -1,17 +1,21 @@
-// The log-in form. The token is kept in this tab's session storage and sent only to the operators' API.
+// The log-in form. Password managers store the token under the operator's name.
 
-import { api, errorMessage, session } from "./api.js";
+import { errorMessage } from "./api.js";
 import { el, fill } from "./dom.js";
 import { title } from "./labels.js";
+import { forgetPartners, refreshPartners } from "./partners.js";
+import { session } from "./session.js";
 import { t } from "./words.js";
 
 export async function show(main, { onLogin }) {
   title(t("login.title"));
   const wrong = el("p", { class: "problem", role: "alert", id: "login-error" });
+  const name = el("input", { id: "operator", name: "username", autocomplete: "username", autocapitalize: "off", spellcheck: "false" });
   const token = el("input", {
-    id: "token", type: "password", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true,
+    id: "token", name: "password", type: "password", autocomplete: "current-password", autocapitalize: "off", spellcheck: "false", required: true,
     "aria-describedby": "login-hint login-error",
   });
+  const remember = el("input", { id: "remember", name: "remember", type: "checkbox" });
   const button = el("button", { type: "submit", class: "primary" }, t("login.submit"));
   const enter = async (event) => {
     event.preventDefault();
@@ -20,8 +24,10 @@ export async function show(main, { onLogin }) {
     wrong.textContent = "";
     try {
       if (!/^[\x21-\x7e]+$/.test(given)) throw new TypeError("the token is not printable ASCII");
-      await api.leads({ limit: 1 }, undefined, given);
-      session.start(given);
+      forgetPartners();
+      await refreshPartners(undefined, given);
+      name.value = session.operator; // the name under which a password manager stores the token
+      session.start(given, { isRemembered: remember.checked });
       onLogin();
     } catch (error) {
       wrong.textContent = error instanceof TypeError || error.status === 401 ? t("login.invalid_token") : errorMessage(error);
@@ -39,8 +45,9 @@ export async function show(main, { onLogin }) {
       { class: "card login", onsubmit: enter },
       el("h1", { tabindex: "-1" }, t("login.title")),
       el("p", { id: "login-hint", class: "muted" }, t("login.hint")),
-      el("label", { for: "token" }, t("login.token")),
-      token,
+      el("div", {}, el("label", { for: "operator" }, t("login.name")), name),
+      el("div", {}, el("label", { for: "token" }, t("login.token")), token),
+      el("p", {}, remember, " ", el("label", { for: "remember" }, t("login.remember"))),
       wrong,
       button,
     ),

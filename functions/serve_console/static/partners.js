@@ -1,6 +1,7 @@
 // The configured partners as the API lists them: label, state, sources, queue, format of the delivery's id.
 
 import { api } from "./api.js";
+import { session } from "./session.js";
 
 const NUMBER = { field: "deal_id", isNumber: true, pattern: "[1-9][0-9]{0,14}" }; // for a partner that is not configured
 
@@ -11,10 +12,16 @@ export async function loadPartners(signal) {
   if (listed === null) await refreshPartners(signal).catch(() => {});
 }
 
-// Fetch the partners as they are now.
-export async function refreshPartners(signal) {
-  listed = (await api.partners(signal)).partners;
+// Fetch the partners as they are now, and the operator's name. `token`: instead of the session's.
+export async function refreshPartners(signal, token) {
+  const { partners, operator } = await api.partners(signal, token);
+  listed = partners;
+  session.operator = operator ?? "";
   return listed;
+}
+
+export function forgetPartners() {
+  listed = null;
 }
 
 export function knownPartners() {

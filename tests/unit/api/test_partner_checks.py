@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def request_(store: LeadRepository) -> Any:
     table = Table(aws.dynamodb(), TABLE)
-    return SimpleNamespace(resources=SimpleNamespace(table=table, leads=store))
+    return SimpleNamespace(resources=SimpleNamespace(table=table, leads=store), operator="olena")
 
 
 @pytest.fixture(autouse=True)

@@ -98,9 +98,10 @@ class PauseRequest(Body):
 
 
 class PartnersView(TypedDict):
-    """The partners, in the order of the configuration."""
+    """The partners, in the order of the configuration, and the name of the operator who asks."""
 
     partners: list[PartnerView]
+    operator: str
 
 
 @route("GET", "/partners")
@@ -108,7 +109,8 @@ def list_partners(request: ApiRequest) -> PartnersView:
     """List the configured partners."""
     configured, now = settings().partners, utc_now()
     stored = PartnerStates(request.resources.table).load(configured, window_keys(configured, now))
-    return {"partners": [view(request, name, stored.get(name, PartnerState()), now) for name in configured]}
+    views = [view(request, name, stored.get(name, PartnerState()), now) for name in configured]
+    return {"partners": views, "operator": request.operator}
 
 
 @route("POST", "/partners/{partner}/pause", problems=(404,))
