@@ -22,6 +22,7 @@ def new_tab(page: Page) -> Page:
 def test_a_password_manager_knows_the_fields_and_finds_the_operators_name(open_console: Open, world: World) -> None:
     page = open_console(operator=None, path="#/dead-letters")
     form = page.locator("form.login")
+    expect(page.locator("#token")).to_be_focused()
     assert form.locator("input").evaluate_all("(all) => all.map((one) => one.autocomplete)") == [
         "username",
         "current-password",
