@@ -9,6 +9,7 @@ import pytest
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.domain.shards import MANY_WRITES, MOST_SHARDS, SHARDS, shard_of, sharded, shards_of
 from leadbridge.storage import messages
+from leadbridge.storage.feedback import postbacks
 
 
 @pytest.mark.parametrize("shards", [SHARDS, MOST_SHARDS])
@@ -32,4 +33,4 @@ def test_a_reader_gets_every_shard() -> None:
     assert sharded("lead", "ld_qbnlhkyrzzpldxqjfxsmnohkwm") in shards_of("lead")
     assert len(set(shards_of("lead"))) == SHARDS
     assert len(set(shards_of("messages"))) == MOST_SHARDS
-    assert {messages.DUE_PARTITION} == MANY_WRITES
+    assert {messages.DUE_PARTITION, postbacks.DUE_PARTITION} == MANY_WRITES

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import sys
 import time
+import unicodedata
 import uuid
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from leadbridge.domain import fields
 from leadbridge.domain.fields.damage import find_damage, is_damaged
 from leadbridge.domain.fields.reading import Parser
-from leadbridge.domain.fields.unicode_text import collapse
+from leadbridge.domain.fields.unicode_text import _INVISIBLE, _SIMPLE, collapse
 from quality.testkit.reading import problem, read, warnings
 
 UKRAINIAN = "абвгґдеєжзиіїйклмнопрстуфхцчшщьюяАБВГҐДЕЄЖЗИІЇЙКЛМНОПРСТУФХЦЧШЩЬЮЯ'’ʼ- "
@@ -257,3 +259,14 @@ def test_words_that_are_read_stay_as_they_are(text: str) -> None:
 
 def test_a_quoted_text_is_not_percent_encoded_by_chance() -> None:
     assert read(fields.words, quote("Яна Петрівна")) == "Яна Петрівна"
+
+
+def test_a_simple_character_needs_no_normalization() -> None:
+    simple = [character for character in map(chr, range(sys.maxunicode + 1)) if _SIMPLE.fullmatch(character)]
+    assert {*"Az 9~", *UKRAINIAN} <= {*simple}
+    for character in simple:
+        assert not _INVISIBLE.search(character), hex(ord(character))
+        assert not unicodedata.combining(character), hex(ord(character))
+        for text in (character, f"a{character}", f"и{character}"):
+            assert unicodedata.normalize("NFC", text) == text, hex(ord(character))
+        assert character == " " or not character.isspace(), hex(ord(character))

@@ -12,7 +12,8 @@ from zlib import crc32
 # lead keeps its shard, so a change of these numbers needs a migration of the table.
 SHARDS = 8
 MOST_SHARDS = 16
-MANY_WRITES = frozenset({"messages"})  # partitions with `MOST_SHARDS`: a lead has several messages, each due twice
+# Partitions with `MOST_SHARDS`: a lead has several messages and several postbacks, each of which is due twice.
+MANY_WRITES = frozenset({"messages", "feedback"})
 
 
 def shards_in(partition: str) -> int:

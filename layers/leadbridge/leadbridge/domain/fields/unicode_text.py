@@ -7,6 +7,9 @@ import unicodedata
 
 MAX_MARKS = 30  # combining marks in a row, as in Unicode's Stream-Safe Text Format; no language writes more
 
+# Printable ASCII, Latin and Cyrillic letters: no character is invisible, or changed by normalization. Most texts have
+# no others.
+_SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02af\u0400-\u0482\u048a-\u04ff\u02bc\u2019]*")
 _SURPLUS = re.compile(b"[^\0]{%d,}" % (MAX_MARKS + 1))  # in the combining classes of a text
 _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f"
@@ -28,6 +31,8 @@ def collapse(text: str) -> str:
 
     The invisible parts of an emoji (joiners, styles, the tags of a flag) stay where they belong to one.
     """
+    if _SIMPLE.fullmatch(text):
+        return " ".join(text.split())
     text = _INVISIBLE.sub("", text)
     if _EMOJI_PARTS.search(text):
         text = re.sub(_TAGS, r"\1", text)
@@ -46,7 +51,7 @@ def normalize(text: str) -> str:
     CPython sorts a run of combining marks in quadratic time, so the runs are bounded before it sorts them. They are
     bounded again afterwards, because one character can become two marks.
     """
-    if text.isascii():
+    if text.isascii() or _SIMPLE.fullmatch(text):
         return text
     return _without_surplus_marks(unicodedata.normalize("NFC", _without_surplus_marks(text)))
 
