@@ -11,39 +11,40 @@ const MAX_TEXT_LENGTH = 4096; // characters, the API's limit
 const POSSIBLY_DELIVERED = ["received", "submitting", "submitted", "closed", "unknown"]; // the partner has the lead or may get it
 
 // The buttons that a delivery's state allows. `done(result, text)` is called after an action.
-export function deliveryActions(leadId, partner, delivery, done) {
+export function deliveryActions(lead, partner, delivery, done) {
   const button = (key, act, kind = "") =>
     el("button", { type: "button", class: kind || null, "data-key": `${partner}-${key}`, "data-action": key, onclick: act }, t(`${key}.open`));
   // An operator's result can be changed; the partner's own confirmation cannot.
   const corrections = delivery.settled_at
-    ? [button("correct", () => markCreated(leadId, partner, done, "correct")), button("withdraw", () => withdrawResult(leadId, partner, done), "quiet")]
+    ? [button("correct", () => markCreated(lead, partner, done, "correct")), button("withdraw", () => withdrawResult(lead, partner, done), "quiet")]
     : [];
   switch (delivery.state) {
     case "unknown":
       return [
-        button("created", () => markCreated(leadId, partner, done), "primary"),
-        button("not_created", () => markNotCreated(leadId, partner, done)),
-        button("resend", () => retry(leadId, partner, done, true), "danger quiet"),
+        button("created", () => markCreated(lead, partner, done), "primary"),
+        button("not_created", () => markNotCreated(lead, partner, done)),
+        button("resend", () => retry(lead, partner, done, true), "danger quiet"),
       ];
     case "failed":
     case "rejected":
-      return [button("retry", () => retry(leadId, partner, done, false), "primary"), ...corrections];
+      return [button("retry", () => retry(lead, partner, done, false), "primary"), ...corrections];
     case "duplicate":
-      return [button("retry", () => retry(leadId, partner, done, false))];
+      return [button("retry", () => retry(lead, partner, done, false))];
     case "skipped":
-      return [button("send_too", () => sendToo(leadId, partner, done), "danger quiet")];
+      return [button("send_too", () => sendToo(lead, partner, done), "danger quiet")];
     case "submitted":
-      return [button("check", () => check(leadId, partner, done)), ...corrections];
+      return [button("check", () => check(lead, partner, done)), ...corrections];
     default:
       return corrections;
   }
 }
 
-async function confirmAction(key, partner, options, done) {
+async function confirmAction(key, lead, partner, options, done) {
   const values = { partner: partnerName(partner) };
   const { body = [], ...rest } = options;
   const result = await confirm({
     heading: t(`${key}.heading`, values),
+    about: lead,
     body: [el("p", {}, phrase(`${key}.text`, values)), body],
     label: t(`${key}.confirm`),
     ...rest,
@@ -51,31 +52,31 @@ async function confirmAction(key, partner, options, done) {
   await done(result, t(`${key}.done`, values));
 }
 
-function retry(leadId, partner, done, isConfirmed) {
+function retry(lead, partner, done, isConfirmed) {
   const key = isConfirmed ? "resend" : "retry";
-  const run = (_, isAnyway) => api.retry(leadId, partner, isConfirmed || isAnyway);
-  return confirmAction(key, partner, { danger: isConfirmed, run }, done);
+  const run = (_, isAnyway) => api.retry(lead.lead_id, partner, isConfirmed || isAnyway);
+  return confirmAction(key, lead, partner, { danger: isConfirmed, run }, done);
 }
 
 // Send the lead to a partner although another one got it instead.
-function sendToo(leadId, partner, done) {
-  return confirmAction("send_too", partner, { danger: true, run: () => api.retry(leadId, partner, true) }, done);
+function sendToo(lead, partner, done) {
+  return confirmAction("send_too", lead, partner, { danger: true, run: () => api.retry(lead.lead_id, partner, true) }, done);
 }
 
-function check(leadId, partner, done) {
-  return confirmAction("check", partner, { run: () => api.check(leadId, partner) }, done);
+function check(lead, partner, done) {
+  return confirmAction("check", lead, partner, { run: () => api.check(lead.lead_id, partner) }, done);
 }
 
-function markNotCreated(leadId, partner, done) {
-  return confirmAction("not_created", partner, { run: () => api.resolve(leadId, partner, { outcome: "not_created", expected_state: "unknown" }) }, done);
+function markNotCreated(lead, partner, done) {
+  return confirmAction("not_created", lead, partner, { run: () => api.resolve(lead.lead_id, partner, { outcome: "not_created", expected_state: "unknown" }) }, done);
 }
 
-function withdrawResult(leadId, partner, done) {
-  return confirmAction("withdraw", partner, { danger: true, run: () => api.resolve(leadId, partner, { outcome: "unknown" }) }, done);
+function withdrawResult(lead, partner, done) {
+  return confirmAction("withdraw", lead, partner, { danger: true, run: () => api.resolve(lead.lead_id, partner, { outcome: "unknown" }) }, done);
 }
 
 // `key` is "created" for an unknown delivery, "correct" to change an operator's result.
-function markCreated(leadId, partner, done, key = "created") {
+function markCreated(lead, partner, done, key = "created") {
   const { field: idField, isNumber, pattern } = idFormat(partner);
   const field = el("input", {
     id: "partner-id", name: "created", required: true, autocomplete: "off", spellcheck: "false",
@@ -85,9 +86,9 @@ function markCreated(leadId, partner, done, key = "created") {
   const run = (form) => {
     const created = String(form.get("created")).trim();
     const expected = key === "created" ? { expected_state: "unknown" } : {};
-    return api.resolve(leadId, partner, { [idField]: isNumber ? Number(created) : created, ...expected });
+    return api.resolve(lead.lead_id, partner, { [idField]: isNumber ? Number(created) : created, ...expected });
   };
-  return confirmAction(key, partner, { body: [el("label", { for: "partner-id" }, t(`delivery.${idField}`)), field], run }, done);
+  return confirmAction(key, lead, partner, { body: [el("label", { for: "partner-id" }, t(`delivery.${idField}`)), field], run }, done);
 }
 
 // Give the lead to a partner that has no delivery of it.
@@ -101,6 +102,7 @@ export async function sendToPartner(lead, done) {
   const field = el("select", { id: "send-partner", name: "partner", required: true }, others.map((one) => el("option", { value: one }, partnerName(one))));
   const result = await confirm({
     heading: t("send.heading"),
+    about: lead,
     body: [
       el("p", {}, isMoved ? phrase("send.moved", { partners }) : t("send.text")),
       isTwice && el("p", {}, el("strong", {}, phrase("send.twice", { partners }))),
@@ -117,34 +119,37 @@ export async function sendToPartner(lead, done) {
   await done(result, t("send.done", { partner: partnerName(partner) }));
 }
 
-export async function resendPostback(leadId, postback, done) {
+export async function resendPostback(lead, postback, done) {
   const result = await confirm({
     heading: t("postback_resend.heading"),
+    about: lead,
     body: [el("p", {}, t("postback_resend.text"))],
     label: t("postback_resend.confirm"),
-    run: () => api.resendPostback(leadId, postback.event_id),
+    run: () => api.resendPostback(lead.lead_id, postback.event_id),
   });
   await done(result, t("postback_resend.done"));
 }
 
-export async function writeMessage(leadId, done) {
+export async function writeMessage(lead, done) {
   const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: MAX_TEXT_LENGTH });
   const result = await confirm({
     heading: t("write.heading"),
+    about: lead,
     body: [el("p", {}, t("write.text")), el("label", { for: "message-text" }, t("write.field")), field],
     label: t("write.confirm"),
-    run: (form) => api.write(leadId, String(form.get("text")).trim()),
+    run: (form) => api.write(lead.lead_id, String(form.get("text")).trim()),
   });
   await done(result, t("write.done"));
 }
 
-export async function erasePerson(leadId, done) {
+export async function erasePerson(lead, done) {
   const result = await confirm({
     heading: t("erase.heading"),
+    about: lead,
     body: [el("p", {}, t("erase.text")), el("p", {}, el("strong", {}, t("erase.final")))],
     label: t("erase.confirm"),
     danger: true,
-    run: () => api.erase(leadId),
+    run: () => api.erase(lead.lead_id),
   });
   await done(result, t("erase.done"));
 }

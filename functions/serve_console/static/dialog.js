@@ -1,7 +1,7 @@
 // Modal dialogs: every action is explained and confirmed before it runs.
 
 import { errorMessage } from "./api.js";
-import { el, fill } from "./dom.js";
+import { el, fill, isolate } from "./dom.js";
 import { t } from "./words.js";
 
 let number = 0;
@@ -13,7 +13,8 @@ export function closeDialogs() {
 // Ask for confirmation, then call `run` with the form's data. If it throws, the dialog stays open and explains the error.
 // If the API needs a confirmation that a partner may get a lead twice, it explains that, and the next click gives it.
 // Resolves to the result of `run`, to its last error, or to null if the operator cancelled without trying.
-export function confirm({ heading, body, label, danger = false, run, explain = errorMessage }) {
+// `about` is the lead whose person the action concerns.
+export function confirm({ heading, about = null, body, label, danger = false, run, explain = errorMessage }) {
   return new Promise((resolve) => {
     const id = `dialog-${++number}`;
     let [result, isConfirmed] = [null, false];
@@ -42,6 +43,7 @@ export function confirm({ heading, body, label, danger = false, run, explain = e
       "form",
       { onsubmit: submit },
       el("h2", { id, tabindex: "-1" }, heading),
+      about && el("p", { class: "about" }, personOf(about)),
       el("div", { class: "explained" }, body),
       wrong,
       el("div", { class: "buttons" }, el("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t("cancel")), act),
@@ -49,6 +51,12 @@ export function confirm({ heading, body, label, danger = false, run, explain = e
     const dialog = el("dialog", { "aria-labelledby": id, onclose: () => end(dialog, () => resolve(result)) }, form);
     open(dialog, form.querySelector("input, select, textarea") ?? form.querySelector(".buttons button"));
   });
+}
+
+// The person's name, and the phone as the API has masked it.
+function personOf({ person }) {
+  const { full_name: name, phone } = person ?? {};
+  return [el("strong", {}, isolate(name || t("dialog.no_name"), { cut: 80 })), phone && [" · ", isolate(phone)]];
 }
 
 export function showInfo(heading, ...body) {

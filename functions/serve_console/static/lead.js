@@ -2,6 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { deliveryActions, erasePerson, resendPostback, sendToPartner, writeMessage } from "./actions.js";
+import { personValue, withCopy } from "./contact.js";
 import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
@@ -28,12 +29,12 @@ export async function show(main, { signal, id }) {
     if (changed(...DATA)) revealed = null; // it is outdated
     if (changed("status", "person")) refill(head, heading(lead));
     if (changed(...DATA)) refill(parts.person, person(lead, revealed, reveal));
-    if (changed("status", "deliveries", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
+    if (changed("status", "deliveries", "person", "fetch", "erased_at")) refill(parts.deliveries, deliveries(lead, done));
     if (changed("status", "deliveries", ...DATA)) correction.draw(lead);
     if (changed("timeline")) refill(parts.timeline, timeline(lead));
     if (changed("messages", ...DATA)) refill(parts.messages, messages(lead, revealed, done));
-    if (changed("feedback", "erased_at")) refill(parts.feedback, lead.feedback.length ? feedback(lead, done) : null);
-    if (changed("erased_at")) refill(parts.end, lead.erased_at ? null : erasure(lead, done));
+    if (changed("feedback", "person", "erased_at")) refill(parts.feedback, lead.feedback.length ? feedback(lead, done) : null);
+    if (changed("person", "erased_at")) refill(parts.end, lead.erased_at ? null : erasure(lead, done));
   };
   const load = async () => draw(await api.lead(id, signal));
   const reload = () => load().catch(() => {}); // the next poll loads it
@@ -77,7 +78,11 @@ export async function show(main, { signal, id }) {
     fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back());
     return;
   }
-  fill(main, back(), head, el("div", { class: "columns" }, el("div", {}, parts.deliveries, correction.section, parts.timeline), el("div", {}, parts.person, parts.messages, parts.feedback, parts.end)));
+  fill(main, back(), head, el("div", { class: "columns" },
+    el("div", {}, parts.deliveries, correction.section),
+    el("div", { class: "aside" }, parts.person, parts.messages, parts.feedback),
+    el("div", {}, parts.timeline),
+    el("div", {}, parts.end)));
   poll(INTERVALS.lead, signal, load);
 }
 
@@ -91,7 +96,7 @@ function heading(lead) {
   return [
     el("div", {},
       el("h1", { tabindex: "-1", "data-key": "h1" }, name),
-      el("p", { class: "muted" }, phrase("lead.received_from", { source: lead.source, time: time(lead.received_at) }), " · ", el("code", {}, lead.lead_id)),
+      el("p", { class: "muted" }, phrase("lead.received_from", { source: lead.source, time: time(lead.received_at) }), " · ", withCopy(el("code", {}, lead.lead_id), lead.lead_id, "lead", t("lead.id"))),
     ),
     leadPill(lead),
   ];
@@ -104,7 +109,7 @@ function person(lead, revealed, reveal) {
     el("h2", { id: "person-heading", tabindex: "-1", "data-key": "person" }, t("lead.person")),
     lead.erased_at && el("p", {}, phrase("lead.erased_at", { time: time(lead.erased_at) })),
     facts([
-      ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && isolate(value)]),
+      ...Object.entries(shown.person ?? {}).map(([name, value]) => [fieldName(name), value && personValue(name, value, shown === revealed)]),
       ...loanFacts(shown.loan ?? {}),
       ...Object.entries({ ...shown.trading, ...shown.consent }).map(([name, value]) => [fieldName(name), isolate(value)]),
     ]),
@@ -160,8 +165,10 @@ function card(lead, partner, delivery, done) {
   const needsCheck = Boolean(delivery.attention) && !lead.erased_at;
   const needsOperator = needsCheck || (["unknown", "failed", "rejected"].includes(delivery.state) && !lead.erased_at);
   const wait = waiting(delivery);
+  const { field: idField } = idFormat(partner);
+  const created = delivery.deal_id ?? delivery.account_uuid;
   const text = (kind) => (needsCheck ? attentionText(delivery.attention, kind) : t(`${kind}.${wait ? "waiting" : delivery.state}`));
-  const actions = lead.erased_at ? [] : deliveryActions(lead.lead_id, partner, delivery, done);
+  const actions = lead.erased_at ? [] : deliveryActions(lead, partner, delivery, done);
   return el(
     "article",
     { class: `card delivery${needsOperator ? ` stuck ${needsCheck ? "bad" : toneOfState(delivery.state)}` : ""}`, "data-partner": partner },
@@ -174,7 +181,7 @@ function card(lead, partner, delivery, done) {
     ),
     facts([
       [t("delivery.status"), delivery.partner_status && isolate(delivery.partner_status)],
-      [t(`delivery.${idFormat(partner).field}`), (delivery.deal_id ?? delivery.account_uuid) !== null && isolate(delivery.deal_id ?? delivery.account_uuid)],
+      [t(`delivery.${idField}`), created !== null && withCopy(isolate(created), String(created), `${partner}-id`, t(`delivery.${idField}`))],
       [t("delivery.submitted_at"), delivery.submitted_at && time(delivery.submitted_at)],
       [t("delivery.settled_at"), delivery.settled_at && time(delivery.settled_at)],
       [t("delivery.attempts"), String(delivery.attempts)],
@@ -212,7 +219,7 @@ function messages(lead, revealed, done) {
         el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
       );
     })),
-    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => writeMessage(lead.lead_id, done) }, t("write.open")),
+    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => writeMessage(lead, done) }, t("write.open")),
   ];
 }
 
@@ -225,7 +232,7 @@ function feedback(lead, done) {
         el("div", { class: "heading" }, el("strong", {}, isolate(`${postback.tracker}: ${postback.status}`)), pill(postback.state, "postback")),
         postback.last_error && errorExplained(lastError(postback), postback.event_id),
         el("p", { class: "muted small" }, time(postback.accepted_at ?? postback.created_at)),
-        canResend(postback) && el("button", { type: "button", "data-key": `resend-${postback.event_id}`, class: "quiet", onclick: () => resendPostback(lead.lead_id, postback, done) }, t("postback_resend.open")),
+        canResend(postback) && el("button", { type: "button", "data-key": `resend-${postback.event_id}`, class: "quiet", onclick: () => resendPostback(lead, postback, done) }, t("postback_resend.open")),
       ),
     )),
   ];
@@ -235,6 +242,6 @@ function erasure(lead, done) {
   return [
     el("h2", { id: "end-heading" }, t("erase.heading")),
     el("p", { class: "muted small" }, t("erase.hint")),
-    el("button", { type: "button", id: "erase", "data-key": "erase", class: "danger quiet", onclick: () => erasePerson(lead.lead_id, done) }, t("erase.open")),
+    el("button", { type: "button", id: "erase", "data-key": "erase", class: "danger quiet", onclick: () => erasePerson(lead, done) }, t("erase.open")),
   ];
 }

@@ -16,13 +16,14 @@ let goUntil = 0; // a key after g counts until this time
 export function listen() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isOpen() || isTyping(event.target)) return;
-    if (event.key === "?") return done(event, help);
+    const key = keyOf(event);
+    if (key === "?") return done(event, help);
     if (localStorage.getItem(OFF) || !document.querySelector("header nav")) return;
-    if (goUntil > Date.now() && event.key in GO) {
+    if (goUntil > Date.now() && key in GO) {
       goUntil = 0;
-      return done(event, () => (location.hash = GO[event.key]));
+      return done(event, () => (location.hash = GO[key]));
     }
-    switch (event.key) {
+    switch (key) {
       case "g": goUntil = Date.now() + 1500; break;
       case "/": return done(event, search);
       case "j": return done(event, () => step(1));
@@ -30,6 +31,13 @@ export function listen() {
       case "n": return done(event, () => document.getElementById("show-new")?.click());
     }
   });
+}
+
+// The key as it is on a Latin keyboard: what was typed, or where that is no Latin letter, the place of the key.
+function keyOf({ key, code, shiftKey }) {
+  if (/^[a-z/?]$/.test(key)) return key;
+  if (code === "Slash") return shiftKey ? "?" : "/";
+  return /^[^\x00-\x7f]$/.test(key) && !shiftKey ? code.replace(/^Key/, "").toLowerCase() : key;
 }
 
 function done(event, act) {
