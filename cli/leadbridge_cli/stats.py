@@ -36,8 +36,8 @@ def add_to(app: typer.Typer) -> None:
 def show_stats(
     output: Output,
     api: Api,
-    first: Annotated[str | None, typer.Option("--from", help="First day (UTC), such as 2026-11-02.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last day (UTC). Default: today.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, such as 2026-11-02.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day. Default: today.")] = None,
     by: Annotated[
         Grouping | None,
         typer.Option(help="Count by outcome, or show the way from received to issued by campaign, source or partner."),
@@ -92,7 +92,8 @@ def funnels_of(stats: dict[str, Any], by: Grouping) -> tuple[list[dict[str, Any]
 
 def _render(stats: dict[str, Any], by: Grouping | None) -> Iterable[Renderable]:
     totals = stats["totals"]
-    yield line(f"{stats['from']} to {stats['to']}: {totals['leads']} leads, {totals['incomplete']} incomplete")
+    period = f"{stats['from']} to {stats['to']} ({stats['time_zone']})"
+    yield line(f"{period}: {totals['leads']} leads, {totals['incomplete']} incomplete")
     deliveries: Counter[tuple[str, str, str]] = Counter()
     for each in stats["counts"]:
         deliveries[each["source"], each["partner"], each["state"]] += each["count"]

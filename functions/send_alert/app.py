@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
-from leadbridge.domain.clock import utc_now
+from leadbridge.domain.clock import date_in, utc_now
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.partners.alerts.targets import SECRET, BrokenTarget, targets_of
 from leadbridge.runtime import aws
@@ -160,12 +160,12 @@ def digest(day: date) -> Notice:
     from leadbridge.storage.statistics.daily_stats import DailyStats
 
     stats = DailyStats(open_table())
-    windows = digests.cap_windows(settings().partners, day)
+    windows = digests.cap_windows(settings().partners, day, settings().alerts.time_zone)
     states = PartnerStates(open_table()).load(settings().partners, {name: [*keys] for name, keys in windows.items()})
     figures = digests.DigestFigures(
         day=stats.between(day, day),
         week=stats.between(day - timedelta(days=digests.WEEK - 1), day),
-        month=stats.between(day - timedelta(days=digests.MONTH - 1), datetime.now(UTC).date()),
+        month=stats.between(day - timedelta(days=digests.MONTH - 1), date_in(settings().alerts.time_zone, utc_now())),
         dead_letters={
             name: queue_length(url, with_in_flight=True) for name, url in environment().dead_letter_queues.items()
         },

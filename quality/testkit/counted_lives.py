@@ -99,7 +99,10 @@ def life(number: int, random: Random, *, days_ago: int) -> Iterator[None]:
     table = Table(aws.dynamodb(), TABLE)
     store = LeadRepository(table)
     one = advertised(number, random.choice(["spring", "autumn", ""]))
-    one = one.model_copy(update={"received_at": NOW - days_ago * DAY})
+    received_at = NOW - days_ago * DAY
+    # Without a day of its own it counts on the day in UTC, and with one on that in a zone where it is another day.
+    day = random.choice(["", (received_at + DAY).date().isoformat()])
+    one = one.model_copy(update={"received_at": received_at, "day": day})
     kind = random.choice(["good", "two partners", "fetched", "incomplete"])
     if kind == "two partners":
         one = one.model_copy(update={"partners": ("matchtrade", "leadleader")})

@@ -41,8 +41,8 @@ export async function loadAttention(figures, partner, signal) {
 
 // Sources with leads in the last days but none within 24 hours, with the time of their last lead.
 async function findSilentSources(figures, signal) {
-  const since = dayOf(new Date(Date.now() - LOOKBACK_DAYS * DAY));
-  const today = dayOf(new Date());
+  const today = figures.to;
+  const since = dayOf(new Date(Date.parse(today) - LOOKBACK_DAYS * DAY));
   const recent = figures.leads.filter((one) => one.day >= since && one.count > 0);
   const active = new Set(recent.filter((one) => one.day === today).map((one) => one.source));
   const candidates = [...new Set(recent.map((one) => one.source))].filter((source) => !active.has(source));

@@ -40,7 +40,7 @@ export function byDay(figures, signal) {
       el("summary", {}, t("charts.as_table")),
       el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": t("charts.by_day") },
         el("table", {},
-          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day")), named.map((source) => el("th", { scope: "col", class: "figure" }, name(source))))),
+          el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day", { zone: figures.time_zone })), named.map((source) => el("th", { scope: "col", class: "figure" }, name(source))))),
           el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, formatDay(one)), layers.map((layer) => el("td", { class: "figure" }, formatNumber(layer[place])))))),
         )),
     ),

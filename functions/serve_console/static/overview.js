@@ -2,7 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { attentionCards, loadAttention } from "./attention.js";
-import { bars, byDay, dayOf, sum } from "./charts.js";
+import { bars, byDay, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { funnelCard } from "./funnel.js";
 import { knownPartners, partnerName } from "./partners.js";
@@ -11,7 +11,6 @@ import { INTERVALS, poll } from "./polling.js";
 import { phrase, t } from "./words.js";
 
 const PERIODS = [7, 30, 90]; // days
-const DAY = 86_400_000; // milliseconds
 let period = 30;
 let hasSync = null; // whether a broker's accounts are synced; null until the API has told
 
@@ -29,17 +28,14 @@ export async function show(main, { signal, query }) {
   let seen = {};
 
   const load = async () => {
-    const to = new Date();
-    const from = new Date(to.getTime() - (Math.max(period, 8) - 1) * DAY);
-    const chosen = dayOf(new Date(to.getTime() - (period - 1) * DAY));
-    const [figures, { funnels, campaigns }] = await Promise.all([api.stats(dayOf(from), dayOf(to), "outcome", signal), api.stats(chosen, dayOf(to), "campaign", signal)]);
+    const [figures, { funnels, campaigns, from }] = await Promise.all([api.stats({ days: Math.max(period, 8), by: "outcome" }, signal), api.stats({ days: period, by: "campaign" }, signal)]);
     const [needs] = await Promise.all([loadAttention(figures, partner, signal), showSync(sync, partner, signal)]);
     const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, funnels, campaigns]), period };
     if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
-      refill(charts, drawCharts(since(figures, chosen, partner), funnelCard({ funnels, campaigns }, partner), partner, AbortSignal.any([signal, drawing.signal])));
+      refill(charts, drawCharts(since(figures, from, partner), funnelCard({ funnels, campaigns }, partner), partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
   };
@@ -75,7 +71,7 @@ function partnerChoice(partner) {
 function since(figures, from, partner) {
   const shown = (rows) => rows.filter((one) => one.day >= from && (!partner || one.partner === partner));
   const counts = shown(figures.counts);
-  return { from, to: figures.to, counts, leads: partner ? counts : shown(figures.leads), outcomes: shown(figures.outcomes) };
+  return { from, to: figures.to, time_zone: figures.time_zone, counts, leads: partner ? counts : shown(figures.leads), outcomes: shown(figures.outcomes) };
 }
 
 function drawCharts(figures, funnel, partner, signal) {

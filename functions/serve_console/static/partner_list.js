@@ -1,7 +1,6 @@
 // The partners: whether each one gets leads and why not, its caps and figures; pause and resume.
 
 import { api, errorMessage } from "./api.js";
-import { dayOf } from "./charts.js";
 import { confirm } from "./dialog.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
@@ -11,7 +10,6 @@ import { INTERVALS, poll } from "./polling.js";
 import { formatNumber, formatPercent, hasText, phrase, t } from "./words.js";
 
 const DAYS = 30; // of the figures
-const DAY = 86_400_000; // milliseconds
 const LATE = 3600; // seconds by which status checks are late before they are shown
 const MAX_REASON = 500; // characters, the API's limit
 const ACCEPTED = ["submitted", "closed"];
@@ -22,10 +20,9 @@ export async function show(main, { signal }) {
   const cards = el("div", { class: "cards" }, el("p", { class: "muted" }, t("loading")));
   let seen = null;
   const load = async () => {
-    const now = Date.now();
     const [partners, { counts, submission_times: times }] = await Promise.all([
       refreshPartners(signal),
-      api.stats(dayOf(new Date(now - (DAYS - 1) * DAY)), dayOf(new Date(now)), null, signal),
+      api.stats({ days: DAYS }, signal),
     ]);
     const next = JSON.stringify([partners, counts, times]);
     const of = (partner, figures) => figures.filter((one) => one.partner === partner.name);

@@ -665,7 +665,7 @@ export default {
   "charts.delay": "Counts are up to a minute late.",
   "charts.others": "others",
   "charts.as_table": "Show as table",
-  "charts.day": "Day (UTC)",
+  "charts.day": "Day ({zone})",
   "charts.count": "Count",
   "charts.empty": "No data for this period.",
 };

@@ -83,7 +83,8 @@ export function formatShort(text) {
 
 // The zone of the times that are shown: its name, and its offset at a moment.
 export function timeZone() {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === "Europe/Kiev" ? "Europe/Kyiv" : timeZone; // browsers return the name that it had before
 }
 
 export function formatOffset(text) {

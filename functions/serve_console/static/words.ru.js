@@ -665,7 +665,7 @@ export default {
   "charts.delay": "Данные обновляются с задержкой до минуты.",
   "charts.others": "другие",
   "charts.as_table": "Показать таблицей",
-  "charts.day": "День (UTC)",
+  "charts.day": "День ({zone})",
   "charts.count": "Количество",
   "charts.empty": "За этот период данных нет.",
 };

@@ -665,7 +665,7 @@ export default {
   "charts.delay": "Дані оновлюються із затримкою до хвилини.",
   "charts.others": "інші",
   "charts.as_table": "Показати таблицею",
-  "charts.day": "День (UTC)",
+  "charts.day": "День ({zone})",
   "charts.count": "Кількість",
   "charts.empty": "За цей період даних немає.",
 };

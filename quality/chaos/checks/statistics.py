@@ -19,7 +19,7 @@ from leadbridge.domain.statuses.outcomes import APPROVALS, SUCCESSES
 from leadbridge.storage.statistics.campaigns import PARTITION, DayAndSource, names_by_cell
 from leadbridge.storage.statistics.counted import counted_of
 from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, MAIN_COUNTERS, cell_of
-from leadbridge.storage.statistics.records import lead_change
+from leadbridge.storage.statistics.records import day_of, lead_change
 from quality.chaos.reconciliation import Snapshot, check
 
 LEAD, COUNTERS = "LEAD#", (f"{MAIN_COUNTERS}#", f"{CAMPAIGN_COUNTERS}#")
@@ -86,7 +86,7 @@ def _figures(found: list[dict[str, Any]], names: dict[DayAndSource, list[str]]) 
     if lead is None or not is_counted_source(lead["source"]):
         return
     source = lead if "erased_at" not in lead else counted or lead
-    day, campaign = lead["received_at"][:10], source.get("campaign")
+    day, campaign = day_of(lead), source.get("campaign")
     if not campaign:
         return
     known = names.get((day, lead["source"]), [])

@@ -52,6 +52,21 @@ def test_a_lead_is_counted_by_the_field_of_its_source(count_by: str, campaign: s
 
 
 @pytest.mark.parametrize(
+    ("time_zone", "received_at", "day"),
+    [
+        ("UTC", datetime(2026, 2, 28, 22, 30, tzinfo=UTC), "2026-02-28"),
+        ("Europe/Kyiv", datetime(2026, 2, 28, 21, 59, 59, tzinfo=UTC), "2026-02-28"),
+        ("Europe/Kyiv", datetime(2026, 2, 28, 22, tzinfo=UTC), "2026-03-01"),
+        ("Europe/Kyiv", datetime(2026, 6, 30, 21, tzinfo=UTC), "2026-07-01"),
+        ("America/New_York", datetime(2026, 3, 1, 4, 59, tzinfo=UTC), "2026-02-28"),
+    ],
+)
+def test_a_lead_is_counted_on_its_day_in_the_time_zone(time_zone: str, received_at: datetime, day: str) -> None:
+    about: dict[str, Any] = {"lead_id": "ld_1", "source": "web", "received_at": received_at}
+    assert build_lead({}, **about, partners={}, time_zone=time_zone).day == day
+
+
+@pytest.mark.parametrize(
     "tag",
     [
         "olena@example.com",

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from leadbridge.domain.clock import date_in
 from leadbridge.domain.lead import Lead
 from leadbridge.forms.base import adapter_named
 from quality.testkit.forms.receiver import (
@@ -106,6 +107,16 @@ def test_a_source_may_answer_200() -> None:
     sources = {**settings.sources, "elementor-credit": answering}
     with opened(settings.model_copy(update={"sources": sources})) as endpoint:
         assert endpoint.take(proven(sample("elementor_simple")))[0] == 200
+
+
+# At any time the date in one of these zones is another one than in UTC.
+@pytest.mark.parametrize("time_zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_lead_is_counted_on_its_day_in_the_configured_time_zone(time_zone: str) -> None:
+    settings = configured()
+    alerts = settings.alerts.model_copy(update={"time_zone": time_zone})
+    with opened(settings.model_copy(update={"alerts": alerts})) as endpoint:
+        lead = endpoint.lead(endpoint.take(proven(sample("elementor_simple"))))
+    assert lead.day == date_in(time_zone, lead.received_at).isoformat()
 
 
 def test_an_attachment_is_dropped_or_refused_as_configured() -> None:

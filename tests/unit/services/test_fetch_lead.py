@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.acceptance.status import LeadStatus
+from leadbridge.domain.clock import date_in
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.field_codes import FieldCode
@@ -51,6 +52,14 @@ def test_a_named_lead_becomes_a_lead_like_any_other_once(world: World) -> None:
     assert world.said == ["received", "fetched"]
     assert world.fetch.state is FetchState.FETCHED
     assert world.origin.asked == 1
+
+
+def test_a_fetched_lead_is_counted_on_the_day_of_its_announcement_in_the_configured_time_zone(world: World) -> None:
+    alerts = world.settings.alerts.model_copy(update={"time_zone": "Pacific/Kiritimati"})
+    world.settings = world.settings.model_copy(update={"alerts": alerts})
+    world.time.pass_(days=2)
+    world.visit()
+    assert world.journey.lead.day == date_in("Pacific/Kiritimati", NOW).isoformat() != NOW.date().isoformat()
 
 
 def test_a_fetched_lead_is_found_by_phone_and_email(world: World) -> None:

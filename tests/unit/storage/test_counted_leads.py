@@ -168,6 +168,26 @@ def test_a_longer_retention_does_not_count_a_lead_again_whose_record_expired(
     assert counts_of(TABLE) == before
 
 
+def test_a_lead_counts_on_the_day_that_its_item_has_whatever_happens_to_it(store: LeadRepository) -> None:
+    """The day is stored with the lead, so another time zone in the configuration moves no counts."""
+    one = advertised(1).model_copy(update={"day": "2026-03-02"})
+    store.accept(one, phone_hash=None)
+    move(store, one, "submitting", "submitted")
+    changes = take_records()
+    delivery_only = [record for record in changes if record["dynamodb"]["Keys"]["sk"]["S"] != "LEAD"]
+    count(delivery_only)
+    count(changes)
+    move(store, one, "approved")
+    count(take_records())
+    Eraser(Table(aws.dynamodb(), TABLE)).erase(one.lead_id, "olena", NOW)
+    count(take_records())
+    [(day, source, _)] = counts_of(TABLE)
+    assert (day, source) == ("2026-03-02", "web")
+    assert counts_of(TABLE)[day, source, MAIN]["d|leadleader|submitted|approved"] == 1
+    [tombstone] = [values for values in every_item(TABLE) if values["sk"] == "LEAD"]
+    assert tombstone["day"] == "2026-03-02"
+
+
 def test_the_record_of_a_new_lead_never_expires() -> None:
     assert template()["Parameters"]["RetentionDays"]["MinValue"] >= NEW_FOR.days
 

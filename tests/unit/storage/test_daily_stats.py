@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -276,6 +276,14 @@ def test_the_route_shows_thirty_days_by_default(get: Callable[..., tuple[int, di
     assert shown["totals"] == {"leads": 0, "deliveries": {}, "incomplete": 0}
 
 
+def test_the_days_are_those_of_the_configured_time_zone(
+    get: Callable[..., tuple[int, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leadbridge.api.routes.stats.utc_now", lambda: datetime(2026, 3, 1, 22, 30, tzinfo=UTC))
+    shown = get(days="7")[1]
+    assert (shown["from"], shown["to"], shown["time_zone"]) == ("2026-02-24", "2026-03-02", "Europe/Kyiv")
+
+
 def test_the_route_groups_by_outcome_or_campaign(
     get: Callable[..., tuple[int, dict[str, Any]]], store: LeadRepository
 ) -> None:
@@ -291,6 +299,8 @@ def test_the_route_groups_by_outcome_or_campaign(
         {"from_": "2026-03-02", "to": "2026-03-01"},
         {"from_": "2020-01-01"},
         {"day": "1"},
+        {"days": "0"},
+        {"days": "367"},
         {"by": "person"},
     ],
 )

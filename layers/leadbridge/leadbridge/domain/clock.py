@@ -1,7 +1,8 @@
-"""Times: aware UTC datetimes, and RFC 3339 texts with milliseconds."""
+"""Times: aware UTC datetimes, RFC 3339 texts with milliseconds, and days in a time zone."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 
@@ -9,6 +10,11 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the current time in UTC."""
     return datetime.now(UTC)
+
+
+def date_in(time_zone: str, moment: datetime) -> date:
+    """Return the date of a moment in a time zone, such as `Europe/Kyiv`."""
+    return moment.astimezone(ZoneInfo(time_zone)).date()
 
 
 def to_text(moment: datetime) -> str:

@@ -115,16 +115,16 @@ class LeadFields(_Section):
 class Lead(LeadFields):
     """A stored lead.
 
-    `problems` are why no partner can take the lead; a lead without problems is complete. `warnings` are about values
-    that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they are stored
-    if a value could not be used as it came. `newer_answers` are those of the last edit that the form's builder posted
-    under the same id. `fallbacks` maps a partner to the next one of its order. `next_on` are the outcomes after which
-    the next one gets the lead, by partner; only those of rules that do not use the default. `campaign` is the value
-    by which the statistics count it (the source's `count_by`). `routed` and `routed_data` are the reason for the
-    timeline. `content_hash` is a keyed hash of the post's content; it shows whether a redelivery
-    has other content. `revision` counts corrections. `restored_at` is when an incomplete lead was restored from a
-    backup: it may have been completed and delivered since. `erased_at` is when the person was erased; the rest of such
-    a lead is a tombstone.
+    `problems` are why no partner can take the lead; a lead without problems is complete. `warnings` are about
+    values that are unusual, or were changed or left out. `answers` are the form's own answers, as they came; they
+    are stored if a value could not be used as it came. `newer_answers` are those of the last edit that the form's
+    builder posted under the same id. `fallbacks` maps a partner to the next one of its order. `next_on` are the
+    outcomes after which the next one gets the lead, by partner; only those of rules that do not use the default.
+    `campaign` is the value by which the statistics count it (the source's `count_by`), and `day` the day, in their
+    time zone. `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the
+    post's content; it shows whether a redelivery has other content. `revision` counts corrections. `restored_at` is
+    when an incomplete lead was restored from a backup: it may have been completed and delivered since. `erased_at`
+    is when the person was erased; the rest of such a lead is a tombstone.
     """
 
     ids: dict[str, str] = {}  # read already
@@ -135,6 +135,7 @@ class Lead(LeadFields):
     fallbacks: dict[str, str] = {}
     next_on: dict[str, tuple[str, ...]] = {}
     campaign: str = ""
+    day: str = ""
     routed: str | None = None
     routed_data: dict[str, Any] = {}
     warnings: tuple[FieldError, ...] = ()

@@ -83,6 +83,7 @@ class Fetcher(RetryingWorker[Fetch, FetchChange]):
             ),
             answers=submission.answers,
             count_by=source.count_by,
+            time_zone=self.settings.alerts.time_zone,
             unmapped=None if submission.is_test else find_unmapped_names(submission, source),
         )
         deliveries = [

@@ -206,6 +206,7 @@ class LeadReceiver:
             content_hash=None if keys is not None else self._content_hash(name, _content(submission, source)),
             answers=submission.answers,
             count_by=source.count_by,
+            time_zone=self.settings.alerts.time_zone,
             unmapped=None if keys else find_unmapped_names(submission, source),
             refuses=source.refuses_invalid,
         )

@@ -26,7 +26,10 @@ class DigestSettings(Section):
 
 
 class AlertSettings(Section):
-    """The language and the time zone of alerts, their links, and when a text that no chat takes is e-mailed."""
+    """The language of alerts, their links, and when a text that no chat takes is e-mailed.
+
+    The time zone is that of alerts, of the digest, and of the days of the statistics.
+    """
 
     language: Literal["en", "uk", "ru"]
     time_zone: Zone

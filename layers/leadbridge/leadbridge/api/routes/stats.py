@@ -13,9 +13,10 @@ from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import MAX_BYTES, payload_bytes
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, StoredOutcome
-from leadbridge.domain.clock import utc_now
+from leadbridge.domain.clock import date_in, utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage, median_seconds
+from leadbridge.settings import settings
 from leadbridge.storage.statistics.daily_stats import StatsCounts
 
 MAX_DAYS = 366
@@ -27,8 +28,9 @@ DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 class StatsQuery(QueryParams):
     """The days to count, and a further grouping."""
 
-    first: Day | None = Field(None, alias="from", description="The first day; 29 days before the last by default.")
+    first: Day | None = Field(None, alias="from", description="The first day. By default `days` decides.")
     last: Day | None = Field(None, alias="to", description="The last day; today by default.")
+    days: int = Field(DEFAULT_DAYS, ge=1, le=MAX_DAYS, description="The number of days, if `from` is not given.")
     by: Literal["outcome", "campaign"] | None = Field(
         None, description="Also count deliveries by outcome, or leads by campaign."
     )
@@ -143,6 +145,7 @@ StatsView = TypedDict(
     {
         "from": DayText,
         "to": DayText,
+        "time_zone": str,
         "totals": TotalsView,
         "leads": list[LeadsOfDayView],
         "counts": list[DeliveriesOfDayView],
@@ -161,22 +164,25 @@ def show_stats(request: ApiRequest, query: StatsQuery) -> StatsView:
     """Count leads and deliveries by day, source, partner and state, and incomplete leads by source and problem.
 
     `submission_times` counts submitted leads by partner and the time since their reception, waits included. `funnels`
-    count the leads that were received on these days and have reached a stage since. The counts are up to a minute late,
+    count the leads that were received on these days and have reached a stage since. Days are those of the configured
+    time zone; leads of before it was configured count on their UTC day. The counts are up to a minute late,
     and those of a lead stay after an erasure.
     """
-    last = query.last or utc_now().date()
-    first = query.first or last - timedelta(days=DEFAULT_DAYS - 1)
+    time_zone = settings().alerts.time_zone
+    last = query.last or date_in(time_zone, utc_now())
+    first = query.first or last - timedelta(days=query.days - 1)
     if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
         raise invalid_query(f"from must not be after to, and the range must be at most {MAX_DAYS} days.")
-    stats = stats_view(
-        first, last, request.resources.stats.between(first, last, with_campaigns=query.by == "campaign"), query.by
-    )
+    figures = request.resources.stats.between(first, last, with_campaigns=query.by == "campaign")
+    stats = stats_view(first, last, figures, query.by, time_zone)
     if payload_bytes(stats) > MAX_BYTES:
         raise invalid_query("There is too much to show. Request fewer days.")
     return stats
 
 
-def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = None) -> StatsView:
+def stats_view(
+    first: date, last: date, figures: StatsCounts, by: str | None = None, time_zone: str = "UTC"
+) -> StatsView:
     """Return counts with their totals, sorted by day, and a further grouping."""
     states = Counter[str]()
     for (_, _, _, state), number in figures.deliveries.items():
@@ -187,6 +193,7 @@ def stats_view(first: date, last: date, figures: StatsCounts, by: str | None = N
     view: StatsView = {
         "from": first.isoformat(),
         "to": last.isoformat(),
+        "time_zone": time_zone,
         "totals": {
             "leads": figures.leads.total(),
             "deliveries": dict(sorted(states.items())),

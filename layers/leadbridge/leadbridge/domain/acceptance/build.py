@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from leadbridge.domain import fields
 from leadbridge.domain.acceptance.answers import bound_answers
 from leadbridge.domain.acceptance.ids import is_personal, own_values
+from leadbridge.domain.clock import date_in
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.fields.reading import Reading, ReadingRules
 from leadbridge.domain.lead import InvalidLead, Lead, LeadFields, find_field_errors
@@ -94,13 +95,15 @@ def build_lead(
     answers: Mapping[str, str] | None = None,
     unmapped: Sequence[str] | None = None,
     count_by: str = "utm.utm_campaign",
+    time_zone: str = "UTC",
     refuses: bool = False,
 ) -> Lead:
     """Build a lead for the partners that `choose` returns, or for all.
 
     `values` contains the sections `person`, `loan`, `trading`, `utm`, `ids` and `consent` of the post. `answers` are
     the raw answers; they are stored if the lead has problems, or if a value was left out or changed. `unmapped` are the
-    names of the form's fields if none of them is configured. `count_by` is the path of the value that is counted.
+    names of the form's fields if none of them is configured. `count_by` is the path of the value that is counted,
+    and `time_zone` that of the day on which the lead is counted.
 
     With `refuses`, raises InvalidLead instead of returning an incomplete lead.
     """
@@ -120,6 +123,7 @@ def build_lead(
         fallbacks=dict(decision.fallbacks) if decision.partners else {},
         next_on=dict(decision.next_on) if decision.partners else {},
         campaign=_campaign(asked, count_by),
+        day=date_in(time_zone, received_at).isoformat(),
         routed=decision.reason,
         routed_data=dict(decision.data),
         problems=assigned.problems,

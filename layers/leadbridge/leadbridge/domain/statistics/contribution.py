@@ -1,10 +1,10 @@
 """What one lead contributes to the statistics, and how its changes are merged.
 
-A lead counts on the day on which it was received and for its source: itself, its campaign, its problems while it is
-incomplete, and each delivery by partner, state and outcome. Each stage that a delivery has reached counts by the time
-since the lead's reception: for the partner, for the lead and for its campaign. A lead reaches a stage when the first of
-its deliveries does. The facts of each item have the item's version, and the facts with the highest version win. So the
-order of the changes does not matter, and repeated ones change nothing.
+A lead counts on the day on which it was received, in the time zone of the statistics, and for its source: itself, its
+campaign, its problems while it is incomplete, and each delivery by partner, state and outcome. Each stage that a
+delivery has reached counts by the time since the lead's reception: for the partner, for the lead and for its campaign.
+A lead reaches a stage when the first of its deliveries does. The facts of each item have the item's version, and the
+facts with the highest version win. So the order of the changes does not matter, and repeated ones change nothing.
 
 The test lead of a deployment's check contributes nothing.
 """
@@ -73,7 +73,7 @@ class DeliveryFacts:
 
 @dataclass(frozen=True)
 class LeadChange:
-    """New facts about a lead. `day` and `source` are those of any of its items.
+    """New facts about a lead. `day` and `source` are those of any of its items; that of `lead` is the one that counts.
 
     `opened` is the day on which each delivery was opened. `expires_at` is the Unix time at which the newest of the
     items expires.

@@ -1,11 +1,11 @@
-"""The daily digest: the figures of the last whole day (UTC), and what needs a person. No personal data."""
+"""The daily digest: the figures of the last whole day, and what needs a person. No personal data."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -41,24 +41,24 @@ class DigestFigures:
 def due_digest(settings: AlertSettings, now: datetime) -> date | None:
     """Return the day whose digest is due now; None if none is.
 
-    It is the last whole day of UTC at the latest time of a digest, today's or yesterday's.
+    It is the day before that of the latest time of a digest, today's or yesterday's, in the configured time zone.
     """
     if not settings.digest.on:
         return None
     zone = ZoneInfo(settings.time_zone)
     today = now.astimezone(zone).date()
-    moments = [
-        datetime.combine(day, settings.digest.at, zone).astimezone(UTC) for day in (today, today - timedelta(days=1))
-    ]
-    at = next((one for one in moments if one <= now), None)
-    return at.date() - timedelta(days=1) if at is not None and now - at < DUE_FOR else None
+    for day in (today, today - timedelta(days=1)):
+        at = datetime.combine(day, settings.digest.at, zone).astimezone(UTC)
+        if at <= now:
+            return day - timedelta(days=1) if now - at < DUE_FOR else None
+    return None
 
 
 def digest_notice(day: date, figures: DigestFigures, settings: AlertSettings, stack: str) -> Notice:
     """Return the digest of a day in the configured language."""
     words = LANGUAGES[settings.language]
     lines = [
-        f"📊 {words.digest.format(stack=stack, day=f'{day:%d.%m.%Y}')}",
+        f"📊 {words.digest.format(stack=stack, day=f'{day:%d.%m.%Y}', zone=settings.time_zone)}",
         _leads_line(words, figures.day),
         words.figures.format(**_funnel(figures.day), incomplete=figures.day.incomplete.total()),
         words.week.format(leads=figures.week.leads.total(), **_funnel(figures.week)),
@@ -71,9 +71,11 @@ def digest_notice(day: date, figures: DigestFigures, settings: AlertSettings, st
     return Notice(digest_id(day), "\n".join(lines), f"{stack}: daily digest {day.isoformat()}")
 
 
-def cap_windows(partners: Mapping[str, Partner], day: date) -> dict[str, dict[str, Window]]:
+def cap_windows(partners: Mapping[str, Partner], day: date, time_zone: str) -> dict[str, dict[str, Window]]:
     """Return the windows of all caps on a day, by partner and key: its hours, the partner's day, and all time."""
-    hours = [datetime(day.year, day.month, day.day, hour, tzinfo=UTC) for hour in range(24)]
+    zone = ZoneInfo(time_zone)
+    begin, end = (datetime.combine(one, time(), zone).astimezone(UTC) for one in (day, day + timedelta(days=1)))
+    hours = [begin + timedelta(hours=hour) for hour in range(round((end - begin) / timedelta(hours=1)))]
     found: dict[str, dict[str, Window]] = {}
     for name, partner in partners.items():
         windows = [window for hour in hours for window in windows_at(partner, hour)]

@@ -278,9 +278,10 @@ def _tombstone(lead_id: str, found: _Found, now: datetime) -> Lead:
     """Return the tombstone of a lead. Where its own item has expired, this comes from the other items."""
     if found.lead is not None:
         lead = items.lead_of(found.lead)
-        source, received_at, partners = lead.source, lead.received_at, lead.partners
+        source, received_at, day, partners = lead.source, lead.received_at, lead.day, lead.partners
     else:
         source = next((delivery.source for delivery in found.deliveries), UNKNOWN_SOURCE)
         received_at = min([delivery.received_at for delivery in found.deliveries], default=found.began_at or now)
+        day = ""
         partners = tuple(delivery.partner for delivery in found.deliveries)
-    return Lead(lead_id=lead_id, source=source, received_at=received_at, partners=partners, erased_at=now)
+    return Lead(lead_id=lead_id, source=source, received_at=received_at, day=day, partners=partners, erased_at=now)

@@ -29,7 +29,7 @@ AWAITING, COMPLETE = 1, 2  # versions of a lead that is to be fetched, and of on
 TOMBSTONE = 0  # the version of an erased lead, whose campaign is gone: any other version wins
 
 LEAD_ATTRIBUTES = (
-    *("pk", "sk", "received_at", "source", "campaign", "problems", "partners"),
+    *("pk", "sk", "received_at", "day", "source", "campaign", "problems", "partners"),
     *("revision", "awaits_fetch", "erased_at", "expires_at"),
 )
 # The times at which a delivery reached the stages, as its item has them.
@@ -42,12 +42,20 @@ DELIVERY_ATTRIBUTES = (
 
 def lead_facts(values: Mapping[str, Any]) -> LeadFacts:
     """Return the facts of a lead's decoded item."""
-    day, source = str(values["received_at"])[:10], str(values["source"])
+    day, source = day_of(values), str(values["source"])
     if "erased_at" in values:
         return LeadFacts(TOMBSTONE, day, source)
     version = AWAITING if "awaits_fetch" in values else COMPLETE + int(values.get("revision", 0))
     problems = tuple(sorted({f"{field} {code}" for field, code, *_ in values.get("problems", ())}))
     return LeadFacts(version, day, source, str(values.get("campaign", "")), problems=problems)
+
+
+def day_of(values: Mapping[str, Any]) -> str:
+    """Return the day on which a lead is counted: the one that its item has; without one the date of reception in UTC.
+
+    A delivery's item has none. Its lead, which is stored for longer, decides.
+    """
+    return str(values.get("day") or values["received_at"][:10])
 
 
 def delivery_facts(values: Mapping[str, Any]) -> DeliveryFacts:
@@ -84,7 +92,7 @@ def item_change(values: Item) -> LeadChange | None:
     kind = str(values["sk"]).partition("#")[0]
     if kind not in {"LEAD", "DELIVERY"} or (kind == "LEAD" and "erased_at" in values):
         return None
-    day, source = str(values["received_at"])[:10], str(values["source"])
+    day, source = day_of(values), str(values["source"])
     if not is_counted_source(source):
         return None
     expires_at = int(values.get("expires_at", 0))
