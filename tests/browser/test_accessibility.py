@@ -1,72 +1,13 @@
 """Accessibility: phones, keyboard, dark scheme, three languages, screen readers."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, Route, ViewportSize, expect
+from playwright.sync_api import Route, expect
 
 from leadbridge.domain.delivery import State
-from leadbridge.domain.lead import Lead
-from quality.testkit.browser.axe import colour_violations, violations
 from quality.testkit.browser.world import Open, World, busy
-
-PHONE: ViewportSize = {"width": 360, "height": 740}
-DESK: ViewportSize = {"width": 1200, "height": 850}
-READY = {
-    "": ".charts .card",
-    "#/leads": "#rows a",
-    "#/partners": ".partner",
-    "#/partners/route": ".dry-run",
-    "#/dead-letters": ".dead-letters li",
-}
-
-
-def views(page: Page, world: World, *leads: Lead) -> Iterator[str]:
-    """Show each view in turn; its path, once it is there."""
-    for path, ready in {**READY, **{f"#/leads/{lead.lead_id}": ".entries li" for lead in leads}}.items():
-        page.goto(f"{world.gateway.url}/console{path or '#/'}")
-        page.locator(ready).first.wait_for()
-        yield path
-
-
-def assert_accessible(page: Page) -> None:
-    """Nothing is wrong in the light scheme, nor in the dark one, which changes colours only."""
-    page.emulate_media(color_scheme="light")
-    assert violations(page) == [], page.url
-    page.emulate_media(color_scheme="dark")
-    assert colour_violations(page) == [], page.url
-
-
-@pytest.mark.parametrize("size", ["desk", "phone"])
-def test_axe_finds_nothing_in_any_view(open_console: Open, world: World, size: str) -> None:
-    leads = busy(world)
-    options: dict[str, Any] = {"viewport": PHONE} if size == "phone" else {}
-    page = open_console(reduced_motion="reduce", **options)
-    shown = 0
-    for _ in views(page, world, leads["incomplete"]):
-        assert_accessible(page)
-        shown += 1
-    assert shown == 6
-    page.get_by_role("button", name="Correct…").click()
-    expect(page.get_by_label("Phone", exact=True)).to_be_focused()
-    assert_accessible(page)
-    page.goto(f"{world.gateway.url}/console#/leads/{leads['unknown'].lead_id}")
-    page.get_by_role("button", name="Mark as created…").click()
-    assert_accessible(page)
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    assert_accessible(page)
-    page.keyboard.press("Escape")
-    if size == "phone":
-        page.get_by_role("button", name="Menu").click()
-        assert_accessible(page)
-    page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_label("Operator token")).to_be_visible()
-    assert_accessible(page)
-
 
 CHANGED_BY_SCHEME = """() => [...document.adoptedStyleSheets]
     .flatMap((sheet) => [...sheet.cssRules])
@@ -85,26 +26,6 @@ def test_the_dark_scheme_is_dark_and_changes_colours_only(open_console: Open, wo
     changed = page.evaluate(CHANGED_BY_SCHEME)
     assert len(changed) > 10
     assert [one for one in changed if not re.fullmatch(r":root --[\w-]+: #[0-9a-f]{3,8}", one)] == []
-
-
-def missing_words(page: Page) -> list[str]:
-    """The keys of words that the page shows in the place of words."""
-    keys: list[str] = page.evaluate("document.body.innerText.match(/\\b[a-z]+\\.[a-z_]+\\b(?!\\w)/g) ?? []")
-    return [key for key in keys if not key.endswith((".com", ".js"))]
-
-
-@pytest.mark.parametrize("locale", ["en-GB", "uk-UA", "ru-RU"])
-def test_no_view_lacks_a_word_or_is_wider_than_a_phone(open_console: Open, world: World, locale: str) -> None:
-    leads = busy(world)
-    page = open_console(viewport=PHONE, locale=locale, has_touch=True, is_mobile=True)
-    for path in views(page, world, leads["failed"], leads["unknown"]):
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-        assert missing_words(page) == [], path
-        page.set_viewport_size(DESK)
-        assert missing_words(page) == [], path
-        page.set_viewport_size(PHONE)
-    heights = page.locator("main button").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
-    assert min(heights) >= 40, "a thumb is no mouse"
 
 
 def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open, world: World) -> None:

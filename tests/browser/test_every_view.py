@@ -1,0 +1,86 @@
+"""Every view in every language: nothing that axe finds, no foreign word, no page that is wider than its window."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from leadbridge.domain.admission import Pause
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from leadbridge.runtime import aws
+from leadbridge.settings import Settings
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.table import Table
+from quality.testkit.browser.axe import colour_violations, violations
+from quality.testkit.browser.views import every_view, shown_texts
+from quality.testkit.browser.world import TOKENS, Open, World, busy
+from quality.testkit.fixtures import TABLE
+
+WIDTHS = (320, 768, 1920)  # pixels
+HEIGHT = 900
+# What the texts of all languages call by their English names: products, formats, abbreviations, keys, zones.
+NAMES = (
+    "leadbridge Meta Leeloo CSV JSON UUID ID id IP URL UTM HTTP HTTPS https GMT UTC Europe Kyiv runbook click token "
+    "Partner misconfigured offers form Excel utm"
+)
+LATIN = re.compile(r"[a-zA-Z]{2,}")
+KEY = re.compile(r"\b[a-z]+(?:\.[a-z_]+)+\b")
+
+
+def latin_words(text: str) -> set[str]:
+    return set(LATIN.findall(text))
+
+
+def data_of(world: World, settings: Settings) -> set[str]:
+    """The Latin words of all that the API returns about leads and partners, but of states, codes and errors."""
+    known = [*settings.sources, *settings.partners, *(kind.label for kind in settings.partners.values() if kind.label)]
+    known += [*TOKENS, "Lead Leader", "Match-Trade"]
+    scan = aws.dynamodb().scan(TableName=TABLE, ProjectionExpression="lead_id,person,loan,trading,utm,ids,answers")
+    return latin_words(" ".join(known) + json.dumps(scan["Items"], ensure_ascii=False)) - {"Items"}
+
+
+@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+def test_every_view_is_accessible_and_speaks_one_language_at_every_width(
+    open_console: Open, world: World, shipped_settings: Settings, language: str
+) -> None:
+    """Each view is checked by axe in each language, at one of the widths, so that all of them have their turn."""
+    leads = busy(world)
+    leads["erased"] = world.add(8, State.REJECTED, age=timedelta(days=2))
+    world.erase(leads["erased"])
+    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("до понеділка", "olena", utc_now()))
+    allowed = latin_words(NAMES) | data_of(world, shipped_settings)
+    page = open_console(reduced_motion="reduce")
+    page.locator("main h1").wait_for()
+    page.locator("#language").select_option(language)
+    page.locator(f"html[lang={language}]").wait_for()
+    turn = ["en", "uk", "ru"].index(language)
+    shown: list[str] = []
+    wrong: list[Any] = []
+    for number, view in enumerate(every_view(page, world, leads)):
+        shown.append(view)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            found = page.evaluate("document.documentElement.scrollWidth")
+            heights = page.locator("main button").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+            if found > width or min(heights, default=40) < 40:
+                wrong.append((view, width, found, heights))
+        for text in shown_texts(page):
+            foreign = latin_words(text) - allowed
+            if foreign if language != "en" else foreign and KEY.search(text):
+                wrong.append((view, text, foreign))
+        page.set_viewport_size({"width": WIDTHS[(number + turn) % len(WIDTHS)], "height": HEIGHT})
+        wrong += [(view, *one) for one in axe_finds(page)]
+    assert len(shown) >= 20
+    assert wrong == []
+
+
+def axe_finds(page: Page) -> list[Any]:
+    """What is wrong in the light scheme, and in the dark one, which changes colours only."""
+    page.emulate_media(color_scheme="light")
+    found = violations(page)
+    page.emulate_media(color_scheme="dark")
+    return found + colour_violations(page)
