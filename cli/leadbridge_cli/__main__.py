@@ -10,6 +10,7 @@ from leadbridge_cli import (
     check_config,
     dead_letters,
     feedback,
+    inbox,
     leads,
     leeloo,
     messages,
@@ -44,7 +45,7 @@ def _leadbridge(
     """
 
 
-for each in (leads.app, messages.app):
+for each in (leads.app, inbox.app, messages.app):
     app.add_typer(each)
 stats.add_to(app)
 routing.add_to(app)

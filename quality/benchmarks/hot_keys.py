@@ -53,6 +53,7 @@ SHARED = {
     r"SYNC#": "one run at a time writes its progress, after each page of the broker's list",
     r"PARTNER#": "changes of a circuit, failures before it opens, attempts at partners with caps, which take few leads",
     r"SOURCES$": "one write per hour",
+    r"INBOX$": "what operators change by hand",
     r"ALERT#": "changes of alarms, which CloudWatch evaluates once a minute",
     r"NOTICE#": "a daily digest, and texts that people publish to the topic",
     r"CHECKS#": "one write per sweep, each minute",

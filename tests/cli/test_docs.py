@@ -15,6 +15,7 @@ import typer
 
 from devstack.sandbox.remote import Remote
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.feedback.states import PostbackState
@@ -71,8 +72,14 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
         update={"partners": (), "problems": (FieldError("person.phone", FieldCode.NOT_A_PHONE),)}
     )
     terminal.store.accept(incomplete, phone_hash=None)
+    limited, spent = lead(5), lead(6)
+    for one, code in ((limited, ErrorCode.RATE_LIMITED), (spent, ErrorCode.UNAVAILABLE)):
+        terminal.store.accept(one, phone_hash=None)
+        waiting = terminal.store.delivery(one.lead_id, "leadleader")
+        assert waiting is not None
+        terminal.store.apply(steps.fail(waiting, NOW, some_error("spent", code)))
     put_dead_letter(
-        "submit-leadleader", {"lead_id": failed.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
+        "submit-leadleader", {"lead_id": spent.lead_id, "partner": "leadleader", "step": "submit", "reason": "spent"}
     )
     put_dead_letter("messages", {"lead_id": failed.lead_id, "message_id": "x", "step": "send", "reason": "spent"})
     letters = {
@@ -82,6 +89,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
     company = partners.company()
     return {
         "LEAD": terminal.accepted.lead_id,
+        "GROUP": "failed.leadleader.rate_limited",
         "FAILED": failed.lead_id,
         "UNKNOWN": unknown.lead_id,
         "INCOMPLETE": incomplete.lead_id,

@@ -49,6 +49,11 @@ def unknown_source() -> Problem:
     return Problem(404, "unknown-source", "Unknown source", "No source with this name is configured.")
 
 
+def unknown_group() -> Problem:
+    """Return the problem for a group that the inbox does not have."""
+    return Problem(404, "unknown-group", "Unknown group", "The inbox has no such group. It may be solved.")
+
+
 @dataclass(frozen=True)
 class PathParameter:
     """A path parameter. A value that does not match `pattern` raises the problem `unknown`."""
@@ -64,6 +69,7 @@ PATH_PARAMETERS = {
     "message_id": PathParameter("A message of the lead.", r"[0-9A-Za-z:.#_-]{1,256}", unknown_message),
     "event_id": PathParameter("A postback of the lead.", r"evt_[0-9a-f]{32}", unknown_postback),
     "source": PathParameter("A source.", r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", unknown_source),
+    "group": PathParameter("A group of the inbox.", r"[a-z_]{1,16}(\.[A-Za-z0-9_-]{1,64}){2,6}", unknown_group),
     "queue": PathParameter("A dead-letter queue.", r"[a-z-]{1,64}", unknown_queue),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from leadbridge.auth.secrets import Secrets
@@ -125,12 +125,15 @@ class Resources:
         from leadbridge.domain.clock import utc_now
         from leadbridge.services.dead_letters.queues import DeadLetters
         from leadbridge.services.dead_letters.redrive import Redriver
+        from leadbridge.storage.inbox.subjects import load_subjects
 
         redriver = Redriver(
             self.leads, self.messages, self.fetches, self.postbacks, settings().partners, operator, utc_now
         )
         queues, destinations = self.environment.dead_letter_queues, self.environment.queues
-        return DeadLetters(aws.sqs(), queues, destinations, redriver.redrive, redriver.note)
+        return DeadLetters(
+            aws.sqs(), queues, destinations, redriver.redrive, redriver.note, partial(load_subjects, self.table)
+        )
 
     def register(self, partner: str) -> IdVerifier:
         """Return the client that confirms an id at a partner."""

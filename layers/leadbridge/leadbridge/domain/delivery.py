@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from leadbridge.domain.errors.error_codes import ErrorInfo, last_error
+from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.timeline import Entry, VersionedEntry
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, URGENCY, ImpossibleTransition, Table, advance
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # The values of a delivery that does not wait for its partner.
 NOT_WAITING: Mapping[str, Any] = {"waiting_reason": None, "waiting_until": None, "waits_since": None}
+CORRECTABLE = frozenset({ErrorCode.FIELDS_REJECTED, ErrorCode.TAX_NUMBER_INVALID})  # rejections of fields
 MAX_REFUSED_CHECKS = 3  # consecutive refused status checks after which the delivery needs an operator
 
 
@@ -117,6 +118,11 @@ class Delivery:
         if self.contested_by is not None:
             return "id_contested"
         return "status_check_refused" if self.checks_refused >= MAX_REFUSED_CHECKS else None
+
+    @property
+    def needs_correction(self) -> bool:
+        """Whether the partner rejected fields that a person can correct."""
+        return self.state is State.REJECTED and self.last_error_code in CORRECTABLE
 
     @property
     def created(self) -> int | str | None:

@@ -55,6 +55,7 @@ FOLLOWED = "followed"
 LEADS = "lead"  # the partition that holds every lead
 ATTENTION = "attention"  # the partition that holds the deliveries that need a person
 INCOMPLETE = "incomplete"  # the partition that holds the incomplete leads
+CORRECTABLE = "correctable"  # the part of the rejected deliveries whose fields a person can correct
 
 _TIMES = (
     *("received_at", "first_attempt_at", "last_attempt_at", "retried_at", "next_attempt_at"),
@@ -247,7 +248,7 @@ def delivery_item(delivery: Delivery) -> Item:
             "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,
             "is_erased": delivery.is_erased or None,
-            "listed": sharded(of_state(WAITING if waits else delivery.state.value), delivery.lead_id),
+            "listed": sharded(_listed_with(delivery), delivery.lead_id),
             "received_key": received_key(delivery.received_at, delivery.lead_id),
             "due_shard": sharded(due, delivery.lead_id) if delivery.due_at is not None else None,
             "follow_shard": sharded(delivery.partner, delivery.lead_id)
@@ -255,6 +256,13 @@ def delivery_item(delivery: Delivery) -> Item:
             else None,
         }
     )
+
+
+def _listed_with(delivery: Delivery) -> str:
+    """The partition of `listing` that holds a delivery. Two states have a part of their own in it."""
+    if delivery.waits_for_partner:
+        return of_state(WAITING)
+    return of_state(CORRECTABLE if delivery.needs_correction else delivery.state.value)
 
 
 def link_item(delivery: Delivery) -> Item:

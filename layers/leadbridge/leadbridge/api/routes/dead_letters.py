@@ -10,8 +10,9 @@ from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, Data, StoredErrorCode
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.runtime.logs import count, logger
-from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.services.dead_letters.queues import CurrentLetter
 from leadbridge.services.dead_letters.record_answer import ObsoleteReason
+from leadbridge.services.inbox.read_inbox import trouble_of
 
 
 class RedriveRequest(Body):
@@ -27,10 +28,14 @@ class DiscardRequest(Body):
 
 
 class DeadLetterView(TypedDict):
-    """A dead letter; `sent_at` in Unix milliseconds. `lead_ids` are the leads of a batch of status checks."""
+    """A dead letter; `sent_at` in Unix milliseconds. `lead_ids` are the leads of a batch of status checks.
+
+    `group` is the key of its group in the inbox; null if the state of its delivery shows the trouble.
+    """
 
     queue: str
     dead_letter_id: str
+    group: str | None
     sent_at: int
     step: str
     reason: str
@@ -82,8 +87,8 @@ class RedrivenView(TypedDict):
 
 @route("GET", "/dead-letters")
 def list_dead_letters(request: ApiRequest) -> DeadLettersView:
-    """List the messages that failed permanently."""
-    dead_letters = [dead_letter_view(one) for one in request.resources.dead_letters().all()]
+    """List the messages that failed permanently. Those whose lead has moved on since are deleted first."""
+    dead_letters = [dead_letter_view(one) for one in request.resources.dead_letters().current()]
     fitting = first_that_fit(dead_letters)
     view: DeadLettersView = {"dead_letters": fitting}
     if len(fitting) < len(dead_letters):
@@ -95,7 +100,9 @@ def list_dead_letters(request: ApiRequest) -> DeadLettersView:
 def redrive_dead_letters(request: ApiRequest, body: RedriveRequest) -> RedrivenView:
     """Redrive one dead letter of a queue, or up to a hundred."""
     queue = request.path["queue"]
-    done = request.resources.dead_letters(request.operator).redrive(queue, body.dead_letter_id)
+    done = request.resources.dead_letters(request.operator).redrive(
+        queue, None if body.dead_letter_id is None else {body.dead_letter_id}
+    )
     count("DeadLettersHandled", done.redriven)
     count("DeadLettersKept", len(done.kept))
     logger.info(
@@ -125,11 +132,13 @@ def discard_dead_letter(request: ApiRequest, body: DiscardRequest) -> DiscardedV
     return {"discarded": discarded}
 
 
-def dead_letter_view(letter: DeadLetter) -> DeadLetterView:
+def dead_letter_view(current: CurrentLetter) -> DeadLetterView:
     """Return a dead letter without its body and receipt handle."""
+    letter = current.letter
     return {
         "queue": letter.queue,
         "dead_letter_id": letter.dead_letter_id,
+        "group": None if current.is_shown else trouble_of(letter).group_key,
         "sent_at": letter.sent_at,
         "step": letter.step,
         "reason": letter.reason,

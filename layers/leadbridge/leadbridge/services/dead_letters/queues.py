@@ -12,7 +12,7 @@ state. One that cannot be redriven is kept. The response lists the obsolete and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,13 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, parse_err
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, ObsoleteReason
+from leadbridge.services.dead_letters.relevance import Relevance, find_relevance
 from leadbridge.settings import settings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+
+    from leadbridge.domain.inbox.subject import LetterSubject
 
 MAX_RECEIVES = 10  # receive calls, of ten messages each, for one pass over a queue
 VISIBILITY_SECONDS = 30  # for which a dead letter is hidden from others during a redrive
@@ -68,6 +71,14 @@ class DeadLetter:
     event_id: str | None = None
 
 
+@dataclass(frozen=True)
+class CurrentLetter:
+    """A dead letter that needs a person. `is_shown`: the state of its delivery or fetch shows the trouble as well."""
+
+    letter: DeadLetter
+    is_shown: bool
+
+
 class UnknownQueue(LookupError):
     """There is no dead-letter queue of this name."""
 
@@ -87,7 +98,7 @@ class DeadLetters:
 
     `queues` are their URLs by name, `destinations` those of the queues that messages return to. `redrive_note`
     retries the item that one of our own dead letters names; it raises DeadLetterKept or DeadLetterObsolete. `note` adds
-    an entry to the lead's timeline.
+    an entry to the lead's timeline. `load_subjects` returns the items that dead letters name.
     """
 
     sqs: SQSClient
@@ -95,16 +106,27 @@ class DeadLetters:
     destinations: Mapping[str, str]
     redrive_note: Callable[[DeadLetter], None]
     note: Callable[[DeadLetter, str], None]
+    load_subjects: Callable[[Sequence[DeadLetter]], Sequence[LetterSubject]]
 
-    def all(self) -> list[DeadLetter]:
-        """Return the dead letters, oldest first; of a long queue only some. Others can receive them meanwhile."""
+    def current(self) -> list[CurrentLetter]:
+        """Return the dead letters that need a person, oldest first; of a long queue only some.
+
+        Those whose lead has moved on are deleted. Others can receive the dead letters meanwhile.
+        """
         found = [
             dead_letter for queue in self.queues if self._waiting(queue) for dead_letter in self._receive(queue, hide=0)
         ]
-        return sorted(found, key=lambda dead_letter: dead_letter.sent_at)
+        current = []
+        for dead_letter, subject in zip(found, self.load_subjects(found), strict=True):
+            relevance = find_relevance(dead_letter, subject)
+            if relevance is Relevance.OBSOLETE:
+                self._delete(dead_letter)
+            else:
+                current.append(CurrentLetter(dead_letter, is_shown=relevance is Relevance.SHOWN))
+        return sorted(current, key=lambda one: one.letter.sent_at)
 
-    def redrive(self, queue: str, dead_letter_id: str | None = None) -> RedriveResult:
-        """Redrive one dead letter of a queue, or up to a hundred. Safe to repeat.
+    def redrive(self, queue: str, only: Collection[str] | None = None) -> RedriveResult:
+        """Redrive the dead letters of a queue with these ids, or up to a hundred. Safe to repeat.
 
         A dead letter is deleted after it was redriven. Raises UnknownQueue.
         """
@@ -122,31 +144,35 @@ class DeadLetters:
                 done.redriven += 1
             return True
 
-        self._take(queue, dead_letter_id, redrive_one)
+        self._take(queue, only, redrive_one)
         return done
 
     def discard(self, queue: str, dead_letter_id: str) -> int:
         """Delete one dead letter. Raises UnknownQueue."""
-        return self._take(queue, dead_letter_id, self._discard)
+        return self._take(queue, {dead_letter_id}, self._discard)
 
-    def _take(self, queue: str, dead_letter_id: str | None, do: Callable[[DeadLetter], bool]) -> int:
+    def _take(self, queue: str, only: Collection[str] | None, do: Callable[[DeadLetter], bool]) -> int:
         if queue not in self.queues:
             raise UnknownQueue(queue)
-        taken, url, left = 0, self.queues[queue], list[DeadLetter]()
+        taken, url, left, missing = 0, self.queues[queue], list[DeadLetter](), set(only or ())
         try:
             for dead_letter in self._receive(queue, hide=VISIBILITY_SECONDS):
-                is_meant = dead_letter_id is None or dead_letter.dead_letter_id == dead_letter_id
+                is_meant = only is None or dead_letter.dead_letter_id in missing
+                missing.discard(dead_letter.dead_letter_id)
                 if is_meant and do(dead_letter):
-                    self.sqs.delete_message(QueueUrl=url, ReceiptHandle=dead_letter.receipt)
+                    self._delete(dead_letter)
                     taken += 1
                 else:
                     left.append(dead_letter)
-                if dead_letter_id is not None and is_meant:
+                if only is not None and not missing:
                     break
         finally:  # they were hidden so that the pass reached those behind them
             for dead_letter in left:
                 self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=dead_letter.receipt, VisibilityTimeout=0)
         return taken
+
+    def _delete(self, dead_letter: DeadLetter) -> None:
+        self.sqs.delete_message(QueueUrl=self.queues[dead_letter.queue], ReceiptHandle=dead_letter.receipt)
 
     def _discard(self, dead_letter: DeadLetter) -> bool:
         self.note(dead_letter, "dead_letter_discarded")

@@ -75,7 +75,7 @@ def record_delivery_answer(
     """
     outcome = answer.get("outcome")
     created: int | str | None = answer.get("deal_id") or answer.get("account_uuid")
-    if _is_recorded(delivery, outcome, created):
+    if is_recorded(delivery, outcome, created):
         raise DeadLetterObsolete(ObsoleteReason.RECORDED)
     is_uncertain = delivery.state is State.RECEIVED and delivery.is_uncertain
     if delivery.state not in IN_DOUBT and not is_uncertain:
@@ -152,7 +152,8 @@ def _attempt_mismatch(answered: int, last: int) -> DeadLetterKept:
     return DeadLetterKept(ErrorCode.ATTEMPT_MISMATCH, text, {"attempt": answered, "last_attempt": last})
 
 
-def _is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:
+def is_recorded(delivery: Delivery, outcome: object, created: int | str | None) -> bool:
+    """Return whether a delivery has this answer already."""
     match outcome:
         case None | "created":
             return delivery.state in ACCEPTED and created in {None, delivery.deal_id, delivery.account_uuid}

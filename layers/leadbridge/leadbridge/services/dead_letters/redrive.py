@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from leadbridge.domain.clock import Clock
@@ -28,6 +27,7 @@ from leadbridge.services.dead_letters.record_answer import (
     record_delivery_answer,
     record_message_answer,
 )
+from leadbridge.services.dead_letters.relevance import was_sent_after
 from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Redriver:
         delivery, lead = self.leads.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if delivery.state in {State.RECEIVED, State.SUBMITTING} and _is_current(dead_letter, delivery.retried_at):
+        if delivery.state in {State.RECEIVED, State.SUBMITTING} and was_sent_after(dead_letter, delivery.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being delivered")
         if delivery.state is State.UNKNOWN:
             text = "the partner may have it already; retry it with a confirmation"
@@ -150,7 +150,7 @@ class Redriver:
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if message.state in UNSETTLED and _is_current(dead_letter, message.retried_at):
+        if message.state in UNSETTLED and was_sent_after(dead_letter, message.retried_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if message.state is MessageState.UNKNOWN:
             raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
@@ -167,7 +167,7 @@ class Redriver:
         if fetch.state is FetchState.PENDING:
             # One without an attempt was never tried, or an operator has retried it.
             is_old = fetch.first_attempt_at is None and fetch.attempts > 0
-            if not is_old and _is_current(dead_letter, fetch.first_attempt_at):
+            if not is_old and was_sent_after(dead_letter, fetch.first_attempt_at):
                 raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
             raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
@@ -184,7 +184,7 @@ class Redriver:
         postback = next((one for one in postbacks if one.event_id == event_id), None)
         if postback is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if postback.is_unsettled and _is_current(dead_letter, postback.resent_at):
+        if postback.is_unsettled and was_sent_after(dead_letter, postback.resent_at):
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if postback.state is not PostbackState.FAILED:
             raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
@@ -223,8 +223,3 @@ class Redriver:
             find_fallback=lambda outcome: next_partner(lead, delivery.partner, outcome, self.partners),
         )
         self.leads.apply(change)
-
-
-def _is_current(dead_letter: DeadLetter, began_at: datetime | None) -> bool:
-    """Return whether it was written after its item started or was retried; always true for None."""
-    return began_at is None or began_at.timestamp() * 1000 < dead_letter.sent_at

@@ -59,6 +59,11 @@ class BacklogMonitor:
         self._table.write(put({**LAST_LEADS_KEY, "sources": last, "read_until": read_until}, ttl=False))
         return {name: from_text(text) for name, text in last.items() if text and (is_complete or name in found)}
 
+    def known_last_leads(self) -> dict[str, datetime]:
+        """Return when sources brought their last lead, as the last run of `last_leads` found it."""
+        stored: dict[str, str | None] = (self._table.get(LAST_LEADS_KEY) or {}).get("sources", {})
+        return {name: from_text(text) for name, text in stored.items() if text}
+
     def _newest_leads(self, sources: Collection[str], since: str | None) -> tuple[dict[str, datetime], bool]:
         """Return the newest lead of each source since a time, and whether there can be no others."""
         found: dict[str, datetime] = {}

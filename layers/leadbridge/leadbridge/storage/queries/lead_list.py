@@ -97,6 +97,10 @@ class LeadList:
         cursors = (_cursor_at(found[journey.lead.lead_id] + INCLUDED, wanted) for journey in leads)
         return LeadPage(leads, _cursor_at(next_page, wanted) if next_page else None, tuple(cursors))
 
+    def find(self, lead_ids: Iterable[str]) -> tuple[Journey, ...]:
+        """Return some leads in this order, without their timelines; those that do not exist are left out."""
+        return self._journeys(list(lead_ids), LeadFilter())
+
     def _journeys(self, found: Iterable[str], wanted: LeadFilter) -> tuple[Journey, ...]:
         leads = {values["lead_id"]: values for values in self._batch([items.lead_key(lead_id) for lead_id in found])}
         keys = [
@@ -156,6 +160,8 @@ def _queries(wanted: LeadFilter, before: str | None) -> list[Query]:
     queries = of_partition(query, _partition(wanted.status))
     if wanted.status is LeadStatus.RECEIVED:
         queries += of_partition(query, items.of_state(WAITING))
+    if wanted.status is LeadStatus.REJECTED:
+        queries += of_partition(query, items.of_state(items.CORRECTABLE))
     return queries
 
 

@@ -1,0 +1,77 @@
+"""`inbox …` over the real handlers: an operator clears a group at the terminal."""
+
+import pytest
+
+from leadbridge.domain.delivery import State
+from quality.testkit.cli.terminal import LEAD, Terminal, put_dead_letter
+
+ID = LEAD.lead_id
+
+
+def only_group(terminal: Terminal) -> str:
+    [group] = terminal.run("inbox", "list", "--json").json["groups"]
+    return str(group["key"])
+
+
+def state(terminal: Terminal) -> State:
+    return terminal.delivery.state
+
+
+def test_a_group_is_listed_taken_noted_and_retried(terminal: Terminal) -> None:
+    terminal.bring(State.FAILED)
+    put_dead_letter("submit-leadleader", {"lead_id": ID, "partner": "leadleader", "step": "submit", "reason": "spent"})
+    key = only_group(terminal)
+    assert key.startswith("failed.leadleader.")
+    assert terminal.run("inbox", "take", key).code == 0
+    assert terminal.run("inbox", "note", key, "asked their support").code == 0
+    listed = terminal.run("inbox", "list").out
+    assert all(part in listed for part in (key, "olena", "asked their support"))
+    shown = terminal.run("inbox", "show", key, "--json").json
+    assert [lead["lead_id"] for lead in shown["leads"]] == [ID]
+    assert str(LEAD.person.phone) not in terminal.run("inbox", "show", key).out
+    done = terminal.run("inbox", "retry", key, "--yes", "--json").json
+    assert done == {"group": key, "retried": 1, "kept": [], "has_more": False}
+    assert state(terminal) is State.RECEIVED
+    assert terminal.run("inbox", "list", "--json").json == {"groups": []}
+    assert terminal.run("inbox", "retry", key, "--yes").code == 3
+
+
+def test_leads_that_the_partner_may_have_are_retried_only_after_a_confirmation(terminal: Terminal) -> None:
+    terminal.bring(State.UNKNOWN)
+    key = only_group(terminal)
+    refused = terminal.run("inbox", "retry", key, "--yes")
+    assert (refused.code, "--even-if-twice" in refused.failure) == (4, True)
+    assert terminal.run("inbox", "retry", key, "--even-if-twice").code == 2, "nobody confirms it"
+    assert state(terminal) is State.UNKNOWN
+    assert terminal.run("inbox", "retry", key, "--even-if-twice", "--yes", "--json").json["retried"] == 1
+    assert state(terminal) is State.RECEIVED
+
+
+def test_a_snoozed_group_is_hidden_until_it_wakes(terminal: Terminal) -> None:
+    terminal.bring(State.FAILED)
+    key = only_group(terminal)
+    assert terminal.run("inbox", "snooze", key, "--for", "4h").code == 0
+    assert terminal.run("inbox", "list", "--json").json == {"groups": []}
+    assert len(terminal.run("inbox", "list", "--snoozed", "--json").json["groups"]) == 1
+    assert terminal.run("inbox", "snooze", key, "--wake").code == 0
+    assert only_group(terminal) == key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("snooze", "KEY"), 2),
+        (("snooze", "KEY", "--for", "tomorrow"), 2),
+        (("snooze", "KEY", "--for", "31d"), 2),
+        (("snooze", "KEY", "--for", "1d", "--wake"), 2),
+        (("note", "KEY", "call 067 123 45 09"), 2),
+        (("show", "failed.leadleader.capped"), 3),
+        (("take", "nonsense"), 3),
+    ],
+)
+def test_what_is_not_valid_changes_nothing(terminal: Terminal, arguments: tuple[str, ...], code: int) -> None:
+    terminal.bring(State.FAILED)
+    key = only_group(terminal)
+    assert terminal.run("inbox", *(key if one == "KEY" else one for one in arguments)).code == code
+    [group] = terminal.run("inbox", "list", "--json").json["groups"]
+    assert group["changes"] == []
