@@ -41,7 +41,7 @@ def test_leads_that_the_partner_may_have_are_retried_only_after_a_confirmation(t
     key = only_group(terminal)
     refused = terminal.run("inbox", "retry", key, "--yes")
     assert (refused.code, "--even-if-twice" in refused.failure) == (4, True)
-    assert terminal.run("inbox", "retry", key, "--even-if-twice").code == 2, "nobody confirms it"
+    assert terminal.run("inbox", "retry", key, "--even-if-twice").code == 2, "no terminal to confirm it"
     assert state(terminal) is State.UNKNOWN
     assert terminal.run("inbox", "retry", key, "--even-if-twice", "--yes", "--json").json["retried"] == 1
     assert state(terminal) is State.RECEIVED

@@ -29,7 +29,7 @@ IN_NEED = frozenset({State.FAILED, State.UNKNOWN})
 class Relevance(StrEnum):
     """What a dead letter is to the inbox."""
 
-    OBSOLETE = "obsolete"  # it needs nobody
+    OBSOLETE = "obsolete"  # it needs no one any more
     SHOWN = "shown"  # the state of its delivery or fetch shows the trouble
     OWN = "own"  # nothing else shows the trouble
 
