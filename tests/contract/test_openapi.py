@@ -103,6 +103,7 @@ def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: s
         "partner": "leadleader",
         "token": WEBHOOK_TOKEN,
         "queue": "checks",
+        "group": "failed.leadleader.capped",
         "event_id": "evt_" + "0" * 32,
     }
     headers = {**BEARER, "Content-Type": "application/json", "X-Webhook-Token": PLAIN}

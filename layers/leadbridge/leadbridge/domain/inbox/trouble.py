@@ -72,7 +72,7 @@ class Trouble:
 
     @property
     def group_key(self) -> str:
-        """The key of its group: kind, partner or source, fields, code, such as `incomplete.web.person.phone.required`."""
+        """The key of its group: kind, partner or source, fields, code: `incomplete.web.person.phone.required`."""
         subject = self.queue or self.partner or self.source or "all"
         fields = ("-".join(self.fields[:MAX_FIELDS]),) if self.fields else ()
         return ".".join((self.kind.value, subject, *fields, self.code or NO_CODE))
