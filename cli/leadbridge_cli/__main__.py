@@ -11,6 +11,7 @@ from leadbridge_cli import (
     dead_letters,
     feedback,
     inbox,
+    lead_changes,  # noqa: F401 - adds its commands to those of leads
     leads,
     leeloo,
     messages,

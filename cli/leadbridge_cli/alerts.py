@@ -10,7 +10,7 @@ TEXT = "This is a test message of leadbridge. Alerts are delivered here."
 TOPIC = "AlarmTopicArn"  # the stack's output
 
 
-@command(app, "test", resolve_cloud)
+@command(app, "test", resolve_cloud, example="alerts test")
 def test(output: Output, cloud: Cloud) -> None:
     """Publish a test message to the topic of the alarms. It takes the same way as an alarm."""
     topic = cloud.output(TOPIC)

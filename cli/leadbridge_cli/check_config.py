@@ -13,7 +13,7 @@ from leadbridge_cli.output import Output, line
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "check-config")(check_config)
+    command(app, "check-config", example="check-config config")(check_config)
 
 
 def check_config(

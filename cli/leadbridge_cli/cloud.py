@@ -107,6 +107,9 @@ def aws_errors(what: str) -> Iterator[None]:
             raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {what} ({code}).") from error
         raise Failure(Code.REFUSED, f"AWS refused the call for {what} ({code}).") from error
     except unreachable as error:
-        raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {what} ({type(error).__name__}).") from error
+        where = error.kwargs.get("endpoint_url")
+        who = f"AWS at {where}" if where else "AWS"
+        text = f"{who} could not be reached or did not answer, for {what} ({type(error).__name__})."
+        raise Failure(Code.NO_ANSWER, text) from error
     except exceptions.BotoCoreError as error:  # no credentials, no region, an expired login
         raise Failure(Code.REFUSED, f"AWS cannot be called for {what}: {error}") from error

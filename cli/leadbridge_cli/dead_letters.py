@@ -14,10 +14,10 @@ app = group("dlq", "Dead letters: messages that failed and need an operator.")
 
 MAX_CALLS = 20  # calls of one `--all`, with up to 100 dead letters each
 
-Queue = Annotated[str, typer.Argument(help="Queue, as in `dlq list`.")]
+Queue = Annotated[str, typer.Argument(help="Queue, as in dlq list.")]
 
 
-@command(app, "list", resolve_api)
+@command(app, "list", resolve_api, example="dlq list --queue messages")
 def list_letters(
     output: Output, api: Api, queue: Annotated[str | None, typer.Option(help="Only this queue.")] = None
 ) -> None:
@@ -31,7 +31,7 @@ def list_letters(
     output.answer({"dead_letters": letters}, lambda: [table(("sent", *names), map(row, letters))])
 
 
-@command(app, "redrive", resolve_api)
+@command(app, "redrive", resolve_api, example="dlq redrive checks --all")
 def redrive(
     output: Output,
     api: Api,
@@ -64,7 +64,7 @@ def redrive(
         output.note("There may be more dead letters. Repeat the command.")
 
 
-@command(app, "discard", resolve_api)
+@command(app, "discard", resolve_api, example="dlq discard messages 3f1c…")
 def discard(
     output: Output,
     api: Api,

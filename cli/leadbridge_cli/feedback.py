@@ -13,7 +13,7 @@ app = group("feedback", "Postbacks to trackers.")
 LeadId = Annotated[str, typer.Argument(help="Lead id.")]
 
 
-@command(app, "list", resolve_api)
+@command(app, "list", resolve_api, example="feedback list ld_…")
 def list_postbacks(output: Output, api: Api, lead_id: LeadId) -> None:
     """List the postbacks of a lead, oldest first."""
     postbacks = api.get("leads", lead_id)["feedback"]
@@ -25,12 +25,12 @@ def list_postbacks(output: Output, api: Api, lead_id: LeadId) -> None:
     output.answer({"feedback": postbacks}, lambda: [table(names, map(row, postbacks))])
 
 
-@command(app, "resend", resolve_api)
+@command(app, "resend", resolve_api, example="feedback resend ld_… evt_…")
 def resend(
     output: Output,
     api: Api,
     lead_id: LeadId,
-    event_id: Annotated[str, typer.Argument(help="Event id, as in `feedback list`.")],
+    event_id: Annotated[str, typer.Argument(help="Event id, as in feedback list.")],
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Send it although the tracker has accepted it or a newer one.")
     ] = False,

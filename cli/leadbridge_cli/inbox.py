@@ -8,16 +8,15 @@ from leadbridge_cli.api import Api, resolve_api
 from leadbridge_cli.exit_codes import not_found, usage_error
 from leadbridge_cli.options import Reveal, Yes, command, group
 from leadbridge_cli.output import Output, Renderable, line, table
-from leadbridge_cli.sanitize import masked
 
 app = group("inbox", "Inbox: what needs a person; assign, snooze, note and retry a group.")
 
 MAX_CALLS = 20  # calls of one retry, with up to 200 leads each
 
-Key = Annotated[str, typer.Argument(metavar="GROUP", help="Group, as in `inbox list`.")]
+Key = Annotated[str, typer.Argument(metavar="GROUP", help="Group, as in inbox list.")]
 
 
-@command(app, "list", resolve_api)
+@command(app, "list", resolve_api, example="inbox list")
 def list_groups(
     output: Output,
     api: Api,
@@ -29,31 +28,30 @@ def list_groups(
     output.answer({"groups": groups}, lambda: [table(names, map(_row, groups))])
 
 
-@command(app, "show", resolve_api)
+@command(app, "show", resolve_api, example="inbox show failed.lender-b.rate_limited")
 def show(output: Output, api: Api, key: Key, reveal: Reveal = False) -> None:
     """Show the leads of a group, newest first."""
     view = api.get("inbox", group=key, masked=None if reveal else "true")
     if not view["groups"]:
         raise _group_not_found()
-    leads = view["leads"] if reveal else masked(view["leads"])
-    output.answer({**view, "leads": leads}, lambda: _render_group(view["groups"][0], leads))
+    output.answer(view, lambda: _render_group(view["groups"][0], view["leads"]))
     if view.get("left_out"):
         output.note(f"{view['left_out']} more leads do not fit into the answer.")
 
 
-@command(app, "take", resolve_api)
+@command(app, "take", resolve_api, example="inbox take failed.lender-b.rate_limited")
 def take(output: Output, api: Api, key: Key) -> None:
     """Tell the other operators that you work on a group."""
     _mark(output, api, key, {"assigned": True})
 
 
-@command(app, "release", resolve_api)
+@command(app, "release", resolve_api, example="inbox release failed.lender-b.rate_limited")
 def release(output: Output, api: Api, key: Key) -> None:
     """Tell the other operators that you do not work on a group any more."""
     _mark(output, api, key, {"assigned": False})
 
 
-@command(app, "snooze", resolve_api)
+@command(app, "snooze", resolve_api, example="inbox snooze failed.lender-b.rate_limited --for 4h")
 def snooze(
     output: Output,
     api: Api,
@@ -67,7 +65,7 @@ def snooze(
     _mark(output, api, key, {"snoozed_until": None if span is None else _end_of(span)})
 
 
-@command(app, "note", resolve_api)
+@command(app, "note", resolve_api, example='inbox note failed.lender-b.rate_limited "asked their support"')
 def note(
     output: Output, api: Api, key: Key, text: Annotated[str, typer.Argument(help='The note; "" deletes it.')]
 ) -> None:
@@ -75,7 +73,7 @@ def note(
     _mark(output, api, key, {"note": text or None})
 
 
-@command(app, "retry", resolve_api)
+@command(app, "retry", resolve_api, example="inbox retry failed.lender-b.rate_limited")
 def retry(
     output: Output,
     api: Api,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -95,6 +95,19 @@ class Endpoint:
         return inspect.getdoc(self.function) or ""
 
     @property
+    def help(self) -> str:
+        """Return the docstring for people: what the endpoint does, then its route. What concerns code is left out."""
+        route, _, about = self.description.replace("`", "").partition(": ")
+        sentences = [each for each in re.split(r"(?<=\.)\s+", about) if not each.startswith(("Raises", "Returns"))]
+        return " ".join([about[:1].upper() + sentences[0][1:], *sentences[1:], f"({route})"])
+
+    def arguments(self) -> list[str]:
+        """Return an example of each argument and required option."""
+        named = [each for each in self.parameters() if each.default is inspect.Parameter.empty]
+        options = {each.name: [_option(each)] for each in named if each.kind is inspect.Parameter.KEYWORD_ONLY}
+        return [text for each in named for text in (*options.get(each.name, ()), _placeholder(each))]
+
+    @property
     def is_read(self) -> bool:
         """Return whether the endpoint only reads."""
         return self.description.startswith("`GET ")
@@ -125,8 +138,21 @@ def endpoints() -> Any:
         if endpoint.group not in groups:
             groups[endpoint.group] = group(endpoint.group, f"Leeloo's {endpoint.group}.")
             root.add_typer(groups[endpoint.group])
-        command(groups[endpoint.group], endpoint.name.replace("_", "-"), resolve_leeloo)(_command_of(endpoint))
+        name = endpoint.name.replace("_", "-")
+        example = " ".join(("partners leeloo", endpoint.group, name, *endpoint.arguments()))
+        add = command(groups[endpoint.group], name, resolve_leeloo, example=example, text=endpoint.help)
+        add(_command_of(endpoint))
     return typer.main.get_command(root)
+
+
+def _option(parameter: inspect.Parameter) -> str:
+    return f"--{parameter.name.replace('_', '-')}"
+
+
+def _placeholder(parameter: inspect.Parameter) -> str:
+    if get_origin(parameter.annotation) is Literal:
+        return str(get_args(parameter.annotation)[0])
+    return "60" if parameter.annotation is int else parameter.name.upper()
 
 
 def _command_of(endpoint: Endpoint) -> Callable[..., None]:
@@ -139,9 +165,7 @@ def _command_of(endpoint: Endpoint) -> Callable[..., None]:
 
         asked = {each.name: each.read(given[each.name]) for each in params if given[each.name] is not None}
         if not endpoint.is_read:
-            output.confirm(
-                f"This changes data at Leeloo and cannot be undone. {_first_line(endpoint)} Continue?", yes=yes
-            )
+            output.confirm(f"This changes data at Leeloo and cannot be undone. {endpoint.help} Continue?", yes=yes)
         with partner_errors(), output.progress(endpoint.group) as advance:
             method = getattr(getattr(leeloo.api(), endpoint.group), endpoint.name)
             answer = _document(method(**asked, budget=call_budget(MAX_SECONDS)), advance)
@@ -155,12 +179,7 @@ def _command_of(endpoint: Endpoint) -> Callable[..., None]:
     call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [*two, *(each.parameter for each in params), *ending]
     )
-    call.__doc__ = endpoint.description
     return call
-
-
-def _first_line(endpoint: Endpoint) -> str:
-    return endpoint.description.partition("\n")[0]
 
 
 def _document(answer: Any, advance: Callable[[int], None]) -> Any:

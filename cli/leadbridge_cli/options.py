@@ -43,12 +43,13 @@ def group(name: str, text: str) -> typer.Typer:
 
 
 def command(
-    app: typer.Typer, name: str, *targets: Callable[..., Any]
+    app: typer.Typer, name: str, *targets: Callable[..., Any], example: str, text: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command.
 
     Its first parameter is an Output; the next ones are what `targets` return. The parameters of the targets become
-    options of the command. A Failure is printed as one line on stderr and sets the exit code.
+    options of the command. The help is the function's docstring or `text`, and ends with the example, which is the
+    command line without `leadbridge`. A Failure is printed as one line on stderr and sets the exit code.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -67,7 +68,7 @@ def command(
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
-        app.command(name)(run)
+        app.command(name, help=text, epilog=f"\b\nExample:\n  leadbridge {example}")(run)
         return function
 
     return register

@@ -1,5 +1,6 @@
 """Output of a command: the answer goes to stdout, everything else to stderr."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,13 @@ from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.sanitize import as_json, sanitize
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
 
 WIDTH = 200  # columns, if stdout is not a terminal
+GAP = 2  # columns between two columns of a table
+TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$")
+MAX_WORD = 44  # columns; longer words, such as addresses of pages, may be broken, ids are shorter
 
 type Renderable = RenderableType
 
@@ -75,17 +80,102 @@ def console_on(stream: TextIO) -> "Console":
     return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Renderable:
-    """Return a table. Values are sanitized and never truncated; None is an empty cell."""
+@dataclass(frozen=True)
+class Fitted:
+    """The first of several tables in which no word is broken; else the rows of the last one, a line for each value."""
+
+    tables: tuple["Table", ...]
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Render for a terminal of any width."""
+        for each in self.tables:
+            widths = column_widths(each, options.max_width)
+            if widths is not None:
+                for column, width in zip(each.columns, widths, strict=True):
+                    column.width = width
+                yield each
+                return
+        yield records(self.tables[-1])
+
+
+def column_widths(table: "Table", room: int) -> list[int] | None:
+    """Return the widths of a table's columns with every word in one piece; None if there is no room for that."""
+    cells = [[str(cell) for cell in (column.header, *column.cells)] for column in table.columns]
+    least = [max(min(longest_word(text), MAX_WORD) for text in column) for column in cells]
+    widest = [max(map(longest_line, column)) for column in cells]
+    spare = room - sum(least) - GAP * len(least)
+    if spare < 0:
+        return None
+    widths = list(least)
+    for place in sorted(range(len(widths)), key=lambda place: widest[place] - least[place]):  # cheapest wish first
+        more = min(max(widest[place] - widths[place], 0), spare)
+        widths[place] += more
+        spare -= more
+    return widths
+
+
+def records(table: "Table") -> "Table":
+    """Return a table's rows as lines of names and values, a blank line between rows."""
+    from rich.table import Table
+
+    renderable = Table.grid(padding=(0, GAP, 0, 0))
+    renderable.title, renderable.title_justify = table.title, "left"
+    renderable.add_column(no_wrap=True)
+    renderable.add_column(overflow="fold")
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    for number, row in enumerate(rows):
+        if number:
+            renderable.add_row("", "")
+        for column, cell in zip(table.columns, row, strict=True):
+            if str(cell):
+                renderable.add_row(column.header, cell)
+    return renderable
+
+
+def longest_word(text: str) -> int:
+    """Return the cells of a terminal that the longest word of a text takes."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split()), default=0)
+
+
+def longest_line(text: str) -> int:
+    """Return the cells of a terminal that the longest line of a text takes."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split("\n")), default=0)
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str | None = None) -> Fitted:
+    """Return a table that fits the terminal. Values are sanitized and never truncated; None is an empty cell.
+
+    A value that is a tuple has a line for each member.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    renderable = Table(title=None if title is None else Text(sanitize(title)), title_justify="left")
+    name = None if title is None else Text(sanitize(title), style="bold")
+    renderable = Table(title=name, title_justify="left", box=None, padding=(0, GAP, 0, 0), header_style="bold")
     for column in columns:
         renderable.add_column(Text(sanitize(column)), overflow="fold")
     for row in rows:
-        renderable.add_row(*(Text("" if value is None else sanitize(value)) for value in row))
-    return renderable
+        renderable.add_row(*(Text(_cell(value)) for value in row))
+    return Fitted((renderable,))
+
+
+def first_that_fits(*tables: Fitted) -> Fitted:
+    """Return the first of several tables that fits the terminal."""
+    return Fitted(tuple(each for fitted in tables for each in fitted.tables))
+
+
+def short_time(value: object) -> str:
+    """Return an RFC 3339 time without its milliseconds; other values as text."""
+    return TIME.sub(r"\1 \2Z", str(value))
+
+
+def _cell(value: object) -> str:
+    parts = value if isinstance(value, tuple) else (value,)
+    return "\n".join(sanitize(short_time(part)) for part in parts if part not in (None, ""))
 
 
 def problem_table(problems: Iterable[dict[str, Any]]) -> Renderable:

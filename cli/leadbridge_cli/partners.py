@@ -10,10 +10,10 @@ from leadbridge_cli.output import Output, line, table
 
 app = group("partners", "Partners: whether they get leads, pause and resume; their APIs.")
 
-Name = Annotated[str, typer.Argument(help="The partner's name, as in `partners list`.")]
+Name = Annotated[str, typer.Argument(help="The partner's name, as in partners list.")]
 
 
-@command(app, "list", resolve_api)
+@command(app, "list", resolve_api, example="partners list")
 def list_partners(output: Output, api: Api) -> None:
     """List the configured partners, whether they get leads, and how many leads their caps count."""
     document = api.get("partners")
@@ -34,7 +34,7 @@ def list_partners(output: Output, api: Api) -> None:
     output.answer(document, lambda: [table(names, map(row, document["partners"]))])
 
 
-@command(app, "pause", resolve_api)
+@command(app, "pause", resolve_api, example='partners pause broker-b --reason "no budget this week"')
 def pause(
     output: Output,
     api: Api,
@@ -46,7 +46,7 @@ def pause(
     output.answer(view, lambda: [line(f"{partner} is paused. Its leads wait until `partners resume {partner}`.")])
 
 
-@command(app, "resume", resolve_api)
+@command(app, "resume", resolve_api, example="partners resume broker-b")
 def resume(output: Output, api: Api, partner: Name) -> None:
     """Send leads to a paused partner again. The leads that wait are queued within a minute."""
     view = api.post("partners", partner, "resume")

@@ -1,6 +1,7 @@
 """Rotation of source secrets, operator tokens and our keys at partners. A new secret is shown once."""
 
 import base64
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,12 +42,21 @@ class RotationResult:
         return f"Rotated({self.name!r}, {self.whose!r})"
 
 
-def source(store: SecretsStore, name: str, *, drop_old: bool) -> RotationResult:
-    """Add a new secret of a source before the old one, or drop the old one. Raises Failure."""
-    seen, value = _read_known(store, "sources")
+def source(store: SecretsStore, name: str, *, drop_old: bool = False, is_new: bool = False) -> RotationResult:
+    """Add a new secret of a source before the old one, drop the old one, or create the first one. Raises Failure."""
+    seen, value = _read_known(store, "sources", or_empty=is_new)
     entry = value.get(name)
-    if not isinstance(entry, dict) or not entry.get("secrets"):
-        raise not_found(f"No secret of source {name}. Sources with secrets: {', '.join(sorted(value))}.")
+    entry = entry if isinstance(entry, dict) else {}
+    if is_new:
+        if entry.get("secrets"):
+            raise Failure(Code.CONFLICT, f"{name} already has a secret. Omit --new to rotate it.")
+        secret = _new_secret_for(name)
+        value = with_source(value, name, {"secrets": [secret]})
+        store.replace("sources", seen, value)
+        return RotationResult("sources", name, "Enter it in the form. It is not shown again.", secret=secret)
+    if not entry.get("secrets"):
+        known = ", ".join(sorted(value))
+        raise not_found(f"No secret of source {name}. Use --new to create one. Sources with secrets: {known}.")
     current, *old = entry["secrets"]
     if drop_old:
         if not old:
@@ -63,6 +73,14 @@ def source(store: SecretsStore, name: str, *, drop_old: bool) -> RotationResult:
     store.replace("sources", seen, value)
     next_step = f"Enter it in the form. Both secrets work until `secrets rotate sources {name} --drop-old`."
     return RotationResult("sources", name, next_step, secret=secret)
+
+
+def with_source(value: dict[str, Any], name: str, entry: object) -> dict[str, Any]:
+    """Return the value of the secret `sources` with an entry of a source. Raises Failure."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name) is None:
+        raise usage_error("The name of a source has letters, digits, - and _, at most 64.")
+    validate_secret("sources", {name: entry})
+    return {**value, name: entry}
 
 
 def operator(store: SecretsStore, name: str, *, is_new: bool) -> RotationResult:
@@ -120,6 +138,17 @@ def _read_known(store: SecretsStore, name: str, *, or_empty: bool = False) -> tu
     if seen.value is None and not or_empty:
         raise not_found(f"Secret {name} has no value yet. Run `secrets put {name} FILE`.")
     return seen, dict(seen.value or {})
+
+
+def _new_secret_for(source: str) -> str:
+    """Return a secret in the format of a source's adapter, which the configuration of this folder may have."""
+    from leadbridge_cli.source_secrets import STANDARD_WEBHOOKS as STANDARD
+    from leadbridge_cli.source_secrets import adapters
+
+    adapter = adapters().get(source)
+    if adapter == "meta":
+        raise usage_error(f"The secret of {source} is Meta's app secret. Store it with secrets put sources.{source}.")
+    return _new_secret_like(STANDARD_WEBHOOKS if adapter == STANDARD else "")
 
 
 def _new_secret_like(secret: str) -> str:

@@ -18,7 +18,7 @@ SECTIONS = ("person", "loan", "trading", "utm", "ids", "consent", "form", "recei
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "route", resolve_api)(route)
+    command(app, "route", resolve_api, example="route --source web lead.json")(route)
 
 
 def route(

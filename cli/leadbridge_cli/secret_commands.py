@@ -25,14 +25,14 @@ OldOne = Annotated[
 ]
 
 
-@command(app, "put", resolve_cloud)
+@command(app, "put", resolve_cloud, example="secrets put leeloo leeloo.json")
 def put(
     output: Output,
     cloud: Cloud,
     name: Annotated[
         str,
         typer.Argument(
-            help="Name of a partner, partner kind, `leeloo`, `sources`, `feedback`, `operators` or `alerts`."
+            help="leeloo, sources, sources.NAME, feedback, operators, alerts, or the name of a partner or partner kind."
         ),
     ],
     file: Annotated[
@@ -46,7 +46,10 @@ def put(
         typer.Option("--existing", help="The partner whose values the secret has, if it has those of one partner."),
     ] = None,
 ) -> None:
-    """Replace a secret, or the values of one partner in it. The value is validated first and never shown."""
+    """Replace a secret, or the values of one partner or source in it. The value is validated first and never shown."""
+    if name.startswith(f"{SOURCES}."):
+        _put_source(output, cloud, name.removeprefix(f"{SOURCES}."), file)
+        return
     from leadbridge_cli.secret_schemas import keys_of, validate_secret
     from leadbridge_cli.secrets_store import SecretsStore
 
@@ -74,6 +77,34 @@ def put(
         document |= {"kind": secret, "partners": sorted(new)}
         summary += f". It has the values of {', '.join(sorted(new))}"
     output.answer(document, lambda: [line(f"{cloud.prefix}/{secret} stored; {summary}.")])
+
+
+def _put_source(output: Output, cloud: Cloud, source: str, file: Path | None) -> None:
+    """Replace the entry of one source in the secret of all sources. Raises Failure."""
+    from leadbridge_cli.rotation import with_source
+    from leadbridge_cli.secrets_store import SecretsStore
+    from leadbridge_cli.source_secrets import adapters
+
+    store = SecretsStore(cloud)
+    seen = store.read(SOURCES)
+    before = (seen.value or {}).get(source)
+    if file is not None:
+        entry = _json_in(file)
+    elif is_terminal(sys.stdin):
+        kept = before if isinstance(before, dict) else {}
+        entry = {**kept, "secrets": [typer.prompt(f"Secret of {source}", hide_input=True, err=True)]}
+    else:
+        raise usage_error('Give a JSON file such as {"secrets": ["…"]}, or - for stdin.')
+    new = with_source(seen.value or {}, source, entry)
+    if len(json.dumps(new, ensure_ascii=False).encode()) > MAX_SECRET_BYTES:
+        raise usage_error(f"{SOURCES} would be larger than {MAX_SECRET_BYTES} bytes.")
+    if entry != before:
+        store.replace(SOURCES, seen, new)
+    if (known := adapters()) and source not in known:
+        output.note(f"config/sources.toml of this folder has no source {source}.")
+    summary = "no changes" if entry == before else "changed" if before else "added"
+    document = {"name": f"{SOURCES}.{source}", "change": summary}
+    output.answer(document, lambda: [line(f"{cloud.prefix}/{SOURCES} stored; {source}: {summary}.")])
 
 
 def _partner_entry(cloud: Cloud, name: str, kind: str | None, existing: str | None) -> "PartnerEntry | None":
@@ -115,14 +146,14 @@ def _is_whole(entry: "PartnerEntry", value: Any) -> bool:
     return False
 
 
-@command(app, "rotate", resolve_cloud)
+@command(app, "rotate", resolve_cloud, example="secrets rotate sources web")
 def rotate(
     output: Output,
     cloud: Cloud,
-    name: Annotated[str, typer.Argument(help="`sources`, `operators`, or a partner with a key of ours.")],
+    name: Annotated[str, typer.Argument(help="sources, operators, or a partner with a key of ours.")],
     whose: Annotated[str | None, typer.Argument(help="Name of the source or operator.")] = None,
     drop_old: OldOne = False,
-    new: Annotated[bool, typer.Option("--new", help="Create a new operator.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Create the first secret of a source, or a new operator.")] = False,
     yes: Yes = False,
 ) -> None:
     """Create a new source secret, operator token or key pair, and show it once."""
@@ -130,14 +161,14 @@ def rotate(
     from leadbridge_cli.secrets_store import SecretsStore
 
     has_names = name in {"sources", "operators"}
-    if has_names is not (whose is not None) or (drop_old and name != "sources") or (new and name != "operators"):
+    if has_names is not (whose is not None) or (drop_old and (new or name != "sources")) or (new and not has_names):
         raise usage_error(
-            "Use `sources SOURCE [--drop-old]`, `operators NAME [--new]`, or a partner with a key of ours."
+            "Use sources NAME [--new or --drop-old], operators NAME [--new], or a partner with a key of ours."
         )
     store = SecretsStore(cloud)
     match name:
         case "sources":
-            answer = rotate_secret.source(store, whose or "", drop_old=drop_old)
+            answer = rotate_secret.source(store, whose or "", drop_old=drop_old, is_new=new)
         case "operators":
             if not new:
                 output.confirm(f"The current token of {whose} stops working within a minute. Continue?", yes=yes)
@@ -149,13 +180,13 @@ def rotate(
     output.answer(answer.document(), lambda: [line(each) for each in answer.lines()])
 
 
-@command(app, "check", resolve_cloud)
+@command(app, "check", resolve_cloud, example="secrets check lender-b")
 def check(
     output: Output,
     cloud: Cloud,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names of partners or of their kinds, `sources`, `feedback` or `alerts`. Default: all."),
+        typer.Argument(help="Names of partners or of their kinds, sources, feedback or alerts. Default: all."),
     ] = None,
 ) -> None:
     """Verify that partners accept our credentials, and that other secrets can be used. Nothing is created there."""

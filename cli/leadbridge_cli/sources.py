@@ -12,14 +12,14 @@ from leadbridge_cli.output import Output, line
 app = group("sources", "Sources: the forms that send leads.")
 
 
-@command(app, "suggest")
+@command(app, "suggest", example="sources suggest post.json --name my-form")
 def suggest(
     output: Output,
     file: Annotated[Path, typer.Argument(help="A sample post: JSON, a form's body, or a sample event; - reads stdin.")],
     adapter: Annotated[str | None, typer.Option(help="The kind of form. Default: what the sample shows.")] = None,
     name: Annotated[str, typer.Option(help="The source's name in config/sources.toml.")] = "my-form",
 ) -> None:
-    """Suggest the `fields` table of a form from one of its posts. Prints names of fields, no answers."""
+    """Suggest the fields table of a form from one of its posts. Prints names of fields, no answers."""
     from leadbridge_cli.field_guesses import suggest as guess
     from leadbridge_cli.sample_posts import read_sample
 

@@ -30,7 +30,7 @@ class Grouping(StrEnum):
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "stats", resolve_api)(show_stats)
+    command(app, "stats", resolve_api, example="stats --by campaign --from 2026-03-01")(show_stats)
 
 
 def show_stats(

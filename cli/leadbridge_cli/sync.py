@@ -14,7 +14,7 @@ from leadbridge_cli.output import Output, Renderable, line, table
 app = group("sync", "The sync of partners' accounts.")
 
 
-@command(app, "status", resolve_api)
+@command(app, "status", resolve_api, example="sync status broker-b")
 def status(
     output: Output,
     api: Api,

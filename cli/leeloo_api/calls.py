@@ -34,7 +34,7 @@ class Calls:
         direction: Literal["INBOUND", "OUTBOUND"],
         record_link: str | None = None,
     ) -> RecordedCall:
-        """`POST calls`; `record_link` is a URL, `NOT_DEFINED` if omitted. Raises ValueError for a naive `at`."""
+        """`POST calls`: record a call. An omitted link is `NOT_DEFINED`. Raises ValueError for a naive `at`."""
         fields = {
             "user_id": user_id,
             "from": caller,

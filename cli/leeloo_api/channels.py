@@ -31,7 +31,7 @@ class Channels:
         limit: int = PAGE_SIZE,
         pages: int = MAX_PAGES,
     ) -> Iterator[Channel]:
-        """`GET communication-channels`, all pages. Raises ValueError immediately for a naive datetime."""
+        """`GET communication-channels`: list the channels, all pages. Raises ValueError for a naive time."""
         return paged(
             Channel,
             lambda page: self.client.read("channels_list", (_CHANNELS,), budget, page),
@@ -43,7 +43,7 @@ class Channels:
     def chat_messages(
         self, owner_id: PersonId | AccountId, *, budget: Budget, limit: int = PAGE_SIZE, pages: int = MAX_PAGES
     ) -> Iterator[ChatMessage]:
-        """`GET communication-channels/{id}/chat-messages`, all pages.
+        """`GET communication-channels/{id}/chat-messages`: list the messages of a chat, all pages.
 
         The partner's document calls the id a channel's in one place and a person's in another. This is unconfirmed.
         """
@@ -56,7 +56,7 @@ class Channels:
         )
 
     def person(self, account_id: AccountId, *, budget: Budget) -> ListedPerson:
-        """`GET communication-channels/{account_id}/person`. Raises NotFound."""
+        """`GET communication-channels/{account_id}/person`: show the person of an account. Raises NotFound."""
         return self.client.read("channel_person", (_CHANNELS, account_id, "person"), budget).one(ListedPerson)
 
     def subscribe(self, account_id: AccountId, *, tunnel_id: str, tunnel_block_id: str, budget: Budget) -> None:

@@ -35,7 +35,7 @@ class Orders:
         notify_account: bool = False,
         manager_id: str | None = None,
     ) -> Order:
-        """`POST orders`; `at` is the time of the transaction. Raises ValueError if it is naive."""
+        """`POST orders`: create an order. `at` is the time of the transaction. Raises ValueError if it is naive."""
         fields = {
             "paymentCreditsId": payment_credits_id,
             "email": email,
@@ -49,7 +49,7 @@ class Orders:
         return self.client.send("order_create", "POST", ("orders",), fields, budget).one(Order)
 
     def list(self, *, budget: Budget, limit: int = PAGE_SIZE, pages: int = MAX_PAGES) -> Iterator[Order]:
-        """`GET orders`, all pages."""
+        """`GET orders`: list the orders, all pages."""
         return paged(
             Order,
             lambda page: self.client.read("orders_list", ("orders",), budget, page),
@@ -58,7 +58,7 @@ class Orders:
         )
 
     def get(self, order_id: str, *, budget: Budget) -> Order:
-        """`GET orders/{order_id}`, with description and payment method. Raises NotFound."""
+        """`GET orders/{order_id}`: show an order with its description and payment method. Raises NotFound."""
         return self.client.read("order_get", ("orders", order_id), budget).one(Order)
 
     def update(
@@ -72,7 +72,7 @@ class Orders:
         price: Decimal | None = None,
         comments: str | None = None,
     ) -> None:
-        """`POST orders/{order_id}`, for manual orders without partial payments. Raises ValueError for a naive time."""
+        """`POST orders/{order_id}`: change a manual order without partial payments. Raises ValueError."""
         fields = {
             "status": status,
             "paymentDate": None if paid_at is None else formats.minute(paid_at),

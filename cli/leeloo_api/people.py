@@ -30,7 +30,7 @@ class People(people.People):
         limit: int = PAGE_SIZE,
         pages: int = MAX_PAGES,
     ) -> Iterator[ListedPerson]:
-        """`GET people`, all pages; each tag is one filter. Raises ValueError immediately for a naive datetime."""
+        """`GET people`: list people, all pages. Each tag is one filter. Raises ValueError for a naive time."""
         query = [("filter[tags]", tag) for tag in tags]
         by_last_message = [*last_message_filter(last_message_since, last_message_until)]
         query += by_last_message or (people.ANY_LAST_MESSAGE if self.always_by_last_message else ())
@@ -45,7 +45,7 @@ class People(people.People):
         )
 
     def get(self, person_id: PersonId, *, budget: Budget, include: Sequence[str] = ()) -> PersonDetails:
-        """`GET people/{person_id}`; `include` may name `contactedUsers` and `orders`. Raises NotFound."""
+        """`GET people/{person_id}`: show a person. `include` may be `contactedUsers` and `orders`. Raises NotFound."""
         query = [("include", ",".join(include))] if include else []
         reply = self.client.read("person_get", ("people", person_id), budget, query)
         users = reply.included.get("users", reply.included.get("contactedUsers"))
@@ -60,7 +60,7 @@ class People(people.People):
         email: str | None = None,
         custom_fields: Sequence[CustomField] | None = None,
     ) -> None:
-        """`PUT people/{person_id}`: change the given fields."""
+        """`PUT people/{person_id}`: change the given fields of a person."""
         fields = {
             "phone": phone,
             "email": email,
@@ -71,5 +71,5 @@ class People(people.People):
         self.client.send("person_update", "PUT", ("people", person_id), fields, budget)
 
     def remove_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
-        """`PUT people/{person_id}/remove-tag`."""
+        """`PUT people/{person_id}/remove-tag`: remove a tag of a person."""
         self.client.send("remove_tag", "PUT", ("people", person_id, "remove-tag"), {"tag_id": tag_id}, budget)

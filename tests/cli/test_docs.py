@@ -19,9 +19,12 @@ from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.domain.message import fail, operator_message
 from leadbridge.runtime import aws
 from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.items import encode
+from leadbridge.storage.messages import MessageRepository
+from leadbridge.storage.table import Table
 from leadbridge_cli.__main__ import app
 from leadbridge_cli.cloud import Cloud
 from leadbridge_cli.exit_codes import Code
@@ -49,6 +52,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Cloud, "output", lambda _self, _name: topic)
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(stored_secret("leeloo")))
+    Path("shop.json").write_text(json.dumps({"secrets": ["0123456789abcdef"]}))
     Path("broker-b.json").write_text(json.dumps(stored_secret("matchtrade")))
     shutil.copytree(ROOT / "config", "config")
     shutil.copytree(ROOT / "events" / "receive_lead", "events/receive_lead")
@@ -64,6 +68,10 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
             if one is failed
             else steps.mark_unknown(begun, NOW, some_error("lost"))
         )
+    message = operator_message(failed.lead_id, NOW, "x", account_id=None, template_id=None, text="x", variables={})
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
+    outbox.add(message)
+    outbox.apply(fail(message, NOW, some_error("spent")))
     event = "evt_0123456789abcdef0123456789abcdef"
     about = (failed.lead_id, event, "keitaro", "leadleader", "web", 5, "issued", "sale", NOW)
     postback = Postback(*about, state=PostbackState.FAILED)
@@ -94,6 +102,7 @@ def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch
         "UNKNOWN": unknown.lead_id,
         "INCOMPLETE": incomplete.lead_id,
         "EVENT": event,
+        "MESSAGE": message.message_id,
         "LETTER": letters["submit-leadleader"],
         "DISCARDED": letters["messages"],
         "PERSON": person["id"],

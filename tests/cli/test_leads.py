@@ -111,6 +111,7 @@ def test_no_answer_exits_with_5(terminal: Terminal, arguments: tuple[str, ...]) 
     terminal.gateway.server_close()
     said = terminal.run("leads", *arguments)
     assert (said.code, "could not be reached" in said.failure) == (5, True)
+    assert terminal.gateway.url in said.failure
 
 
 def test_a_retry_restarts_what_failed(terminal: Terminal) -> None:
@@ -164,6 +165,42 @@ def test_the_leads_that_wait_for_a_partner_are_moved_to_another_one(terminal: Te
     assert [one["lead_id"] for one in moved["refused"]] == [ID], "this one may be sent at any moment"
     left = terminal.store.delivery(waiting.lead_id, "leadleader")
     assert (left and left.state, left and left.last_error_code) == (State.SKIPPED, "moved")
+
+
+def test_the_leads_that_failed_are_retried_after_a_look_at_them(terminal: Terminal) -> None:
+    now = utc_now()
+    for number in range(2, 6):
+        terminal.store.accept(lead(number, received_at=now - timedelta(hours=number)), phone_hash=None)
+        found = terminal.store.delivery(lead(number).lead_id, "leadleader")
+        assert found is not None
+        if number != 2:
+            terminal.store.apply(steps.fail(found, now, some_error("spent")))
+    many = ("leads", "retry", "--status", "failed", "--partner", "leadleader")
+    looked = terminal.run(*many, "--dry-run", "--json").json
+    assert [one["lead_id"] for one in looked["leads"]] == [lead(number).lead_id for number in (3, 4, 5)]
+    assert "Nothing was done" in terminal.run(*many, "--dry-run").out
+    assert all(method == "GET" for method, _ in terminal.gateway.asked)
+    assert terminal.run(*many).code == 2, "it asks, and there is no terminal to answer"
+    limited = terminal.run(*many, "--at-most", "1", "--yes", "--json")
+    assert (limited.json["retried"], "--at-most" in limited.err) == ([lead(3).lead_id], True)
+    assert terminal.run(*many, "--yes", "--json").json["retried"] == [lead(4).lead_id, lead(5).lead_id]
+    assert terminal.run(*many, "--yes", "--json").json["retried"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--status", "failed"),
+        ("--status", "unknown", "--partner", "leadleader"),
+        ("--status", "failed", "--partner", "leadleader", "--even-if-twice"),
+        (ID, "--status", "failed"),
+        (ID, "--dry-run"),
+    ],
+)
+def test_what_to_retry_must_be_clear(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    assert terminal.run("leads", "retry", *arguments, "--yes").code == 2
+    assert terminal.gateway.asked == []
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ import pytest
 from leadbridge.domain.delivery import State
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.domain.message import fail, operator_message
 from leadbridge.runtime import aws
 from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
 from quality.testkit.cli.terminal import LEAD, Terminal, put_dead_letter
+from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW
 
@@ -59,6 +61,20 @@ def test_a_text_may_come_from_stdin(terminal: Terminal) -> None:
 )
 def test_what_cannot_be_sent_is_not(terminal: Terminal, arguments: tuple[str, ...], code: int) -> None:
     assert terminal.run("message", "send", *arguments).code == code
+
+
+def test_messages_are_listed_and_a_failed_one_is_retried(terminal: Terminal) -> None:
+    outbox = MessageRepository(Table(aws.dynamodb(), TABLE))
+    sent_on = operator_message(ID, NOW, "x", account_id=None, template_id=None, text="Вітаємо!", variables={})
+    outbox.add(sent_on)
+    assert terminal.run("message", "list", ID, "--state", "failed", "--json").json["messages"] == []
+    assert terminal.run("message", "retry", ID, sent_on.message_id).code == 4
+    outbox.apply(fail(sent_on, NOW, some_error("spent")))
+    [listed] = terminal.run("message", "list", ID, "--state", "failed", "--json").json["messages"]
+    assert (listed["message_id"], "text" in listed) == (sent_on.message_id, False)
+    assert sent_on.message_id in terminal.run("message", "list", ID).out
+    assert terminal.run("message", "retry", ID, sent_on.message_id, "--json").json["status"] == "pending"
+    assert terminal.run("message", "retry", ID, "nothing").code == 3
 
 
 def test_stats_count(terminal: Terminal) -> None:

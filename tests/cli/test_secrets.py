@@ -203,7 +203,7 @@ def test_a_new_key_pair_is_of_the_partners_size_and_only_its_public_half_is_show
 
 @pytest.mark.parametrize(
     "arguments",
-    [("sources",), ("leadleader", "x"), ("leeloo", "x"), ("operators", "x", "--drop-old"), ("sources", "x", "--new")],
+    [("sources",), ("leadleader", "x"), ("leeloo", "x"), ("operators", "x", "--drop-old"), ("leadleader", "--new")],
 )
 def test_what_cannot_be_rotated_is_a_2(aws_mocked: None, arguments: tuple[str, ...]) -> None:
     secret("operators", {})
@@ -522,3 +522,39 @@ def test_the_bot_is_tried_in_each_chat(partners: Remote) -> None:
     shown = {one["partner"]: one["accepted"] for one in found.json["partners"]}
     assert shown == {f"telegram {first}": True, f"telegram {second}": False}
     assert partners.alerts() == [], "nothing is posted"
+
+
+def test_a_new_source_gets_its_secret_and_the_others_keep_theirs(aws_mocked: None) -> None:
+    web = {"secrets": ["whsec_b2xk"]}
+    secret("sources", {"web": web})
+    Path("config").mkdir()
+    Path("config/sources.toml").write_text('[shop]\nadapter = "standard_webhooks"\n[ads]\nadapter = "meta"\n')
+    made = secrets("rotate", "sources", "shop", "--new", "--json").json["secret"]
+    assert stored_secret("sources") == {"web": web, "shop": {"secrets": [made]}}
+    assert made.startswith("whsec_")
+    assert secrets("rotate", "sources", "shop", "--new").code == 4
+    assert secrets("rotate", "sources", "ads", "--new").code == 2, "Meta makes that secret"
+    assert secrets("rotate", "sources", "a/b", "--new").code == 2
+    assert secrets("rotate", "sources", "web", "--new", "--drop-old").code == 2
+    put = put_dead_letter("sources.tilda", {"secrets": ["0123456789abcdef"]})
+    assert put.json == {"name": "sources.tilda", "change": "added"}
+    assert "no source tilda" in put.err
+    assert stored_secret("sources").keys() == {"web", "shop", "tilda"}
+    assert put_dead_letter("sources.tilda", {"secrets": ["0123456789abcdef"]}).json["change"] == "no changes"
+    for name, value in (("sources.tilda", {"secrets": []}), ("sources.tilda", ["x"]), ("sources.", {"secrets": ["x"]})):
+        assert put_dead_letter(name, value).code == 2
+    assert secrets("put", "sources.tilda").code == 2
+
+
+def test_the_first_source_of_a_stack_gets_its_secret(aws_mocked: None) -> None:
+    secret("sources", None)
+    made = secrets("rotate", "sources", "plain", "--new", "--json").json["secret"]
+    assert stored_secret("sources") == {"plain": {"secrets": [made]}}
+
+
+def test_an_aws_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    at = ("--endpoint-url", "http://127.0.0.1:9")
+    said = secrets("put", "leeloo", "-", *at, stdin=json.dumps(LEELOO))
+    assert (said.code, "http://127.0.0.1:9" in said.failure) == (5, True)

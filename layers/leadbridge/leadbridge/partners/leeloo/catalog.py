@@ -16,5 +16,5 @@ class Catalog:
     client: Client
 
     def tags(self, *, budget: Budget) -> tuple[Tag, ...]:
-        """`GET tags`."""
+        """`GET tags`: list the tags."""
         return self.client.read("tags_list", ("tags",), budget).many(Tag)

@@ -24,7 +24,7 @@ class Messages:
         *,
         budget: Budget,
     ) -> None:
-        """`POST messages/send-template`; `variables` by their names in the template."""
+        """`POST messages/send-template`: send a template to an account. Variables are those of the template."""
         fields = {
             "account_id": account_id,
             "template_id": template_id,
@@ -33,6 +33,6 @@ class Messages:
         self.client.send("send_template", "POST", ("messages", "send-template"), fields, budget)
 
     def send_text(self, account_id: AccountId, text: str, *, budget: Budget) -> None:
-        """`POST messages/send-message`."""
+        """`POST messages/send-message`: send a text to an account."""
         fields = {"account_id": account_id, "text": text}
         self.client.send("send_message", "POST", ("messages", "send-message"), fields, budget)

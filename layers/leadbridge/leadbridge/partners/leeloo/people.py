@@ -82,12 +82,12 @@ class People:
         return count if type(count) is int else None
 
     def add_comment(self, person_id: PersonId, comment: str, *, budget: Budget) -> Comment:
-        """`PUT people/{person_id}/add-comment`."""
+        """`PUT people/{person_id}/add-comment`: add a comment to a person."""
         fields = {"comment": comment}
         return self.client.send("add_comment", "PUT", ("people", person_id, "add-comment"), fields, budget).one(Comment)
 
     def add_tag(self, person_id: PersonId, tag_id: TagId, *, budget: Budget) -> None:
-        """`PUT people/{person_id}/add-tag`. `GET tags` lists the ids."""
+        """`PUT people/{person_id}/add-tag`: add a tag to a person. `GET tags` lists the ids."""
         self.client.send("add_tag", "PUT", ("people", person_id, "add-tag"), {"tag_id": tag_id}, budget)
 
     def _search(self, name: str, value: str, budget: Budget) -> tuple[LeelooPerson, ...]:

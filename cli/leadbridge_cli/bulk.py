@@ -1,9 +1,10 @@
-"""Leads for a further partner: which ones are chosen from the list, and what happened to each."""
+"""One action for many leads: which ones are chosen from the list, and what happened to each."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from leadbridge_cli.api import Api
@@ -17,16 +18,16 @@ KEPT = {Code.USAGE, Code.NOT_FOUND, Code.CONFLICT}  # failures that concern one 
 
 @dataclass(frozen=True)
 class Selection:
-    """The leads to send: those whose delivery to `partner` has the state `status`, received since a time."""
+    """Leads whose delivery to `partner` has the state `status`, received since a time, without one to `without`."""
 
     status: str
     partner: str
-    to: str
     since: datetime
     source: str | None = None
+    without: str | None = None
 
     def leads(self, api: Api) -> Iterator[dict[str, Any]]:
-        """Yield the leads, newest first, without those that have a delivery to the target. Raises Failure."""
+        """Yield the leads, newest first. Raises Failure."""
         wanted = LeadQuery(status=self.status, source=self.source, partner=self.partner)
         for page in iter_pages(api, wanted):
             for lead in page["leads"]:
@@ -34,8 +35,13 @@ class Selection:
                     return
                 deliveries = lead.get("deliveries") or {}
                 state = (deliveries.get(self.partner) or {}).get("state")
-                if state == self.status and self.to not in deliveries and not lead.get("erased_at"):
+                if state == self.status and self.without not in deliveries and not lead.get("erased_at"):
                     yield lead
+
+
+def chosen_leads(api: Api, selection: Selection, at_most: int) -> list[dict[str, Any]]:
+    """Return the newest leads of a selection. Raises Failure."""
+    return list(islice(selection.leads(api), at_most))
 
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
@@ -49,20 +55,20 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def send(api: Api, lead_id: str, partner: str, *, is_confirmed: bool = False) -> dict[str, Any]:
+def open_delivery(api: Api, lead_id: str, partner: str, *, is_confirmed: bool = False) -> dict[str, Any]:
     """Open a delivery of a lead to a partner. Raises Failure."""
     body: dict[str, Any] = {"partner": partner, **({"confirm": True} if is_confirmed else {})}
     return api.post("leads", lead_id, "deliveries", body=body)
 
 
-def send_each(api: Api, lead_ids: Iterable[str], partner: str) -> Iterator[tuple[str, str | None]]:
-    """Send leads one after another. Yields each lead's id, and why it was not sent; None if it was.
+def apply_to_each(lead_ids: Iterable[str], call: Callable[[str], object]) -> Iterator[tuple[str, str | None]]:
+    """Call for one lead after another. Yields each lead's id, and why it was refused; None if it was not.
 
     Raises Failure if the API does not answer or rejects the token.
     """
     for lead_id in lead_ids:
         try:
-            send(api, lead_id, partner)
+            call(lead_id)
         except Failure as failure:
             if failure.code not in KEPT:
                 raise Failure(failure.code, f"{lead_id}: {failure.text} Repeat the command for the rest.") from failure
@@ -71,8 +77,8 @@ def send_each(api: Api, lead_ids: Iterable[str], partner: str) -> Iterator[tuple
             yield lead_id, None
 
 
-def render_results(partner: str, sent: int, refused: dict[str, str]) -> Iterable[Renderable]:
-    """Yield how many leads the partner gets, and why it does not get the others."""
-    yield line(f"{sent} leads are sent to {partner}.")
+def render_results(summary: str, refused: list[dict[str, str]]) -> Iterable[Renderable]:
+    """Yield what was done, and the leads with which it was not."""
+    yield line(summary)
     if refused:
-        yield table(("lead", "not sent because"), refused.items())
+        yield table(("lead", "refused because"), (each.values() for each in refused))
