@@ -29,7 +29,7 @@ install: $(READY) ## Install everything (the other commands do this too)
 run: $(READY) ## Start the local AWS, send the sample leads and print each lead's timeline
 	@$(PYTHON) -m devstack.commands.demo
 
-# One worker for each core. The stack tier shares one stack, so it runs in one process, beside the others.
+# One worker for each core.
 WORKERS := --numprocesses auto --dist worksteal
 
 .PHONY: test
@@ -37,11 +37,7 @@ test: $(READY) ## Run all tests, or some (ARGS="tests/unit")
 ifdef ARGS
 	@$(PYTHON) -m pytest $(if $(findstring tests/sta,$(ARGS))$(findstring tests/sam,$(ARGS)),,$(WORKERS)) $(ARGS)
 else
-	@mkdir -p .local; status=0; \
-	$(PYTHON) -m pytest tests/stack --durations 5 >.local/test-stack.log 2>&1 & stack=$$!; \
-	trap "kill $$stack 2>/dev/null || true" EXIT; \
-	nice $(PYTHON) -m pytest $(WORKERS) --durations 15 --ignore tests/stack || status=$$?; \
-	wait $$stack || status=$$?; cat .local/test-stack.log; exit $$status
+	@$(PYTHON) -m quality.run_tests
 endif
 
 .PHONY: coverage

@@ -80,6 +80,9 @@ class MemoryTable:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     indexes: dict[str | None, Index] = field(init=False)
     _sorted: dict[tuple[str | None, Any], list[tuple[Any, Key]]] = field(default_factory=dict)
+    _places: dict[Key, list[tuple[str | None, tuple[str, Any]]]] = field(
+        default_factory=dict
+    )  # of items in the indexes
     _sizes: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,17 +94,17 @@ class MemoryTable:
         """Store or delete an item, in the table and its indexes."""
         before = self.items.pop(key, None)
         self._sizes.pop(key, None)
-        if before is not None:
-            for index in self.indexes.values():
-                if place := index.place(before):
-                    row = self._sorted[index.name, place[0]]
-                    del row[bisect_left(row, (place[1], key))]
+        for name, (partition, place) in self._places.pop(key, ()):
+            row = self._sorted[name, partition]
+            del row[bisect_left(row, (place, key))]
         if after is not None:
             self.items[key] = after
-            for index in self.indexes.values():
-                if place := index.place(after):
-                    row = self._sorted.setdefault((index.name, place[0]), [])
-                    row.insert(bisect_left(row, (place[1], key)), (place[1], key))
+            places = self._places[key] = [
+                (name, place) for name, index in self.indexes.items() if (place := index.place(after))
+            ]
+            for name, (partition, place) in places:
+                row = self._sorted.setdefault((name, partition), [])
+                row.insert(bisect_left(row, (place, key)), (place, key))
         if before != after:
             self._changes.append((before, after))
 
@@ -114,6 +117,7 @@ class MemoryTable:
         """Hold these items and no others. The stream is empty then."""
         self.items.clear()
         self._sorted.clear()
+        self._places.clear()
         for key, item in items.items():
             self.change(key, item)
         self._changes.clear()
@@ -386,8 +390,7 @@ def _storable(table: MemoryTable, item: Item) -> Item:
         raise Invalid("One of the required keys was not given a value")
     if _size(item) > MAX_ITEM:
         raise Invalid("Item size has exceeded the maximum allowed size")
-    copied: Item = _copy(item)
-    return copied
+    return _copied_item(item)
 
 
 def _scope(asked: Mapping[str, Any]) -> Scope:
@@ -397,8 +400,7 @@ def _scope(asked: Mapping[str, Any]) -> Scope:
 def _projected(item: Item, asked: Mapping[str, Any]) -> Item:
     text = asked.get("ProjectionExpression")
     if text is None:
-        copied: Item = _copy(item)
-        return copied
+        return _copied_item(item)
     scope = _scope(asked)
     names = [scope.name(token) for token in expressions.projection(text)]
     return {name: _copy(item[name]) for name in names if name in item}
@@ -439,7 +441,18 @@ def _method_name(operation: str) -> str:
 
 
 def _size(item: Item) -> int:
-    return len(json.dumps(item, ensure_ascii=False, default=str).encode(errors="surrogatepass"))
+    """About as many bytes as DynamoDB counts. This format repeats what is equal, as version 2 knows no references."""
+    try:
+        return len(marshal.dumps(item, 2))
+    except ValueError:  # of types that are not Python's own
+        return len(json.dumps(item, ensure_ascii=False, default=str).encode(errors="surrogatepass"))
+
+
+def _copied_item(item: Item) -> Item:
+    return {
+        name: {kind: one if type(one) is str else _copy(one) for kind, one in value.items()}
+        for name, value in item.items()
+    }
 
 
 def _copy(value: Any) -> Any:

@@ -47,8 +47,8 @@ def _member(name: str, value: Any) -> Any:
 
 
 def _are_valid(attributes: Any) -> bool:
-    return isinstance(attributes, dict) and all(
-        isinstance(name, str) and _is_valid(one) for name, one in attributes.items()
+    return (
+        isinstance(attributes, dict) and {*map(type, attributes)} <= {str} and all(map(_is_valid, attributes.values()))
     )
 
 

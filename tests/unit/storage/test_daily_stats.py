@@ -31,6 +31,12 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @pytest.fixture
+def dynamodb_engine() -> str:
+    """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
+    return "memory"
+
+
+@pytest.fixture
 def book(store: LeadRepository) -> DailyStats:
     return DailyStats(Table(aws.dynamodb(), TABLE))
 
@@ -206,7 +212,6 @@ class Reading:
         return called
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
 @pytest.mark.parametrize(("days", "most_calls"), [(30, SHARDS), (366, 2 * SHARDS)])
 def test_the_work_does_not_depend_on_the_number_of_leads(store: LeadRepository, days: int, most_calls: int) -> None:
     """A million leads a month, from five sources with ten campaigns, in all shards."""
@@ -224,7 +229,6 @@ def test_the_work_does_not_depend_on_the_number_of_leads(store: LeadRepository, 
     assert client.items == days * 5
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
 def test_a_range_with_too_many_counters_is_refused_before_it_takes_too_long(
     store: LeadRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +245,6 @@ def test_a_range_with_too_many_counters_is_refused_before_it_takes_too_long(
     assert client.calls <= 20
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
 def test_a_count_that_moves_between_shards_while_they_are_read_is_not_negative(store: LeadRepository) -> None:
     """The reader sees a state's end in a later shard, and has read the shard of its beginning before."""
     table, cell = Table(aws.dynamodb(), TABLE), (TODAY.isoformat(), "web", MAIN)

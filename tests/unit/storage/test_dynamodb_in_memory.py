@@ -62,6 +62,13 @@ def code(call: Any, **parameters: Any) -> str:
         ("contains(words, :v)", {":v": {"S": "b"}}, True),
         ("contains(absent, :v)", {":v": {"S": "b"}}, False),
         ("size(parts) = :v", {":v": {"N": "2"}}, True),
+        ("attribute_exists(pk) AND attribute_exists(parts)", {}, True),
+        ("NOT contains(parts, :v) AND size(parts) < :m", {":v": {"S": "c"}, ":m": {"N": "3"}}, True),
+        (
+            "attribute_not_exists(absent) AND (attribute_not_exists(parts) OR (flag = :v AND size(parts) < :m))",
+            {":v": {"BOOL": True}, ":m": {"N": "2"}},
+            False,
+        ),
     ],
 )
 def test_a_condition_holds_or_fails(client: Any, condition: str, values: dict[str, Any], holds: bool) -> None:
@@ -94,6 +101,11 @@ def test_a_condition_holds_or_fails(client: Any, condition: str, values: dict[st
         ("SET a = :v REMOVE flag", {":v": {"N": "1"}}, {"a": {"N": "1"}, "flag": None}),
         ("ADD n :v", {":v": {"N": "5"}}, {"n": {"N": "12"}}),
         ("ADD fresh :v", {":v": {"N": "5"}}, {"fresh": {"N": "5"}}),
+        (
+            "ADD fresh :v, n :w, newest :w",
+            {":v": {"N": "5"}, ":w": {"N": "-1"}},
+            {"fresh": {"N": "5"}, "n": {"N": "6"}, "newest": {"N": "-1"}},
+        ),
         ("SET a = n, n = :v", {":v": {"N": "1"}}, {"a": {"N": "7"}, "n": {"N": "1"}}),
     ],
 )

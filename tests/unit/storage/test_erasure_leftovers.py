@@ -41,6 +41,12 @@ PARTNER, EMAIL, MINUTE = "matchtrade", "olena@example.com", timedelta(minutes=1)
 TRADER = lead(7).model_copy(update={"partners": (PARTNER,)})
 
 
+@pytest.fixture
+def dynamodb_engine() -> str:
+    """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
+    return "memory"
+
+
 def accepted(store: LeadRepository, uuid: str | None, trader: Lead = TRADER) -> Delivery:
     store.accept(trader, phone_hash=None, email_hash=keyed_hash("k", EMAIL))
     waiting = store.delivery(trader.lead_id, PARTNER)

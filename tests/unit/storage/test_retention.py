@@ -39,6 +39,12 @@ from quality.testkit.statistics import count_all
 DAY = 86_400
 
 
+@pytest.fixture
+def dynamodb_engine() -> str:
+    """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
+    return "memory"
+
+
 def everything() -> list[dict[str, Any]]:
     pages = aws.dynamodb().get_paginator("scan").paginate(TableName=TABLE)
     return [decode(item) for page in pages for item in page["Items"]]

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,6 +54,7 @@ def site(trim: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(site: Path) -> Callable[..., Any]:
     """Makes a client from the trimmed data, or from the whole."""
 
+    @cache
     def make(service: str, region: str, *, whole: bool = False) -> Any:
         session = Session()
         data = str(WHOLE if whole else site / "botocore" / "data")

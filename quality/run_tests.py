@@ -1,0 +1,70 @@
+"""Run all tests, each tier in a process of its own: it imports what its tests need, and prints its result when it ends.
+
+Each worker of pytest-xdist imports all test modules instead. On two cores that costs more than it saves.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside the others and is first to get a core
+LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
+AT_ONCE = 2
+TIMEOUT = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Result:
+    """The exit code of some tiers, and their seconds."""
+
+    name: str
+    code: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.name}: {'FAILED' if self.code else 'passed'} in {self.seconds:.0f} s"
+
+
+def parts() -> list[tuple[str, ...]]:
+    """The tiers that run one process after the other, in their order."""
+    found = {file.relative_to(PROJECT / "tests").parts[0] for file in PROJECT.glob("tests/*/**/test_*.py")}
+    return [*((tier,) for tier in LONGEST_FIRST), tuple(sorted(found - {BESIDE, *LONGEST_FIRST}))]
+
+
+def command(tiers: Sequence[str], *, cores: int) -> list[str]:
+    """The command that runs some tiers. With more than two cores, each part has workers."""
+    workers = 1 if BESIDE in tiers else cores // AT_ONCE
+    shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
+    return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *(f"tests/{tier}" for tier in tiers)]
+
+
+def run(tiers: Sequence[str], *, niceness: int = 10) -> Result:
+    """Run some tiers, then print what pytest printed."""
+    began = time.monotonic()
+    words = ["nice", "-n", str(niceness), *command(tiers, cores=os.cpu_count() or 1)]
+    done = subprocess.run(
+        words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, check=False
+    )
+    result = Result(", ".join(tiers), done.returncode, time.monotonic() - began)
+    print(done.stdout, result, sep="\n", end="\n\n", flush=True)
+    return result
+
+
+def main() -> int:
+    """Run all tests. Returns 1 if one failed."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
+        stack = beside.submit(run, (BESIDE,), niceness=0)
+        results = [*pool.map(run, parts()), stack.result()]
+    print(*results, f"all tests: {time.monotonic() - began:.0f} s", sep="\n")
+    return int(any(result.code for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
