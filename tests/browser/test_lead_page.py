@@ -14,6 +14,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.feedback.postbacks import postback_item
@@ -139,11 +140,39 @@ def test_another_wording_of_an_error_changes_nothing_but_the_text(
     page = open_console(path=f"#/leads/{told.lead_id}")
     card, lines = page.locator("[data-partner=leadleader]"), page.locator(".entries .detail")
     expect(card.locator(".error")).to_contain_text(ERRORS[state].text)
+    expect(card.locator(".technical code")).not_to_be_visible()
+    card.get_by_text("Technical details").click()
+    expect(card.locator(".technical code")).to_have_text(ERRORS[state].code)
     meaning, journey = card.locator(".meaning").inner_text(), lines.all_inner_texts()
     assert meaning
     page.goto(f"{page.url.partition('#')[0]}#/leads/{reworded.lead_id}")
     expect(card.locator(".error")).to_contain_text("attempt 7, by olena")
     assert (card.locator(".meaning").inner_text(), lines.all_inner_texts()) == (meaning, journey)
+
+
+def test_the_outcome_of_a_closed_delivery_is_shown_wherever_its_state_is(open_console: Open, world: World) -> None:
+    world.add(1, State.CLOSED)
+    declined = world.add(2, State.SUBMITTED)
+    change = change_status(
+        world.delivery(declined), utc_now(), "Відмова", outcome="declined", final=True, is_followed=True
+    )
+    world.store.apply(change)
+    page = open_console(path="#/leads")
+    expect(page.locator("#rows .pill.good")).to_contain_text("Paid out")
+    expect(page.locator("#rows .pill.neutral")).to_contain_text("Declined")
+    page.get_by_label("Outcome").select_option("declined")
+    expect(page.locator("#rows .pill")).to_have_count(1)
+    page.locator("#rows a").click()
+    for place in ("main > .heading", "[data-partner=leadleader] > .heading", ".entries li:first-child"):
+        expect(page.locator(place).locator(".pill.neutral")).to_contain_text("Declined")
+    person = page.get_by_role("region", name="Person", exact=True)
+    expect(person).to_contain_text("₴6,000")
+    expect(person).to_contain_text("12 months")
+    expect(page.locator("footer")).to_contain_text(re.compile(r"Europe/Kyiv \(GMT\+[23]\)"))
+    page.get_by_role("link", name="Overview").click()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="Declined"))
+    expect(row).to_contain_text("1")
+    expect(row.get_by_role("link")).to_have_attribute("href", "#/leads?outcome=declined")
 
 
 def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Open, world: World) -> None:

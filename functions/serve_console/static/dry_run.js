@@ -3,7 +3,7 @@
 import { api, errorMessage } from "./api.js";
 import { el, fill, isolate } from "./dom.js";
 import { findPartner, knownSources, partnerName, partnerNames } from "./partners.js";
-import { fieldNames, namedErrors, pill, time, title } from "./labels.js";
+import { fieldNames, namedErrors, pill, technical, time, title } from "./labels.js";
 import { formatNumber, hasText, phrase, t } from "./words.js";
 
 const PARTS = ["person", "loan", "trading", "utm", "ids", "consent", "form", "received_at"]; // of the API's request
@@ -82,7 +82,7 @@ function read(text) {
   try {
     asked = JSON.parse(text);
   } catch (error) {
-    return { problem: [t("dry_run.not_json"), " ", isolate(error.message)] };
+    return { problem: [t("dry_run.not_json"), technical(error.message, error.name, "json")] };
   }
   if (asked === null || typeof asked !== "object" || Array.isArray(asked)) return { problem: t("dry_run.not_object", { parts: PARTS.join(", ") }) };
   const unknown = Object.keys(asked).filter((name) => !PARTS.includes(name));

@@ -273,7 +273,7 @@ export default {
   "error.in_progress": "It is still being processed.",
   "error.concurrent_change": "Another process changed it at the same time.",
 
-  "field_error.no_configured_field": "none of the source's fields is in the form",
+  "field_error.no_configured_field": "None of the source's fields is in the form.",
   "field_error.required": "This field is missing.",
   "field_error.not_text": "The value is not text.",
   "field_error.not_an_object": "The value is not a group of fields.",
@@ -612,7 +612,7 @@ export default {
   "dry_run.hint": "Fields of a lead by section. Put a form's own fields into “form”.",
   "dry_run.run": "Test",
   "dry_run.sample": "Reset to the sample",
-  "dry_run.not_json": "This is not valid JSON:",
+  "dry_run.not_json": "This is not valid JSON.",
   "dry_run.not_object": "Enter a JSON object with any of these parts: {parts}.",
   "dry_run.unknown": "A lead does not have these parts: {names}. It has: {parts}.",
   "dry_run.result": "Who would get the lead",

@@ -24,6 +24,7 @@ from leadbridge.domain.message import MessageState
 from leadbridge.domain.routing.fallback import NextOn
 from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
+from quality.testkit.browser.foreign_words import NAMES, latin_words
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT
 
@@ -184,6 +185,17 @@ def test_all_languages_have_the_same_keys_placeholders_and_plural_forms(language
     for key, text in spoken.items():
         if text.startswith("{"):
             assert set(re.findall(r"(\w+): \"", text)) == forms, key
+
+
+@pytest.mark.parametrize("language", ["uk", "ru"])
+def test_no_text_has_words_of_another_language(language: str) -> None:
+    """Neither English words, nor words with letters of both alphabets, nor letters of the other Cyrillic alphabet."""
+    foreign = {"uk": "ыэёъЫЭЁЪ", "ru": "іїєґІЇЄҐ"}[language]
+    for key, text in words(language).items():
+        shown = " ".join(re.findall(r'"([^"]*)"', text))
+        assert latin_words(re.sub(r"\{\w+\}", "", shown)) <= NAMES, key
+        assert re.findall(r"[а-яіїєґ][a-z]|[a-z][а-яіїєґ]", shown, re.IGNORECASE) == [], key
+        assert not set(shown) & set(foreign), key
 
 
 def test_every_key_that_a_script_uses_exists() -> None:
