@@ -5,7 +5,7 @@ import { confirm } from "./dialog.js";
 import { el } from "./dom.js";
 import { idFormat, knownPartners, partnerName, partnerNames } from "./partners.js";
 import { fieldNames } from "./labels.js";
-import { phrase, t } from "./words.js";
+import { currentLanguage, phrase, t } from "./words.js";
 
 const MAX_TEXT_LENGTH = 4096; // characters, the API's limit
 const POSSIBLY_DELIVERED = ["received", "submitting", "submitted", "closed", "unknown"]; // the partner has the lead or may get it
@@ -130,14 +130,30 @@ export async function resendPostback(lead, postback, done) {
   await done(result, t("postback_resend.done"));
 }
 
+// The configured templates fill in the text; one that Leeloo holds has no text to change.
 export async function writeMessage(lead, done) {
+  const { channel, templates } = await api.messageOptions(lead.lead_id).catch(() => ({ channel: null, templates: [] }));
   const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: MAX_TEXT_LENGTH });
+  let [own, chosen] = ["", undefined];
+  const choose = (event) => {
+    if (!chosen) own = field.value;
+    chosen = templates.find((one) => one.name === event.target.value);
+    field.value = chosen ? (chosen.text ?? t("write.at_leeloo")) : own;
+    field.disabled = Boolean(chosen?.template_id);
+  };
+  const label = ({ label: texts, name }) => texts[currentLanguage()] ?? Object.values(texts)[0] ?? name;
+  const choice = el("select", { id: "message-template", onchange: choose }, el("option", { value: "" }, t("write.own_text")), templates.map((one) => el("option", { value: one.name }, label(one))));
   const result = await confirm({
     heading: t("write.heading"),
     about: lead,
-    body: [el("p", {}, t("write.text")), el("label", { for: "message-text" }, t("write.field")), field],
+    body: [
+      channel && el("p", { class: `channel ${channel === "none" ? "warn" : "neutral"}` }, t(`write.channel.${channel}`)),
+      el("p", {}, t("write.text")),
+      templates.length > 0 && el("div", {}, el("label", { for: "message-template" }, t("write.template")), choice),
+      el("div", {}, el("label", { for: "message-text" }, t("write.field")), field),
+    ],
     label: t("write.confirm"),
-    run: (form) => api.write(lead.lead_id, String(form.get("text")).trim()),
+    run: () => api.write(lead.lead_id, chosen?.template_id ? { template_id: chosen.template_id, variables: chosen.variables } : { text: field.value.trim() }),
   });
   await done(result, t("write.done"));
 }

@@ -312,7 +312,8 @@ def operators_look(stack: MotoStack) -> None:
     asked(stack, "GET", "/partners")
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
     asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
-    asked(stack, "GET", "/leads/{lead_id}", pathParameters={"lead_id": lead_id})
+    for resource in ("/leads/{lead_id}", "/leads/{lead_id}/messages/options"):
+        asked(stack, "GET", resource, pathParameters={"lead_id": lead_id})
     accept(stack, 9, "leadleader", "matchtrade", age=timedelta(days=1))
     stack.invoke("UpdateStats", {})
     asked(stack, "GET", "/stats")

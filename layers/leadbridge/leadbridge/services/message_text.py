@@ -10,7 +10,14 @@ from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.recipient import Content
-from leadbridge.settings.messages import PLACEHOLDER, VARIABLES, MessageSettings, QuietHours
+from leadbridge.settings.messages import (
+    PLACEHOLDER,
+    VARIABLES,
+    MessageSettings,
+    Notification,
+    OperatorTemplate,
+    QuietHours,
+)
 
 NO_BREAK_SPACE = "\u00a0"
 MIN_GROUPED = 10_000  # four digits are read without a space
@@ -28,7 +35,7 @@ def render_message(
     if message.text is not None:
         return Content(text=fill_placeholders(message.text, message.variables))
     if message.is_crm_note:
-        values = _values(message, lead, delivery)
+        values = _values(message.partner_status, lead, delivery)
         tags = tuple(tag for wording in settings.crm_note.tags if (tag := fill_placeholders(wording, values).strip()))
         return Content(tags=tags, comment=fill_placeholders(settings.crm_note.comment, values) or None)
     if message.partner is None or message.partner_status is None or message.partner not in settings.notifications:
@@ -36,7 +43,18 @@ def render_message(
     entry = settings.notifications[message.partner].about(message.partner_status)
     if not entry.on:
         return None
-    values = _values(message, lead, delivery)
+    return _content(entry, _values(message.partner_status, lead, delivery), settings, locale)
+
+
+def render_template(
+    template: OperatorTemplate, settings: MessageSettings, lead: Lead, delivery: Delivery | None, locale: str | None
+) -> Content:
+    """Return the content of an operator's template in the person's language. `delivery` is the one it is about."""
+    status = delivery.partner_status if delivery else None
+    return _content(template, _values(status, lead, delivery), settings, locale)
+
+
+def _content(entry: Notification, values: dict[str, str], settings: MessageSettings, locale: str | None) -> Content:
     if entry.template_id:
         variables = {name: fill_placeholders(text, values) for name, text in entry.variables.items()}
         return Content(template_id=entry.template_id, variables=variables or None)
@@ -70,9 +88,9 @@ def _in_language(texts: dict[str, str], locale: str | None, default: str) -> str
     return texts.get(own) or texts.get(default) or next(iter(texts.values()))
 
 
-def _values(message: Message, lead: Lead | None, delivery: Delivery | None) -> dict[str, str]:
+def _values(status: str | None, lead: Lead | None, delivery: Delivery | None) -> dict[str, str]:
     found = {
-        "status": message.partner_status,
+        "status": status,
         "full_name": lead.person.full_name if lead else None,
         "amount": _format_amount(lead.loan.amount) if lead and lead.loan.amount is not None else None,
         "term": lead.loan.term if lead else None,

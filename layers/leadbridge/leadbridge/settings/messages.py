@@ -80,6 +80,12 @@ class PartnerNotifications(Section):
         return self.statuses.get(status, self.default)
 
 
+class OperatorTemplate(Notification):
+    """A message that operators choose by its label, which is given by language. They can change a text."""
+
+    label: Annotated[dict[str, Annotated[str, Field(min_length=1, max_length=100)]], Field(min_length=1)]
+
+
 class CrmNote(Section):
     """What of a lead is written to the person at Leeloo, whenever the lead's status changes."""
 
@@ -106,6 +112,7 @@ class MessageSettings(Section):
     timeouts: Timeouts
     retry: RetryPolicy
     notifications: dict[str, PartnerNotifications]
+    templates: dict[str, OperatorTemplate] = {}
     crm_note: CrmNote = Field(default_factory=lambda: CrmNote(on=False))
 
     @model_validator(mode="after")
