@@ -4,10 +4,12 @@ Each worker of pytest-xdist imports all test modules instead. On two cores that 
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +19,17 @@ BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside t
 LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
+SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)  # pytest's last line
 
 
 @dataclass(frozen=True)
 class Result:
-    """The exit code of some tiers, and their seconds."""
+    """The exit code of some tiers, their seconds, and the number of tests by outcome: `passed`, `failed` …"""
 
     name: str
     code: int
     seconds: float
+    tests: Counter[str]
 
     def __str__(self) -> str:
         return f"{self.name}: {'FAILED' if self.code else 'passed'} in {self.seconds:.0f} s"
@@ -51,9 +55,23 @@ def run(tiers: Sequence[str], *, niceness: int = 10) -> Result:
     done = subprocess.run(
         words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, check=False
     )
-    result = Result(", ".join(tiers), done.returncode, time.monotonic() - began)
+    result = Result(", ".join(tiers), done.returncode, time.monotonic() - began, outcomes(done.stdout))
     print(done.stdout, result, sep="\n", end="\n\n", flush=True)
     return result
+
+
+def outcomes(printed: str) -> Counter[str]:
+    """Return the number of tests by outcome, from what pytest printed."""
+    summaries = SUMMARY.findall(printed)
+    pairs = (part.split() for part in summaries[-1].split(", ")) if summaries else ()
+    return Counter({outcome: int(number) for number, outcome in pairs})
+
+
+def summary(results: Iterable[Result], seconds: float) -> str:
+    """Return the last line, in the format of pytest's."""
+    tests = sum((result.tests for result in results), Counter[str]())
+    counts = ", ".join(f"{tests[outcome]} {outcome}" for outcome in sorted(tests))
+    return f" {counts or 'no tests ran'} in {seconds:.2f}s ".center(80, "=")
 
 
 def main() -> int:
@@ -62,7 +80,7 @@ def main() -> int:
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
         stack = beside.submit(run, (BESIDE,), niceness=0)
         results = [*pool.map(run, parts()), stack.result()]
-    print(*results, f"all tests: {time.monotonic() - began:.0f} s", sep="\n")
+    print(*results, summary(results, time.monotonic() - began), sep="\n")
     return int(any(result.code for result in results))
 
 
