@@ -40,6 +40,10 @@ else
 	@$(PYTHON) -m quality.run_tests
 endif
 
+.PHONY: screenshots
+screenshots: $(READY) ## Renew the pictures of the console in docs/console
+	@$(PYTHON) -m pytest --quiet tests/browser/screenshots.py
+
 .PHONY: coverage
 coverage: $(READY) ## Measure the branch coverage of the tests that need no emulator (report: .local/coverage)
 	@mkdir -p .local/coverage

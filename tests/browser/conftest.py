@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -150,7 +151,9 @@ def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[O
     is_free = True
     with ExitStack() as open_windows:
 
-        def opened(operator: str | None = "olena", path: str = "", *, clock: bool = False, **options: Any) -> Page:
+        def opened(
+            operator: str | None = "olena", path: str = "", *, clock: bool | datetime = False, **options: Any
+        ) -> Page:
             nonlocal is_free
             if is_free and not clock and options.keys() <= {"viewport", *MEDIA}:
                 is_free = False
@@ -163,7 +166,7 @@ def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[O
                 page = context.new_page()
             open_windows.enter_context(watched(page, wrong))
             if clock:
-                page.clock.install()
+                page.clock.install(time=clock if isinstance(clock, datetime) else None)
             cleared(page, world.gateway.url, TOKENS[operator] if operator else None)
             page.goto(f"{world.gateway.url}/console{path}")
             return page

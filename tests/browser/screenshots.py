@@ -1,60 +1,77 @@
-"""Renew the pictures of docs/console/: `make test ARGS=tests/browser/screenshots.py`. It is not part of the tests."""
+"""Renew the pictures of docs/console: `make screenshots`. It is not part of the tests."""
 
 from base64 import b64encode
-from typing import Any
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Self
 
+import pytest
 from playwright.sync_api import Browser, Page
 
+from leadbridge.domain import clock
 from leadbridge.domain.admission import Pause
-from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
+from quality.testkit.browser.pictures import FOLDER, compressed, write_manifest
 from quality.testkit.browser.world import Open, World, busy
 from quality.testkit.fixtures import TABLE
-from quality.testkit.template import ROOT
 
-FOLDER = ROOT / "docs" / "console"
+NOW = datetime(2026, 11, 4, 9, 30, tzinfo=UTC)
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
-NOTICE = 8_500  # milliseconds; by then a notice is gone
 DRAWN = 300  # milliseconds; a chart is drawn after its box has a size
 
 
+class StoppedClock(datetime):
+    """A clock that always shows the same time."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        """Return the time."""
+        return cls.fromtimestamp(NOW.timestamp(), tz)
+
+
 def shot(page: Page, ready: str) -> bytes:
-    """Return a picture of the window, once `ready` is there."""
+    """Return a picture of the window without notices, once `ready` is there."""
     page.locator(ready).first.wait_for()
     page.wait_for_timeout(DRAWN)
+    page.evaluate("document.getElementById('notices')?.replaceChildren()")
     return page.screenshot()
 
 
-def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
+def side_by_side(page: Page, shots: list[bytes]) -> bytes:
     """Return one picture of several."""
-    page = browser.new_page(viewport={"width": 410 * len(shots) - 20, "height": 760})
+    page.set_viewport_size({"width": 410 * len(shots) - 20, "height": 760})
     images = "".join(f'<img src="data:image/png;base64,{b64encode(one).decode()}">' for one in shots)
     page.set_content(f'<body style="margin:0;display:flex;gap:20px;background:#9aa5b1">{images}')
-    picture = shot(page, "img")
-    page.close()
-    return picture
+    return shot(page, "img")
 
 
-def test_pictures(browser: Browser, open_console: Open, world: World) -> None:
+def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "datetime", StoppedClock)
+    blank = browser.new_page()
     leads = busy(world)
-    lead = f"#/leads/{leads['unknown'].lead_id}"
-    views = {"overview": ("", 1100, "canvas"), "list": ("#/leads", 760, "#rows a"), "lead": (lead, 760, ".entries li")}
-    for name, (path, height, ready) in views.items():
-        page = open_console(path=path, viewport={"width": 1080, "height": height})
-        (FOLDER / f"{name}.png").write_bytes(shot(page, ready))
-    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", utc_now()))
-    page = open_console(path="#/partners", viewport={"width": 1080, "height": 560})
-    (FOLDER / "partners.png").write_bytes(shot(page, ".partner"))
-    page = open_console(path="#/partners/route?source=web", viewport={"width": 1080, "height": 700})
+
+    def opened(path: str, height: int, **options: Any) -> Page:
+        return open_console(path=path, clock=NOW, **{"viewport": {"width": 1080, "height": height}, **options})
+
+    def save(name: str, picture: bytes) -> None:
+        (FOLDER / f"{name}.png").write_bytes(compressed(blank, picture))
+
+    save("overview", shot(opened("", 1100), "canvas"))
+    save("list", shot(opened("#/leads", 760), "#rows a"))
+    save("lead", shot(opened(f"#/leads/{leads['unknown'].lead_id}", 760), ".entries li"))
+    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", NOW))
+    save("partners", shot(opened("#/partners", 560), ".partner"))
+    page = opened("#/partners/route?source=web", 700)
     page.get_by_role("button", name="Test", exact=True).click()
-    (FOLDER / "route.png").write_bytes(shot(page, ".rules"))
-    page = open_console(path=f"#/leads/{leads['incomplete'].lead_id}", viewport={"width": 1080, "height": 760})
+    save("route", shot(page, ".rules"))
+    page = opened(f"#/leads/{leads['incomplete'].lead_id}", 760)
     page.get_by_role("button", name="Correct…").click()
-    page.wait_for_timeout(NOTICE)
+    page.locator(".editor").wait_for()
     page.evaluate("document.querySelector('.correction').scrollIntoView()")
-    (FOLDER / "correction.png").write_bytes(shot(page, ".editor"))
-    phones = {"": ".charts .card", "#/leads": "#rows a", "#/dead-letters": ".dead-letters li"}
-    shots = [shot(open_console(path=path, locale="uk-UA", **PHONE), ready) for path, ready in phones.items()]
-    (FOLDER / "phone.png").write_bytes(side_by_side(browser, shots))
+    save("correction", shot(page, ".editor"))
+    phones = {"": ".charts .card", "#/leads": "#rows a", f"#/leads/{leads['failed'].lead_id}": ".entries li"}
+    shots = [shot(opened(path, 760, locale="uk-UA", **PHONE), ready) for path, ready in phones.items()]
+    save("phone", side_by_side(blank, shots))
+    blank.close()
+    write_manifest()
