@@ -59,7 +59,7 @@ ROUNDS, WARM_UP = 150, 15
 OTHER_LEADS = 10**9  # added to a round's number for another lead
 WHOLE, PARTS = ("receive", "submit"), ("validation", "writes", "encryption", "calls")
 OWN = "writes by our client"
-HASHES = ("phone_hash", "email_hash", "tax_hash")
+HASHES = ("phone_hash", "email_hash", "tax_hash", "name_hash")
 TIMEOUT = urllib3.Timeout(connect=3, read=15)
 
 

@@ -16,7 +16,8 @@ from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.services.dead_letters.queues import DeadLetter, parse_dead_letter
 from leadbridge.settings import Settings
 from leadbridge.storage import items
-from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_filter import LeadFilter
+from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.table import Table
 from quality.chaos.reconciliation import Posted, Route, Snapshot
 

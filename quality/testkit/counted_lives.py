@@ -86,7 +86,9 @@ def apply_fetch(store: LeadRepository, one: Lead, table: Table) -> Iterator[None
     yield
     change = complete_fetch(waiting, NOW)
     deliveries = [new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners]
-    FetchRepository(table).complete(change, one, deliveries, phone_hash=None, email_hash=None, tax_hash=None)
+    FetchRepository(table).complete(
+        change, one, deliveries, phone_hash=None, email_hash=None, tax_hash=None, name_hash=None
+    )
 
 
 def lives(random: Random, *, days_ago: int) -> list[Iterator[None]]:
@@ -135,5 +137,5 @@ def correct(table: Table, one: Lead) -> None:
     opened = tuple(new_delivery(one.lead_id, partner, one.source, NOW) for partner in one.partners)
     entry = Entry.by_operator(NOW, "corrected", "olena")
     correction = Correction(before, after, entry, opened=opened)
-    none: Hashes = {"phone_hash": None, "email_hash": None, "tax_hash": None}
+    none: Hashes = {"phone_hash": None, "email_hash": None, "tax_hash": None, "name_hash": None}
     CorrectionRepository(table).correct(correction, none, none)

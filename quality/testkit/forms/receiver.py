@@ -48,6 +48,7 @@ class InMemoryLeads:
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
+        name_hash: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,

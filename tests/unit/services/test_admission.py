@@ -22,7 +22,8 @@ from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.backlog import BacklogMonitor
 from leadbridge.storage.queries.due_items import due_items
-from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_filter import LeadFilter
+from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time

@@ -32,7 +32,8 @@ from leadbridge.storage.claims import ClaimRepository
 from leadbridge.storage.corrections import CorrectionRepository
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import Journey, LeadRepository
-from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_filter import LeadFilter
+from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.errors import some_error

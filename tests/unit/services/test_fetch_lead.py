@@ -20,7 +20,8 @@ from leadbridge.settings import Settings
 from leadbridge.settings.routing import RoutingRule
 from leadbridge.storage.fetches import DUE_PARTITION
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_filter import LeadFilter
+from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
 from quality.testkit.fakes.blades import Blade, Killed

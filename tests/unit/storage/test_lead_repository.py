@@ -13,7 +13,8 @@ from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
-from leadbridge.storage.queries.lead_list import LeadFilter, LeadList
+from leadbridge.storage.queries.lead_filter import LeadFilter
+from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import Write
 from quality.testkit.fakes.errors import some_error

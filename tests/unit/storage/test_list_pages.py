@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors.error_codes import ErrorCode
+from leadbridge.domain.errors.problem_keys import ProblemFilter
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.shards import SHARDS, shard_of, shards_of
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries import lead_list
-from leadbridge.storage.queries.lead_list import InvalidCursor, LeadFilter, LeadList, LeadPage
+from leadbridge.storage.queries.lead_filter import LeadFilter, Search
+from leadbridge.storage.queries.lead_list import InvalidCursor, LeadList, LeadPage
 from leadbridge.storage.queries.listing import MergedQuery, first_page, listing_query, of_partition, read_listing
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import delete, put
@@ -29,6 +32,7 @@ from quality.testkit.people import NOW, lead
 
 PARTNERS = ("leadleader", "matchtrade")
 PHONES = ("hash-a", "hash-b")
+CAMPAIGNS = ("", "spring", "autumn")
 MAX_PAGES = 300
 
 
@@ -57,7 +61,7 @@ class Model:
         """Store a lead of some minute with a delivery to each partner."""
         source, phone = ("web", "tilda")[number % 2], PHONES[number % 3 % 2]
         one = lead(number, source=source, received_at=NOW + timedelta(minutes=minute))
-        one = one.model_copy(update={"partners": PARTNERS[: 1 + number % 2]})
+        one = one.model_copy(update={"partners": PARTNERS[: 1 + number % 2], "campaign": CAMPAIGNS[number % 3]})
         if one.lead_id in self.leads:
             return
         self.leads[one.lead_id] = (one, phone)
@@ -91,22 +95,20 @@ class Model:
 
     def _matches(self, one: Lead, phone: str, wanted: LeadFilter) -> bool:
         states = {partner: self.states[one.lead_id, partner].value for partner in one.partners}
-        if wanted.status is not None and wanted.phone_hash is None and wanted.partner is not None:
-            has_state = states.get(wanted.partner) == wanted.status.value
-        else:
-            has_state = wanted.status is None or wanted.status.value in states.values()
-        has_outcome = wanted.outcome is None or any(
-            self.outcomes[one.lead_id, partner] == wanted.outcome
+        has_delivery = any(
+            wanted.outcome in {None, self.outcomes[one.lead_id, partner]}
             and wanted.status in {None, states[partner]}
             and wanted.partner in {None, partner}
+            and (wanted.problem is None or states[partner] == State.FAILED)
             for partner in one.partners
         )
         return (
-            has_state
-            and has_outcome
+            has_delivery
             and wanted.source in {None, one.source}
-            and (wanted.partner is None or wanted.partner in one.partners)
-            and wanted.phone_hash in {None, phone}
+            and wanted.campaign in {None, one.campaign}
+            and (wanted.search is None or wanted.search.hashes == ((items.PHONE, phone),))
+            and (wanted.since is None or one.received_at >= wanted.since)
+            and (wanted.until is None or one.received_at < wanted.until)
         )
 
 
@@ -118,9 +120,11 @@ def delivery(one: Lead, partner: str, state: State, outcome: str | None = None) 
         received_at=one.received_at,
         state=state,
         outcome=outcome,
+        last_error_code=ErrorCode.UNREACHABLE.value if state is State.FAILED else None,
     )
 
 
+OF_PHONE = Search(hashes=((items.PHONE, PHONES[0]),))
 STATES = st.sampled_from([State.RECEIVED, State.FAILED, State.SUBMITTED])
 OUTCOMES = st.sampled_from([None, "approved", "issued"])
 FILTERS = st.builds(
@@ -128,8 +132,12 @@ FILTERS = st.builds(
     status=st.sampled_from([None, LeadStatus.RECEIVED, LeadStatus.FAILED, LeadStatus.SUBMITTED]),
     source=st.sampled_from([None, None, "web"]),
     partner=st.sampled_from([None, None, "matchtrade"]),
-    phone_hash=st.sampled_from([None, None, PHONES[0]]),
+    search=st.sampled_from([None, None, OF_PHONE]),
     outcome=st.sampled_from([None, None, "issued"]),
+    campaign=st.sampled_from([None, None, "spring"]),
+    problem=st.sampled_from([None, None, ProblemFilter(code="unreachable")]),
+    since=st.sampled_from([None, None, NOW + timedelta(minutes=5)]),
+    until=st.sampled_from([None, None, NOW + timedelta(minutes=20)]),
 )
 ARRIVALS = st.tuples(st.just("arrive"), st.integers(0, 99), st.integers(-5, 40), STATES, OUTCOMES)
 CHANGES = st.one_of(
@@ -384,7 +392,10 @@ def test_forged_foreign_and_long_cursors_are_refused(table: Table) -> None:
         LeadFilter(status=LeadStatus.RECEIVED),
         LeadFilter(source="web"),
         LeadFilter(partner="leadleader"),
-        LeadFilter(phone_hash=PHONES[0]),
+        LeadFilter(search=OF_PHONE),
+        LeadFilter(campaign="spring"),
+        LeadFilter(problem=ProblemFilter(field="person.phone")),
+        LeadFilter(since=NOW),
         LeadFilter(needs_attention=True),
     ):
         with pytest.raises(InvalidCursor):

@@ -42,6 +42,9 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+WITH_PROBLEMS = frozenset({State.REJECTED, State.DUPLICATE, State.SKIPPED, State.UNKNOWN, State.FAILED})
+
+
 @dataclass(frozen=True)
 class Delivery:
     """The delivery of one lead to one partner.
@@ -123,6 +126,17 @@ class Delivery:
     def needs_correction(self) -> bool:
         """Whether the partner rejected fields that a person can correct."""
         return self.state is State.REJECTED and self.last_error_code in CORRECTABLE
+
+    @property
+    def problems(self) -> tuple[tuple[str, str], ...]:
+        """Why the partner does not have it, as fields and codes; empty unless it ended so or is unknown.
+
+        The field is empty for a reason that names none.
+        """
+        if self.state not in WITH_PROBLEMS or self.last_error_code is None:
+            return ()
+        fields = (self.last_error_data or {}).get("fields") or ("",)
+        return tuple((str(field), self.last_error_code) for field in fields)
 
     @property
     def created(self) -> int | str | None:

@@ -1,7 +1,7 @@
 """Corrections of stored leads: one transaction with the lead, its deliveries, its timeline and its mark.
 
 A lead's item keeps the keyed hashes that a correction replaced (`former_hashes`, texts such as `phone_hash#{hash}`).
-With them the erasure of the person finds what was stored under the old values.
+With them the erasure of the person finds what was stored under the old values. Nothing is stored under a surname.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _lead_write(correction: Correction, hashes: Hashes, former: Hashes) -> Write
 
 
 def _items(hashes: Hashes) -> list[tuple[str, str]]:
-    return [(name, str(digest)) for name, digest in hashes.items() if digest is not None]
+    return [(name, str(digest)) for name, digest in hashes.items() if digest is not None and name != "name_hash"]
 
 
 def _unchanged(delivery: Delivery) -> Write:

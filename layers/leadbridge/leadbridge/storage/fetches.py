@@ -96,12 +96,15 @@ class FetchRepository:
         phone_hash: str | None,
         email_hash: str | None,
         tax_hash: str | None,
+        name_hash: str | None = None,
     ) -> None:
         """Write in one transaction what was fetched: the lead, its deliveries, the end of the fetch.
 
         Raises Conflict if another worker was faster, or the lead is gone or erased; Contended.
         """
-        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
+        lead_item = items.lead_item(
+            lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash, name_hash=name_hash
+        )
         writes = [*_writes(change), put(lead_item, "attribute_exists(awaits_fetch)")]
         writes += routing_writes(lead, change.at, "routed")
         for delivery in deliveries:

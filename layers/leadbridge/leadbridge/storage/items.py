@@ -21,6 +21,7 @@ listing  `lead#{shard}`,                  received_key   leads, deliveries by st
          `incomplete#{shard}`
 phone    keyed hash of the phone          received_key   leads
 email    keyed hash of the e-mail         received_key   leads
+name     keyed hash of the surname        received_key   leads
 account  account at Leeloo                received_key   contacts
 due      `{what}#{shard}`: a partner's    due_at         deliveries, messages, fetches that are due at a time
          name, also with `#waiting`,
@@ -42,6 +43,7 @@ from leadbridge.domain.admission import WAITING, waiting_partition
 from leadbridge.domain.clock import from_text, to_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.field_codes import FieldError, parse_field_code
+from leadbridge.domain.errors.problem_keys import problem_keys
 from leadbridge.domain.lead import Lead, Loan, Person, Trading
 from leadbridge.domain.shards import sharded
 from leadbridge.domain.timeline import Entry, VersionedEntry
@@ -49,7 +51,7 @@ from leadbridge.storage.attributes import deserialize, serialize
 
 Item = dict[str, Any]
 
-LISTING, PHONE, EMAIL, DUE = "listing", "phone", "email", "due"
+LISTING, PHONE, EMAIL, NAME, DUE = "listing", "phone", "email", "name", "due"
 FOLLOWED = "followed"
 # Partitions of `listing`. Their keys have the lead's shard: `lead#5`.
 LEADS = "lead"  # the partition that holds every lead
@@ -134,7 +136,12 @@ def received_key(received_at: datetime, lead_id: str) -> str:
 
 
 def lead_item(
-    lead: Lead, *, phone_hash: str | None, email_hash: str | None = None, tax_hash: str | None = None
+    lead: Lead,
+    *,
+    phone_hash: str | None,
+    email_hash: str | None = None,
+    tax_hash: str | None = None,
+    name_hash: str | None = None,
 ) -> Item:
     """A lead as it is stored."""
     return present(
@@ -158,6 +165,7 @@ def lead_item(
             "phone_hash": phone_hash,
             "email_hash": email_hash,
             "tax_hash": tax_hash,
+            "name_hash": name_hash,
             "fallbacks": dict(lead.fallbacks) or None,
             "next_on": {name: list(outcomes) for name, outcomes in lead.next_on.items()} or None,
             "content_hash": lead.content_hash,
@@ -226,6 +234,7 @@ def incomplete_item(lead: Lead) -> Item:
         "listed": sharded(INCOMPLETE, lead.lead_id),
         "received_key": received_key(lead.received_at, lead.lead_id),
         "problem_codes": [f"{problem.field} {problem.code.value}" for problem in lead.problems],
+        "problem_keys": problem_keys((problem.field, problem.code.value) for problem in lead.problems),
     }
 
 
@@ -244,6 +253,7 @@ def delivery_item(delivery: Delivery) -> Item:
             "state": delivery.state.value,
             "attempts_before_retry": delivery.attempts_before_retry or None,
             "counted_in": list(delivery.counted_in) or None,
+            "problem_keys": problem_keys(delivery.problems) if delivery.problems else None,
             "checks_refused": delivery.checks_refused or None,
             "void_version": delivery.void_version or None,
             "is_uncertain": delivery.is_uncertain or None,

@@ -102,6 +102,7 @@ class LeadRepository:
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
+        name_hash: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,
@@ -127,7 +128,9 @@ class LeadRepository:
                 ) is not None:
                     return already
                 raise
-        lead_item = items.lead_item(lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash)
+        lead_item = items.lead_item(
+            lead, phone_hash=phone_hash, email_hash=email_hash, tax_hash=tax_hash, name_hash=name_hash
+        )
         if fetch is not None:
             from leadbridge.storage.fetches import AWAITS_FETCH, fetch_item
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 from uuid import uuid4
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema, model_validator
 
 from leadbridge.api.errors import erased_lead
 from leadbridge.api.lookup import find_journey
-from leadbridge.api.params import Flag, Limit, MaskedQuery, Phone
+from leadbridge.api.params import Flag, Limit, MaskedQuery, Moment, Phone, Until, invalid_query
 from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, JourneyView, LeadView, journey_view, lead_view
+from leadbridge.api.search import MAX_SEARCH, read_search, search_phone
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import utc_now
+from leadbridge.domain.errors.problem_keys import ProblemFilter, parse_problem
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import InvalidLead
 from leadbridge.domain.operator_steps import SubmissionInProgress
@@ -26,7 +29,7 @@ from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime.logs import count, logger
 from leadbridge.settings import settings
 from leadbridge.settings.sections import Zone
-from leadbridge.storage.queries.lead_list import LeadFilter
+from leadbridge.storage.queries.lead_filter import LeadFilter
 
 MAX_FIELDS = 50  # of a section in a correction
 
@@ -42,7 +45,26 @@ class LeadsQuery(MaskedQuery):
     )
     source: str | None = Field(None, description="A source.")
     partner: str | None = Field(None, description="A partner.")
+    search: str | None = Field(
+        None,
+        max_length=MAX_SEARCH,
+        description="A phone number in any notation, an e-mail address, a lead id, a deal number, an account id, or a "
+        "name: the surname in full, alone or with beginnings of the other names.",
+    )
     phone: Phone | None = Field(None, description="A phone number in any notation.")
+    campaign: str | None = Field(None, max_length=256, description="A campaign, as the statistics count it.")
+    problem: Annotated[ProblemFilter, BeforeValidator(parse_problem), WithJsonSchema({"type": "string"})] | None = (
+        Field(
+            None,
+            description="A problem of an incomplete lead, or why a delivery was rejected, failed, skipped or is "
+            "unknown: a field, a code, or both, such as `person.phone`, `required`, `person.phone:required`. Without a "
+            "status only those are listed that need a person: incomplete, rejected, failed, unknown.",
+        )
+    )
+    since: Moment | None = Field(None, description="The first day or time of reception.")
+    until: Until | None = Field(
+        None, description="The last day of reception, or the time before which the leads were received."
+    )
     attention: Flag = Field(
         False, description="Whether to list only leads with a delivery that has an `attention` code."
     )
@@ -50,14 +72,24 @@ class LeadsQuery(MaskedQuery):
     cursor: str | None = Field(None, description="The `cursor` of the previous page.")
 
     def filter(self, index_key: Callable[[], str]) -> LeadFilter:
-        """Return the leads to list. `index_key` returns the key of the hashes."""
+        """Return the leads to list. `index_key` returns the key of the hashes. Raises Problem."""
+        if self.search and self.phone:
+            raise invalid_query("Give search or phone, not both.")
+        search = None
+        if self.search or self.phone:
+            hashed = partial(keyed_hash, index_key())
+            search = read_search(self.search, hashed) if self.search else search_phone(self.phone or "", hashed)
         return LeadFilter(
             status=self.status,
             source=self.source,
             partner=self.partner,
-            phone_hash=keyed_hash(index_key(), self.phone) if self.phone else None,
+            search=search,
             needs_attention=self.attention,
             outcome=self.outcome,
+            campaign=self.campaign,
+            problem=self.problem,
+            since=self.since,
+            until=self.until,
         )
 
 

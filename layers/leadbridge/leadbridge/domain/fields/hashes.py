@@ -1,4 +1,4 @@
-"""Keyed hashes of a person's phone, e-mail and tax number for the table's indexes."""
+"""Keyed hashes of a person's phone, e-mail, tax number and surname for the table's indexes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
+
+from leadbridge.domain.fields.surnames import name_key, surname_of
 
 if TYPE_CHECKING:
     from leadbridge.domain.lead import Lead
@@ -22,13 +24,16 @@ class Hashes(TypedDict):
     phone_hash: str | None
     email_hash: str | None
     tax_hash: str | None
+    name_hash: str | None
 
 
 def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
     """Return the keyed hashes of a lead's person."""
     phone, email, number = lead.person.phone, lead.person.email, lead.person.tax_number
+    surname = name_key(surname_of(lead.person.full_name, lead.person.last_name))
     return {
         "phone_hash": None if phone is None else hashed(phone),
         "email_hash": None if email is None else hashed(email.casefold()),
         "tax_hash": None if number is None else hashed(number),
+        "name_hash": hashed(surname) if surname else None,
     }

@@ -38,6 +38,7 @@ class FetchLedger(Protocol):
         phone_hash: str | None,
         email_hash: str | None,
         tax_hash: str | None,
+        name_hash: str | None = None,
     ) -> None:
         """Write what was fetched, all or nothing; raises Conflict if another writer was faster."""
         ...

@@ -26,6 +26,7 @@ class LeadStore(Protocol):
         phone_hash: str | None,
         email_hash: str | None = None,
         tax_hash: str | None = None,
+        name_hash: str | None = None,
         window: timedelta = timedelta(),
         fetch: Fetch | None = None,
         quota: Quota | None = None,

@@ -39,7 +39,7 @@ TRANSACTION_SIZE = 100  # items of one transaction
 MAX_ITEMS = 100_000  # of one partition that are read
 MAX_OF_DELIVERIES = 94  # items of one transaction that end deliveries; the next transaction ends further ones
 MAX_TRIES = 10  # of a transaction while others change the lead
-HASHES = ("phone_hash", "email_hash", "tax_hash")
+HASHES = ("phone_hash", "email_hash", "tax_hash", "name_hash")
 UNOWNED = ("phone_hash", "email_hash")  # hashes that find items which belong to no lead
 AS_READ = (
     *HASHES,
@@ -153,6 +153,7 @@ class Eraser:
             "phone_hash": before.get("phone_hash"),
             "email_hash": before.get("email_hash"),
             "tax_hash": before.get("tax_hash"),
+            "name_hash": before.get("name_hash"),
         }
         entry = Entry.by_operator(now, "erased", operator)
         writes += [
