@@ -1,18 +1,16 @@
 """One action for many leads: which ones are chosen from the list, and what happened to each."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from leadbridge_cli.api import Api
 from leadbridge_cli.exit_codes import Code, Failure, usage_error
 from leadbridge_cli.output import Renderable, line, table
-from leadbridge_cli.paging import LeadQuery, iter_pages
+from leadbridge_cli.paging import LeadQuery, iter_pages, time_ago
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 KEPT = {Code.USAGE, Code.NOT_FOUND, Code.CONFLICT}  # failures that concern one lead; others end the command
 
 
@@ -46,10 +44,8 @@ def chosen_leads(api: Api, selection: Selection, at_most: int) -> list[dict[str,
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
     """Return the time of `7d`, `12h`, `30m` ago, or of an RFC 3339 time or date. Raises Failure."""
-    if (found := re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", text)) is not None:
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[found[2]]: int(found[1])})
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(time_ago(text, now) or "")
     except ValueError:
         raise usage_error(f"--since {text!r} is neither a duration such as 7d, 12h or 30m nor a time.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

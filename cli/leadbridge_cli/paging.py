@@ -1,8 +1,10 @@
 """The filters of the list of leads, and its pages."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from leadbridge_cli.exit_codes import Code, Failure
 
 PAGE_SIZE = 100
 MAX_PAGES = 10_000
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 PAUSES = (1, 2, 4, 8, 16)  # seconds before another attempt for the same page
 
 Status = Annotated[str | None, typer.Option("--status", help="Only leads in this state, such as failed or incomplete.")]
@@ -21,6 +24,19 @@ Outcome = Annotated[
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
+Search = Annotated[
+    str | None,
+    typer.Option("--search", help="Only leads with this phone, e-mail, lead id, deal number, account id or name."),
+]
+Campaign = Annotated[str | None, typer.Option("--campaign", help="Only leads of this campaign.")]
+Problem = Annotated[
+    str | None,
+    typer.Option("--problem", help="Only leads with this problem: person.phone, required, person.phone:required."),
+]
+Since = Annotated[str | None, typer.Option("--since", help="Received since: 7d, 12h, 30m, a day or a time.")]
+Until = Annotated[
+    str | None, typer.Option("--until", help="Received until the end of this day, or before: 7d, 12h, 30m, a time.")
+]
 Attention = Annotated[bool, typer.Option("--attention", help="Only leads whose partner no longer confirms the id.")]
 
 
@@ -34,11 +50,16 @@ class LeadQuery:
     phone: str | None = None
     attention: bool = False
     outcome: str | None = None
+    search: str | None = None
+    campaign: str | None = None
+    problem: str | None = None
+    since: str | None = None
+    until: str | None = None
 
     @property
     def query(self) -> dict[str, str | int | None]:
         """Return the query parameters."""
-        names = ("status", "outcome", "source", "partner", "phone")
+        names = ("status", "outcome", "source", "partner", "phone", "search", "campaign", "problem", "since", "until")
         return {**{name: getattr(self, name) for name in names}, "attention": "true" if self.attention else None}
 
 
@@ -48,10 +69,36 @@ def read_filters(
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
+    search: Search = None,
+    campaign: Campaign = None,
+    problem: Problem = None,
+    since: Since = None,
+    until: Until = None,
     attention: Attention = False,
 ) -> LeadQuery:
     """Return the filters that the options name."""
-    return LeadQuery(status, source, partner, phone, attention=attention, outcome=outcome)
+    return LeadQuery(
+        status,
+        source,
+        partner,
+        phone,
+        attention=attention,
+        outcome=outcome,
+        search=search,
+        campaign=campaign,
+        problem=problem,
+        since=time_ago(since),
+        until=time_ago(until),
+    )
+
+
+def time_ago(text: str | None, now: datetime | None = None) -> str | None:
+    """Return the time of `7d`, `12h` or `30m` ago; any other text as it is, for the API to read."""
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([mhd])", text or "")
+    if found is None:
+        return text
+    moment = (now or datetime.now(UTC)) - timedelta(**{UNITS[found[2]]: int(found[1])})
+    return moment.isoformat(timespec="seconds")
 
 
 def iter_pages(

@@ -55,6 +55,23 @@ def test_the_list_hides_phones_and_tax_numbers_by_default(terminal: Terminal) ->
     assert drawn.code == 0
 
 
+def test_the_list_is_searched_and_limited_to_days(terminal: Terminal) -> None:
+    now = utc_now()
+    for options, is_found in (
+        (("--search", ID), True),
+        (("--search", "050 000 00 09"), False),
+        (("--since", f"{LEAD.received_at:%Y-%m-%d}", "--until", f"{LEAD.received_at:%Y-%m-%d}"), True),
+        (("--since", f"{(now - LEAD.received_at).days + 2}d", "--campaign", "spring"), False),
+        (("--since", "1h"), False),
+        (("--until", "1h", "--problem", "required"), False),
+    ):
+        found = terminal.run("leads", "list", "--json", *options)
+        assert [one["lead_id"] for one in found.json["leads"]] == ([ID] if is_found else []), options
+    refused = terminal.run("leads", "list", "--search", "?")
+    assert refused.code != 0
+    assert "a lead id, a deal number" in refused.err
+
+
 def test_all_pages_are_listed_and_a_page_says_where_it_ended(terminal: Terminal) -> None:
     for number in range(2, 105):
         terminal.store.accept(
