@@ -6,11 +6,20 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from leadbridge.api.problems import Problem
 from leadbridge.domain import fields
@@ -102,20 +111,16 @@ def _day(value: object) -> date:
     return day
 
 
-def _moment(value: object, *, is_end: bool = False) -> datetime:
-    """Return the time of an RFC 3339 text, or the beginning of a day; the end of it with `is_end`."""
+def _moment(value: object) -> date:
+    """Return a day, or the time of an RFC 3339 text."""
     text = str(value)
     with suppress(ValueError):
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            return datetime.combine(_day(text) + timedelta(days=is_end), time(), UTC)
+            return _day(text)
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None and moment.year in YEARS:
             return moment.astimezone(UTC)
     raise ValueError("must be a day such as 2026-11-02, or a time such as 2026-11-02T08:30:00Z")
-
-
-def _until(value: object) -> datetime:
-    return _moment(value, is_end=True)
 
 
 def _phone(value: str) -> str | None:
@@ -127,8 +132,8 @@ def _phone(value: str) -> str | None:
 
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})]
 Day = Annotated[date, BeforeValidator(_day)]
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
-Until = Annotated[datetime, BeforeValidator(_until), WithJsonSchema({"type": "string"})]
+# A day, or as a `datetime` a time.
+Moment = Annotated[date, PlainValidator(_moment), WithJsonSchema({"type": "string"})]
 Phone = Annotated[str, AfterValidator(_phone)]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT)]
 

@@ -1,7 +1,7 @@
 """Times: aware UTC datetimes, RFC 3339 texts with milliseconds, and days in a time zone."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
@@ -15,6 +15,11 @@ def utc_now() -> datetime:
 def date_in(time_zone: str, moment: datetime) -> date:
     """Return the date of a moment in a time zone, such as `Europe/Kyiv`."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
+
+
+def start_of_day(time_zone: str, day: date) -> datetime:
+    """Return the time at which a day begins in a time zone."""
+    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def to_text(moment: datetime) -> str:

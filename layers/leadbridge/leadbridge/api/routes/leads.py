@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 from uuid import uuid4
@@ -11,14 +12,14 @@ from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema, model_v
 
 from leadbridge.api.errors import erased_lead
 from leadbridge.api.lookup import find_journey
-from leadbridge.api.params import Flag, Limit, MaskedQuery, Moment, Phone, Until, invalid_query
+from leadbridge.api.params import Flag, Limit, MaskedQuery, Moment, Phone, invalid_query
 from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
 from leadbridge.api.schemas import Count, JourneyView, LeadView, journey_view, lead_view
 from leadbridge.api.search import MAX_SEARCH, read_search, search_phone
 from leadbridge.domain.acceptance.status import LeadStatus
-from leadbridge.domain.clock import utc_now
+from leadbridge.domain.clock import start_of_day, utc_now
 from leadbridge.domain.errors.problem_keys import ProblemFilter, parse_problem
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import InvalidLead
@@ -61,8 +62,10 @@ class LeadsQuery(MaskedQuery):
             "status only those are listed that need a person: incomplete, rejected, failed, unknown.",
         )
     )
-    since: Moment | None = Field(None, description="The first day or time of reception.")
-    until: Until | None = Field(
+    since: Moment | None = Field(
+        None, description="The first day or time of reception. Days are those of the statistics."
+    )
+    until: Moment | None = Field(
         None, description="The last day of reception, or the time before which the leads were received."
     )
     attention: Flag = Field(
@@ -88,9 +91,16 @@ class LeadsQuery(MaskedQuery):
             outcome=self.outcome,
             campaign=self.campaign,
             problem=self.problem,
-            since=self.since,
-            until=self.until,
+            since=_time_of(self.since),
+            until=_time_of(self.until, is_end=True),
         )
+
+
+def _time_of(moment: date | None, *, is_end: bool = False) -> datetime | None:
+    """Return a time as it is, and the start of a day; its end with `is_end`."""
+    if moment is None or isinstance(moment, datetime):
+        return moment
+    return start_of_day(settings().alerts.time_zone, moment + timedelta(days=is_end))
 
 
 class ExportQuery(LeadsQuery):
