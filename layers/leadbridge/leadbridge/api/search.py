@@ -10,6 +10,7 @@ from leadbridge.api.params import PATH_PARAMETERS
 from leadbridge.api.problems import Problem
 from leadbridge.domain import fields
 from leadbridge.domain.errors.field_codes import InvalidValue
+from leadbridge.domain.fields.hashes import short_hash
 from leadbridge.domain.fields.reading import DEFAULT_PHONE_COUNTRY, Reading, ReadingRules, reading_rules
 from leadbridge.domain.fields.surnames import possible_surnames
 from leadbridge.domain.fields.unicode_text import clean
@@ -36,7 +37,9 @@ def read_search(text: str, hashed: Callable[[str], str]) -> Search:
         return _found(Search(ids=tuple(_ids(_NUMBER_SIGN.sub("", text, count=1))), hashes=tuple(hashes)))
     surnames = possible_surnames(text)
     return _found(
-        Search(hashes=tuple((items.NAME, hashed(one)) for one in surnames), words=text if " " in text else None)
+        Search(
+            hashes=tuple((items.NAME, short_hash(hashed(one))) for one in surnames), words=text if " " in text else None
+        )
     )
 
 

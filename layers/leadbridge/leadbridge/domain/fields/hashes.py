@@ -18,6 +18,11 @@ def keyed_hash(key: str, value: str) -> str:
     return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
 
 
+def short_hash(digest: str) -> str:
+    """Return 80 bits of a keyed hash: enough to find by, and few enough to keep an item small."""
+    return digest[:20]
+
+
 class Hashes(TypedDict):
     """The keyed hashes of a lead's person; None if the lead has no such field."""
 
@@ -35,5 +40,5 @@ def hashes_of(lead: Lead, hashed: Callable[[str], str]) -> Hashes:
         "phone_hash": None if phone is None else hashed(phone),
         "email_hash": None if email is None else hashed(email.casefold()),
         "tax_hash": None if number is None else hashed(number),
-        "name_hash": hashed(surname) if surname else None,
+        "name_hash": short_hash(hashed(surname)) if surname else None,
     }
