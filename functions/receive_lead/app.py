@@ -21,6 +21,7 @@ from leadbridge.runtime.logs import logger, metrics
 from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import self_check, settings
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.statistics.posts import PostCounter
 from leadbridge.storage.table import open_table
 
 
@@ -46,7 +47,9 @@ def receiver() -> LeadReceiver:
     def hashed(value: str) -> str:
         return keyed_hash(secrets.get("index")["key"], value)
 
-    return LeadReceiver(settings(), LeadRepository(open_table()), source_credentials, hashed, utc_now)
+    table = open_table()
+    posts = PostCounter(table, settings().alerts.time_zone)
+    return LeadReceiver(settings(), LeadRepository(table), source_credentials, hashed, utc_now, posts)
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -9,11 +9,13 @@ from leadbridge.runtime.warmup import warm_up
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.statistics.contribution import LeadChange
+from leadbridge.runtime.aws_errors import is_transient
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.environment import DeadLetterEnvironment, SharedEnvironment, TableEnvironment
 from leadbridge.runtime.logs import count, logger, metrics
 from leadbridge.storage.statistics.counted import CountedLeads
 from leadbridge.storage.statistics.counters import spread
+from leadbridge.storage.statistics.form_fields import FormFieldBook
 from leadbridge.storage.statistics.records import change_of
 from leadbridge.storage.table import open_table
 
@@ -35,6 +37,12 @@ environment = lru_cache(Environment.from_env)
 def counted_leads() -> CountedLeads:
     """Make the statistics of this stack."""
     return CountedLeads(open_table())
+
+
+@lru_cache
+def form_fields() -> FormFieldBook:
+    """Make the book of form fields of this stack."""
+    return FormFieldBook(open_table())
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -65,6 +73,7 @@ def update(records: list[dict[str, Any]]) -> dict[str, Any]:
             lead_id, change = found
             changes[lead_id] = changes[lead_id].merged(change) if lead_id in changes else change
     result = counted_leads().count(changes, utc_now(), shard=spread(len(records)))
+    learn_fields(records)
     count("LeadsCounted", len(result.differences))
     for lead_id in sorted(result.unreadable):
         count("RecordsUnreadable")
@@ -75,6 +84,16 @@ def update(records: list[dict[str, Any]]) -> dict[str, Any]:
     logger.warning("not all leads were counted", leads=len(result.failed))
     first = next(number for number, lead_id in enumerate(owners) if lead_id in result.failed)
     return {"batchItemFailures": [{"itemIdentifier": records[first]["dynamodb"]["SequenceNumber"]}]}
+
+
+def learn_fields(records: list[dict[str, Any]]) -> None:
+    """Store which form fields arrive. If AWS is busy, the next lead of the source shows them again."""
+    try:
+        form_fields().learn(records)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        logger.warning("the fields of forms were not stored", exc_info=error)
 
 
 def reconcile(context: Any) -> dict[str, Any]:
@@ -112,4 +131,4 @@ def dead_letter(record: dict[str, Any]) -> None:
     send_dead_letter({"keys": record["dynamodb"].get("Keys"), "step": "count", **UNREADABLE.dead_letter})
 
 
-warm_up(environment, counted_leads)
+warm_up(environment, counted_leads, form_fields)

@@ -14,6 +14,7 @@ from leadbridge.storage import items
 from leadbridge.storage.statistics.campaigns import PARTITION, names_by_cell
 from leadbridge.storage.statistics.counted import CountedLeads
 from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, CounterReader
+from leadbridge.storage.statistics.form_fields import FormFieldBook
 from leadbridge.storage.statistics.records import lead_change
 from leadbridge.storage.table import Table
 
@@ -59,6 +60,9 @@ def counts_of(table: str) -> Counts:
 
 
 def count_all(table: str, now: datetime) -> None:
-    """Count all leads of a table as they are."""
-    result = CountedLeads(Table(aws.dynamodb(), table)).count(changes_of(every_item(table)), now)
+    """Count all leads of a table as they are, and learn the fields of their forms."""
+    every = every_item(table)
+    result = CountedLeads(Table(aws.dynamodb(), table)).count(changes_of(every), now)
     assert not result.failed
+    leads = [one for one in every if one["sk"] == "LEAD"]
+    FormFieldBook(Table(aws.dynamodb(), table)).learn({"dynamodb": {"NewImage": items.encode(one)}} for one in leads)

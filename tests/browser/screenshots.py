@@ -9,8 +9,10 @@ from playwright.sync_api import Browser, Page
 
 from leadbridge.domain import clock
 from leadbridge.domain.admission import Pause
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.runtime import aws
 from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.statistics.posts import PostCounter, RefusedLead
 from leadbridge.storage.table import Table
 from quality.testkit.browser.pictures import FOLDER, compressed, write_manifest
 from quality.testkit.browser.world import Open, World, busy
@@ -18,6 +20,10 @@ from quality.testkit.fixtures import TABLE
 
 NOW = datetime(2026, 11, 4, 9, 30, tzinfo=UTC)
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
+# The server of the pictures has another port each time.
+NAME_ADDRESSES = """() => document.querySelectorAll(".address").forEach((one) => {
+  one.textContent = one.textContent.replace(/^.*(?=\\/webhooks)/, "https://leads.example.com/v1");
+})"""
 DRAWN = 300  # milliseconds; a chart is drawn after its box has a size
 
 
@@ -62,6 +68,14 @@ def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatc
     save("lead", shot(opened(f"#/leads/{leads['unknown'].lead_id}", 760), ".entries li"))
     PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", NOW))
     save("partners", shot(opened("#/partners", 560), ".partner"))
+    posts = PostCounter(Table(aws.dynamodb(), TABLE), "Europe/Kyiv")
+    errors = (FieldError("person.phone", FieldCode.REQUIRED),)
+    posts.count("plain-credit", "invalid-lead", NOW, RefusedLead(errors, ("your-telephone",)))
+    posts.count("web", "repeated", NOW)
+    page = opened("#/sources", 760)
+    shot(page, "[data-source]")
+    page.evaluate(NAME_ADDRESSES)
+    save("sources", shot(page, "[data-source]"))
     page = opened("#/partners/route?source=web", 700)
     page.get_by_role("button", name="Test", exact=True).click()
     save("route", shot(page, ".rules"))

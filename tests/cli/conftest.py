@@ -50,7 +50,7 @@ def terminal(
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     manage = function("manage_leads")
     monkeypatch.setattr(Resources, "register", lambda *_: Knows())
-    with Gateway(function("authorize"), manage) as gateway:
+    with Gateway(function("authorize"), manage, function("receive_lead")) as gateway:
         yield Terminal(gateway, store)
 
 

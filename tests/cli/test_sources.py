@@ -1,4 +1,4 @@
-"""`sources suggest`: the table of a form from one of its posts, with names and without answers."""
+"""`sources …`: whether a form is connected, and its table from one of its posts, with names and without answers."""
 
 import base64
 import json
@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.lead import Loan, Person, Trading
+from leadbridge.runtime import aws
+from leadbridge.storage.statistics.posts import PostCounter, RefusedLead
+from leadbridge.storage.table import Table
 from leadbridge_cli.field_guesses import MAX_FIELDS, WORDS, suggest
-from quality.testkit.cli.terminal import CommandResult, run
+from quality.testkit.cli.terminal import CommandResult, Terminal, run, secret
+from quality.testkit.fixtures import TABLE
 from quality.testkit.forms.receiver import configured
 from quality.testkit.template import ROOT
 
@@ -200,3 +206,21 @@ def test_other_problems_have_their_codes() -> None:
 def test_the_kind_of_form_is_recognized(content: dict[str, Any], adapter: str) -> None:
     said = suggested(json.dumps(content))
     assert (said.code, f'adapter = "{adapter}"' in said.out) == (0, True), said.err
+
+
+def test_a_source_is_listed_shown_and_tested(terminal: Terminal) -> None:
+    secret("sources", {"plain-credit": {"secrets": ["a token of the tests alone"]}})
+    listed = terminal.run("sources", "list")
+    assert "plain-credit" in listed.out
+    (web,) = [one for one in terminal.run("sources", "list", "--json").json["sources"] if one["source"] == "web"]
+    assert web["last_refused_at"] is None
+    assert "can receive posts" in terminal.run("sources", "test", "plain-credit").out
+    assert terminal.run("sources", "test", "tilda-credit").code != 0  # it has no secret
+    assert terminal.run("sources", "test", "no-such-form").code == 3
+    table = Table(aws.dynamodb(), TABLE)
+    errors = (FieldError("person.phone", FieldCode.REQUIRED),)
+    PostCounter(table, "UTC").count("plain-credit", "invalid-lead", utc_now(), RefusedLead(errors, ("Telephone",)))
+    shown = terminal.run("sources", "show", "plain-credit").out
+    for text in ("/webhooks/plain-credit", "invalid-lead", "person.phone", "not configured: Telephone"):
+        assert text in shown
+    assert terminal.run("sources", "show", "no-such-form").code == 3

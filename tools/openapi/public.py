@@ -101,6 +101,16 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
+        "/sources/{source}/test",
+        "testSource",
+        "Receive a test post that is signed with the source's own secret; nothing is stored.",
+        {200: (NoLeadView,)},
+        (404, 503),
+        (SOURCE,),
+        is_operators=True,
+    ),
+    Operation(
+        "POST",
         "/partners/leeloo/{token}",
         "receiveLeelooEvent",
         "Receive an event of Leeloo's.",

@@ -12,6 +12,7 @@ import { reset as resetOverview, show as showOverview } from "./overview.js";
 import { show as showPartners } from "./partner_list.js";
 import { forgetPartners, loadPartners } from "./partners.js";
 import { session } from "./session.js";
+import { show as showSources } from "./sources.js";
 import { title } from "./labels.js";
 import { listen } from "./shortcuts.js";
 import { preferredLanguage, setLanguage, t } from "./words.js";
@@ -22,6 +23,7 @@ const ROUTES = [
   [/^leads\/(ld_[a-z2-7]{26})$/, showLead],
   [/^partners$/, showPartners],
   [/^partners\/route$/, showDryRun],
+  [/^sources$/, showSources],
   [/^dead-letters$/, showDeadLetters],
 ];
 

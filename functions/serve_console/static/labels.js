@@ -13,6 +13,7 @@ const TONES = {
   unknown: "bad", failed: "bad",
   pending: "neutral", sending: "neutral", sent: "good", no_channel: "warn", skipped: "neutral", accepted: "good",
   "outcome.approved": "good", "outcome.issued": "good", "outcome.active": "good",
+  "source.connected": "good", "source.refused": "bad", "source.tested": "neutral", "source.silent": "neutral",
   "partner.open": "good", "partner.paused": "warn", "partner.circuit_open": "bad", "partner.closed": "neutral", "partner.capped": "neutral",
 };
 const SIGNS = { good: "✓", neutral: "●", warn: "▲", bad: "!" };

@@ -58,7 +58,7 @@ export function showOperator(name) {
 }
 
 function links() {
-  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["partners", "nav.partners"], ["dead-letters", "nav.dead_letters"]];
+  const all = [["", "nav.overview"], ["leads", "nav.leads"], ["partners", "nav.partners"], ["sources", "nav.sources"], ["dead-letters", "nav.dead_letters"]];
   return all.map(([path, key]) => el("a", { href: `#/${path}`, "data-path": path }, t(key)));
 }
 

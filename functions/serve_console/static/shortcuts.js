@@ -5,9 +5,9 @@ import { el } from "./dom.js";
 import { t } from "./words.js";
 
 const OFF = "leadbridge.shortcuts-off";
-const GO = { o: "#/", l: "#/leads", p: "#/partners", d: "#/dead-letters" };
+const GO = { o: "#/", l: "#/leads", p: "#/partners", s: "#/sources", d: "#/dead-letters" };
 const KEYS = [
-  [["g", "o"], "help.overview"], [["g", "l"], "help.leads"], [["g", "p"], "help.partners"], [["g", "d"], "help.dead_letters"],
+  [["g", "o"], "help.overview"], [["g", "l"], "help.leads"], [["g", "p"], "help.partners"], [["g", "s"], "help.sources"], [["g", "d"], "help.dead_letters"],
   [["/"], "help.search"], [["j"], "help.next"], [["k"], "help.previous"], [["n"], "help.new"], [["?"], "help.help"],
 ];
 

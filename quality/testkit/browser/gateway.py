@@ -23,7 +23,7 @@ BLANK = "/blank"  # an empty page at the console's origin
 API = resources("AWS::Serverless::Api")["Api"]["Properties"]
 MIN_COMPRESSED = API["MinimumCompressionSize"]  # bytes
 BINARY = tuple(kind.replace("~1", "/") for kind in API["BinaryMediaTypes"])
-FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console"}
+FUNCTIONS = {"ManageLeads": "manage_leads", "ServeConsole": "serve_console", "ReceiveLead": "receive_lead"}
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -86,7 +86,7 @@ class Gateway:
         with self.lock:
             for notify in list(self.on_call):
                 notify(method, path)
-            if path == "/stats":  # no stream brings the changes
+            if path in {"/stats", "/sources"}:  # no stream brings the changes
                 count_all(TABLE, utc_now())
             self.reads.clear()
             said = self._said(method, path, query, headers, body)

@@ -1,4 +1,4 @@
-"""The gateway in this process: HTTP on one side, the real handlers of authorize and manage_leads on the other."""
+"""The gateway in this process: HTTP on one side, the real handlers on the other."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Gateway(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, authorize: ModuleType, manage: ModuleType) -> None:
+    def __init__(self, authorize: ModuleType, manage: ModuleType, receive: ModuleType) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.authorize, self.manage = authorize, manage
+        self.authorize, self.manage, self.receive = authorize, manage, receive
         self.before: Callable[[], None] = lambda: None
         self.canned: tuple[int, bytes, str] | None = None
         self.asked: list[tuple[str, str]] = []
@@ -63,9 +63,10 @@ class Gateway(ThreadingHTTPServer):
         if self.canned is not None:
             status, raw, kind = self.canned
             return {"statusCode": status, "body": raw, "headers": {"Content-Type": kind, "Location": "/v1/leads"}}
-        if resource == "/stats":  # no stream brings the changes
+        if resource in {"/stats", "/sources"}:  # no stream brings the changes
             count_all(TABLE, utc_now())
-        answer: dict[str, Any] = self.manage.handler(
+        function = self.receive if resource == "/sources/{source}/test" else self.manage
+        answer: dict[str, Any] = function.handler(
             {
                 "httpMethod": method,
                 "resource": resource,

@@ -4,10 +4,11 @@ import base64
 import importlib.util
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from leadbridge.services.receive_lead import LeadReceiver
 from leadbridge.settings import Settings
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
+from leadbridge.storage.statistics.posts import RefusedLead
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT
 from tools.config import read_toml
@@ -85,6 +87,17 @@ class InMemoryLeads:
 
     def journey(self, lead_id: str) -> None:
         """What the handler asks of the store to tell a redelivery's status."""
+
+
+@dataclass
+class InMemoryPosts:
+    """The posts that brought no new lead, by source and kind."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def count(self, source: str, kind: str, now: datetime, refused: RefusedLead | None = None) -> None:
+        """Count a post."""
+        self.counts[source, kind] += 1
 
 
 def secrets_of(source: str) -> list[str]:
@@ -149,7 +162,12 @@ def opened(settings: Settings) -> Iterator[Endpoint]:
     with patch.dict("os.environ", {"POWERTOOLS_METRICS_NAMESPACE": "leadbridge", "LEADBRIDGE_FLOW": "receive_lead"}):
         spec.loader.exec_module(app)
         leads_receiver = LeadReceiver(
-            settings, leads, lambda source, _: {"secrets": secrets_of(source)}, lambda text: text, utc_now
+            settings,
+            leads,
+            lambda source, _: {"secrets": secrets_of(source)},
+            lambda text: text,
+            utc_now,
+            InMemoryPosts(),
         )
         with patch.multiple(app, receiver=lambda: leads_receiver, settings=lambda: settings):
             yield Endpoint(app, leads)

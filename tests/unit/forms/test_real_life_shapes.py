@@ -47,7 +47,7 @@ class Door:
         wanted = Source.model_validate(tomllib.loads(source))
         endpoint = self._stack.enter_context(opened(settings.model_copy(update={"sources": {"form": wanted}})))
         raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        sender: Sender = adapter_named(wanted.adapter)  # type: ignore[assignment]
+        sender: Sender = adapter_named(wanted.adapter)
         request = sender.sign_request(
             Request({"content-type": content_type, **headers}, {}, raw), secrets_of("form")[0], datetime.now(UTC)
         )

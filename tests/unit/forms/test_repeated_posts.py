@@ -29,6 +29,7 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE
 from quality.testkit.forms.posts import JSON, URLENCODED, multipart, request
+from quality.testkit.forms.receiver import InMemoryPosts
 from quality.testkit.people import asked
 from quality.testkit.rubbish import any_text
 
@@ -57,7 +58,8 @@ def endpoint(store: LeadRepository, shipped_settings: Settings) -> Callable[[dat
         def hashed(value: str) -> str:
             return keyed_hash("an index key of the tests", value)
 
-        return LeadReceiver(shipped_settings, store, lambda *_: {"secrets": [TOKEN, SECRET]}, hashed, lambda: moment)
+        proofs = {"secrets": [TOKEN, SECRET]}
+        return LeadReceiver(shipped_settings, store, lambda *_: proofs, hashed, lambda: moment, InMemoryPosts())
 
     return at
 
@@ -427,7 +429,7 @@ def test_a_caught_post_with_an_id_of_its_own_is_known_by_it(store: LeadRepositor
     fields |= {"Сума кредиту": "6000", "Термін, місяців": "12"}
 
     def post(at: datetime = MIDNIGHT, **more: str) -> ReceiveResult:
-        worker = LeadReceiver(settings, store, lambda *_: {"secrets": [TOKEN]}, str, lambda: at)
+        worker = LeadReceiver(settings, store, lambda *_: {"secrets": [TOKEN]}, str, lambda: at, InMemoryPosts())
         return worker.receive("tilda-credit", replace(encoded({**fields, **more}), query={"token": TOKEN}))
 
     caught = [post(website="x", tranid="1"), post(website="y", tranid="1"), post(website="x", tranid="2")]

@@ -98,7 +98,7 @@ def test_every_adapter_has_a_source_and_a_sample() -> None:
 def test_every_adapter_can_prove_a_post_as_its_sender_does() -> None:
     for source in configured().sources.values():
         if source.adapter != "meta":
-            assert callable(adapter_named(source.adapter).sign_request)  # type: ignore[attr-defined]
+            assert callable(adapter_named(source.adapter).sign_request)
 
 
 def test_a_source_may_answer_200() -> None:

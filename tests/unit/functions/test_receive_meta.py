@@ -4,6 +4,7 @@ import base64
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
@@ -18,7 +19,6 @@ from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters import meta
 from leadbridge.runtime import aws
-from leadbridge.services import receive_lead
 from leadbridge.settings import Settings
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.leads import LeadRepository
@@ -132,7 +132,7 @@ def test_a_batch_too_large_for_its_time_goes_on_where_it_ended(
             return self.now
 
     real = app.receiver()
-    slow = receive_lead.LeadReceiver(real.settings, real.store, real.credentials, real.keyed_hash, Slow())
+    slow = replace(real, clock=Slow())
     monkeypatch.setattr(app, "receiver", lambda: slow)
     batch = body(*(change(str(number)) for number in range(1, 11)))
     assert [post(batch)[0] for _ in range(4)] == [503, 503, 202, 200]

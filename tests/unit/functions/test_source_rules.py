@@ -21,6 +21,7 @@ from leadbridge.storage.items import decode
 from leadbridge.storage.leads import Journey, LeadRepository
 from leadbridge.storage.quota import Quota, QuotaExceeded
 from quality.testkit.fixtures import TABLE, Context
+from quality.testkit.forms.receiver import InMemoryPosts
 from quality.testkit.people import NOW, asked, lead
 
 TOKEN = "a token of the tests alone"
@@ -43,7 +44,12 @@ def post(
         source = Source.model_validate({**plain, "per_minute": 0, **configured})
         settings = shipped_settings.model_copy(update={"sources": {"mine": source}})
         receiver = LeadReceiver(
-            settings, store, lambda *_: {"secrets": [TOKEN]}, lambda value: f"hash of {len(value)}", utc_now
+            settings,
+            store,
+            lambda *_: {"secrets": [TOKEN]},
+            lambda value: f"hash of {len(value)}",
+            utc_now,
+            InMemoryPosts(),
         )
         monkeypatch.setattr(app, "receiver", lambda: receiver)
         monkeypatch.setattr(app, "settings", lambda: settings)

@@ -42,6 +42,7 @@ def _fields_of(model: type[BaseModel]) -> GetPydanticSchema:
 LeadId = Annotated[str, Field(pattern="^ld_[a-z2-7]{26}$")]
 Count = Annotated[int, Field(ge=0)]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 PersonFields = Annotated[dict[str, Any], _fields_of(Person)]
 LoanFields = Annotated[dict[str, Any], _fields_of(Loan)]
 TradingFields = Annotated[dict[str, Any], _fields_of(Trading)]

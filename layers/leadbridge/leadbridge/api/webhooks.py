@@ -23,9 +23,20 @@ from leadbridge.services.receive_lead import (
 )
 from leadbridge.settings import Settings
 from leadbridge.storage.quota import QuotaExceeded
+from leadbridge.storage.statistics import posts
+from leadbridge.storage.statistics.posts import RefusedLead
 
 UNKNOWN_SOURCE = "unknown"  # logged instead of a name that is not configured
 RETRY_AFTER = 10  # seconds
+TEST_ROUTE = "/sources/{source}/test"  # an operator's request; the gateway has checked the token
+# Posts that bring no new lead, as the statistics of the sources count them. Refused ones have the problem's name.
+COUNTED_AS = {
+    ReceiveStatus.REDELIVERY: posts.REPEATED,
+    ReceiveStatus.TEST: posts.TEST,
+    ReceiveStatus.IGNORED: posts.IGNORED,
+    ReceiveStatus.HONEYPOT: posts.HONEYPOT,
+}
+NOT_COUNTED = frozenset({"unknown-source", "unfinished"})  # problems: of no configured source, and of a part of a post
 
 
 def answer_request(event: dict[str, Any], make_receiver: Callable[[], LeadReceiver]) -> Response:
@@ -42,6 +53,8 @@ def answer_request(event: dict[str, Any], make_receiver: Callable[[], LeadReceiv
                 return _verify_address(source, event, receiver)
             case "OPTIONS":
                 return _answer_preflight(source, event, settings)
+            case _ if event.get("resource") == TEST_ROUTE:
+                return _answer_result(source, _test(source, receiver), settings)
             case _:
                 visitor = Visitor.of(event, settings.sources.get(source))
                 result = _receive(source, event, visitor, receiver)
@@ -103,8 +116,36 @@ def _answer_preflight(source: str, event: dict[str, Any], settings: Settings) ->
     return response
 
 
+def _test(source: str, receiver: LeadReceiver) -> ReceiveResult:
+    """Take a test post that is signed with the source's own secret. Raises Problem."""
+    try:
+        return receiver.test(source)
+    except UnknownSource:
+        raise _unknown_source() from None
+    except (SourceSecretMissing, SecretMissing):
+        raise _source_not_ready() from None
+
+
 def _receive(source: str, event: dict[str, Any], visitor: Visitor, receiver: LeadReceiver) -> ReceiveResult:
-    """Receive one post. Raises Problem."""
+    """Receive one post, and count it if it brings no new lead. Raises Problem."""
+    try:
+        result = _take(source, event, visitor, receiver)
+    except InvalidLead as lead:
+        detail = "The lead is not valid; see errors."
+        problem = Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors)
+        receiver.posts.count(source, problem.slug, receiver.clock(), RefusedLead(lead.errors, lead.unused))
+        raise problem from None
+    except Problem as problem:
+        if problem.slug not in NOT_COUNTED:
+            receiver.posts.count(source, problem.slug, receiver.clock())
+        raise
+    if (kind := COUNTED_AS.get(result.kind)) is not None:
+        receiver.posts.count(source, kind, receiver.clock())
+    return result
+
+
+def _take(source: str, event: dict[str, Any], visitor: Visitor, receiver: LeadReceiver) -> ReceiveResult:
+    """Receive one post. Raises Problem, InvalidLead."""
     if visitor.is_foreign:
         raise foreign_origin()
     try:
@@ -128,9 +169,6 @@ def _receive(source: str, event: dict[str, Any], visitor: Visitor, receiver: Lea
     except QuotaExceeded as seconds:
         detail = "This source has reached its limit of leads per minute."
         raise Problem(429, "rate-limited", "Rate limited", detail, retry_after=int(seconds.args[0])) from None
-    except InvalidLead as lead:
-        detail = "The lead is not valid; see errors."
-        raise Problem(422, "invalid-lead", "Invalid lead", detail, lead.errors) from None
 
 
 def _answer_result(source: str, result: ReceiveResult, settings: Settings) -> Response:

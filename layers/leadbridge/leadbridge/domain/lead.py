@@ -121,7 +121,8 @@ class Lead(LeadFields):
     builder posted under the same id. `fallbacks` maps a partner to the next one of its order. `next_on` are the
     outcomes after which the next one gets the lead, by partner; only those of rules that do not use the default.
     `campaign` is the value by which the statistics count it (the source's `count_by`), and `day` the day, in their
-    time zone. `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the
+    time zone. `unused` are names of form fields that no configuration uses, if the receiver has not reported them
+    today. `routed` and `routed_data` are the reason for the timeline. `content_hash` is a keyed hash of the
     post's content; it shows whether a redelivery has other content. `revision` counts corrections. `restored_at` is
     when an incomplete lead was restored from a backup: it may have been completed and delivered since. `erased_at`
     is when the person was erased; the rest of such a lead is a tombstone.
@@ -136,6 +137,7 @@ class Lead(LeadFields):
     next_on: dict[str, tuple[str, ...]] = {}
     campaign: str = ""
     day: str = ""
+    unused: tuple[str, ...] = ()
     routed: str | None = None
     routed_data: dict[str, Any] = {}
     warnings: tuple[FieldError, ...] = ()
@@ -149,11 +151,12 @@ class Lead(LeadFields):
 
 
 class InvalidLead(ValueError):
-    """A lead that cannot be accepted, with all wrong fields."""
+    """A lead that cannot be accepted, with all wrong fields, and the names of the form's fields that nothing uses."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         super().__init__(f"{len(errors)} field(s) are wrong")
         self.errors = errors
+        self.unused: tuple[str, ...] = ()
 
 
 def lead_id_of(source: str, delivery_id: str) -> str:

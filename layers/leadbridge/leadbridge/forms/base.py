@@ -96,6 +96,10 @@ class Adapter(Protocol):
         """
         ...
 
+    def sign_request(self, request: Request, secret: str, now: datetime) -> Request:
+        """Return the request with the sender's proof, for tests and samples."""
+        ...
+
 
 @runtime_checkable
 class ChallengeAdapter(Protocol):

@@ -92,6 +92,23 @@ def find_unmapped_names(submission: Submission, source: Source) -> tuple[str, ..
     return names
 
 
+def find_unused_names(submission: Submission, source: Source) -> tuple[str, ...]:
+    """Return the names of a post's fields that are answered, and that no line of the source's configuration uses."""
+    if not source.fields:
+        return ()  # the body has the names of the lead fields
+    configured = configured_names(source)
+    names = (
+        name
+        for name, answer in islice(submission.answers.items(), MAX_NAMES)
+        if len(name) <= MAX_NAME_LENGTH and answer and not answer.isspace()
+    )
+    return tuple(
+        name
+        for name in names
+        if (folded := fold(name)) not in configured and not folded.startswith(UTM_PREFIX) and not has_ids((folded,))
+    )
+
+
 def fills_honeypot(submission: Submission, source: Source) -> bool:
     """Return whether the hidden honeypot field is filled in."""
     if source.honeypot is None:

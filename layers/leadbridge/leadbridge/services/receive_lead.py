@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import uuid4
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.domain.acceptance.answers import bound_answers
 from leadbridge.domain.acceptance.build import build_lead, is_worth_storing
+from leadbridge.domain.acceptance.field_names import safe_names
 from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
@@ -32,10 +33,11 @@ from leadbridge.forms.base import (
     keeps_id_of_edits,
     max_bytes_of,
 )
-from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, with_defaults
+from leadbridge.forms.mapping import fills_honeypot, find_unmapped_names, find_unused_names, with_defaults
 from leadbridge.forms.parsing.canonical import canonical_content, content_hash
+from leadbridge.forms.unused_fields import UnusedFields
 from leadbridge.runtime.aws_errors import RETRY_FOR
-from leadbridge.services.ports.leads import LeadStore
+from leadbridge.services.ports.leads import LeadStore, PostLog
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
@@ -95,7 +97,7 @@ class LeadReceiver:
     """Receives the posts of all sources.
 
     `credentials(source, fresh)` returns the source's entry in the secret `{prefix}/sources`: from the cache, or read
-    again if `fresh`. `keyed_hash` hashes phones and e-mails for the indexes.
+    again if `fresh`. `keyed_hash` hashes phones and e-mails for the indexes. `posts` counts what brings no new lead.
     """
 
     settings: Settings
@@ -103,6 +105,8 @@ class LeadReceiver:
     credentials: Callable[[str, bool], dict[str, Any]]
     keyed_hash: Callable[[str], str]
     clock: Clock
+    posts: PostLog
+    unused: UnusedFields = field(default_factory=UnusedFields)
 
     def receive(self, name: str, request: Request) -> ReceiveResult:
         """Take one post. Safe to repeat: a redelivery finds its own lead.
@@ -127,7 +131,28 @@ class LeadReceiver:
                 return self._catch(name, source, submission, now)
         if len(real) > 1:
             return self._store_all(name, source, real, now)
-        return self._store(name, source, real[0], now)
+        try:
+            return self._store(name, source, real[0], now)
+        except InvalidLead as refused:
+            refused.unused = safe_names(find_unused_names(real[0], source))
+            raise
+
+    def test(self, name: str) -> ReceiveResult:
+        """Take a post that is signed with the source's own secret, as far as its test ping is taken.
+
+        Raises UnknownSource, SourceSecretMissing if there is no secret that can prove a post, and what the secrets
+        raise.
+        """
+        adapter, now = adapter_named(self._source(name).adapter), self.clock()
+        headers = {"content-type": adapter.content_types[0], "webhook-id": "test"}
+        secrets = self._secrets(name, fresh=False) or self._secrets(name, fresh=True)
+        if not secrets:
+            raise SourceSecretMissing(name)
+        try:
+            self._prove(name, adapter, adapter.sign_request(Request(headers, {}, b"{}"), secrets[0], now), now)
+        except (SignatureInvalid, ValueError):
+            raise SourceSecretMissing(name) from None
+        return ReceiveResult(ReceiveStatus.TEST)
 
     def answer_challenge(self, name: str, query: Mapping[str, str]) -> str:
         """Answer a builder's challenge to the address. Raises UnknownSource, SignatureInvalid."""
@@ -191,6 +216,7 @@ class LeadReceiver:
             # The content finds the lead through its claim. The id is random: it outlives the erasure of the person.
             lead_id, window = lead_id_of(name, f"content:{uuid4().hex}"), CONTENT_WINDOW
         keys = submission.to_fetch
+        unused = self.unused.unreported(name, source, submission, now)
         lead = build_lead(
             with_defaults(submission.values, source) if keys is None else {},
             lead_id=lead_id,
@@ -209,6 +235,7 @@ class LeadReceiver:
             time_zone=self.settings.alerts.time_zone,
             unmapped=None if keys else find_unmapped_names(submission, source),
             refuses=source.refuses_invalid,
+            unused=unused,
         )
         if lead.problems and not is_worth_storing(lead):
             raise InvalidLead(lead.problems)
@@ -221,6 +248,7 @@ class LeadReceiver:
             retry_for=retry_for,
         )
         if already is None:
+            self.unused.reported(name, submission, unused, now)
             return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1, problems=lead.problems)
         is_edit = submission.delivery_id is not None and keeps_id_of_edits(adapter_named(source.adapter))
         return self._redelivered(already, lead, bound_answers(submission.answers) if is_edit else None)

@@ -154,6 +154,7 @@ def lead_item(
             "source": lead.source,
             "campaign": lead.campaign or None,
             "day": lead.day or None,
+            "unused": list(lead.unused) or None,
             "partners": list(lead.partners),
             "warnings": field_errors(lead.warnings),
             "problems": field_errors(lead.problems) or None,

@@ -1,22 +1,25 @@
-"""POST /sources/{source}/route."""
+"""GET /sources and POST /sources/{source}/route."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import AwareDatetime, Field
 
-from leadbridge.api.params import unknown_source
+from leadbridge.api.params import Day, QueryParams, invalid_query, unknown_source
 from leadbridge.api.problems import FieldErrorView, field_error_view
 from leadbridge.api.requests import ApiRequest, Body
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Time
-from leadbridge.domain.clock import to_text, utc_now
+from leadbridge.api.schemas import DayText, Time
+from leadbridge.api.source_activity import SourceView, source_views
+from leadbridge.domain.clock import date_in, to_text, utc_now
 from leadbridge.settings import settings
 
 if TYPE_CHECKING:
     from leadbridge.domain.routing.dry_run import Obstacle
 
+DEFAULT_DAYS, MAX_DAYS = 7, 31
 MAX_FIELDS = 100  # of a section, and of the form
 Fields = Annotated[dict[str, Any], Field(max_length=MAX_FIELDS)]
 Answers = Annotated[dict[str, Annotated[str, Field(max_length=10_000)]], Field(max_length=MAX_FIELDS)]
@@ -88,6 +91,33 @@ class RoutingView(TypedDict):
     refusals: list[RefusalView]
     unavailable: list[UnavailableView]
     problems: list[FieldErrorView]
+
+
+class SourcesQuery(QueryParams):
+    """The days to show."""
+
+    first: Day | None = Field(None, alias="from", description="The first day. By default `days` decides.")
+    last: Day | None = Field(None, alias="to", description="The last day; today by default.")
+    days: int = Field(DEFAULT_DAYS, ge=1, le=MAX_DAYS, description="The number of days, if `from` is not given.")
+
+
+# `from` is a Python keyword, so the class syntax is impossible.
+SourcesView = TypedDict("SourcesView", {"from": DayText, "to": DayText, "time_zone": str, "sources": list[SourceView]})
+
+
+@route("GET", "/sources")
+def list_sources(request: ApiRequest, query: SourcesQuery) -> SourcesView:
+    """Show what each configured source has posted, and which fields of its form arrive.
+
+    Leads are up to a minute late. No value of a post is shown, only names of fields.
+    """
+    time_zone = settings().alerts.time_zone
+    last = query.last or date_in(time_zone, utc_now())
+    first = query.first or last - timedelta(days=query.days - 1)
+    if not timedelta() <= last - first < timedelta(days=MAX_DAYS):
+        raise invalid_query(f"from must not be after to, and the range must be at most {MAX_DAYS} days.")
+    sources = source_views(request.resources.table, settings().sources, first, last)
+    return {"from": first.isoformat(), "to": last.isoformat(), "time_zone": time_zone, "sources": sources}
 
 
 @route("POST", "/sources/{source}/route")

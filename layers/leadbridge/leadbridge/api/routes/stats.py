@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import date, timedelta
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from leadbridge.api.params import Day, QueryParams, invalid_query
 from leadbridge.api.requests import ApiRequest
 from leadbridge.api.response_size import MAX_BYTES, payload_bytes
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count, StoredOutcome
+from leadbridge.api.schemas import Count, DayText, StoredOutcome
 from leadbridge.domain.clock import date_in, utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage, median_seconds
@@ -21,8 +21,6 @@ from leadbridge.storage.statistics.daily_stats import StatsCounts
 
 MAX_DAYS = 366
 DEFAULT_DAYS = 30
-
-DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 
 
 class StatsQuery(QueryParams):

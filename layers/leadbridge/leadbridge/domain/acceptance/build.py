@@ -97,13 +97,14 @@ def build_lead(
     count_by: str = "utm.utm_campaign",
     time_zone: str = "UTC",
     refuses: bool = False,
+    unused: Sequence[str] = (),
 ) -> Lead:
     """Build a lead for the partners that `choose` returns, or for all.
 
     `values` contains the sections `person`, `loan`, `trading`, `utm`, `ids` and `consent` of the post. `answers` are
     the raw answers; they are stored if the lead has problems, or if a value was left out or changed. `unmapped` are the
     names of the form's fields if none of them is configured. `count_by` is the path of the value that is counted,
-    and `time_zone` that of the day on which the lead is counted.
+    and `time_zone` that of the day on which the lead is counted. `unused` are the names to report.
 
     With `refuses`, raises InvalidLead instead of returning an incomplete lead.
     """
@@ -124,6 +125,7 @@ def build_lead(
         next_on=dict(decision.next_on) if decision.partners else {},
         campaign=_campaign(asked, count_by),
         day=date_in(time_zone, received_at).isoformat(),
+        unused=tuple(unused),
         routed=decision.reason,
         routed_data=dict(decision.data),
         problems=assigned.problems,

@@ -76,7 +76,7 @@ class LeadChange:
     """New facts about a lead. `day` and `source` are those of any of its items; that of `lead` is the one that counts.
 
     `opened` is the day on which each delivery was opened. `expires_at` is the Unix time at which the newest of the
-    items expires.
+    items expires, `received_at` that at which the lead was received; 0 without the lead's own facts.
     """
 
     day: str
@@ -85,6 +85,7 @@ class LeadChange:
     deliveries: Mapping[str, DeliveryFacts] = field(default_factory=dict)
     opened: Mapping[str, str] = field(default_factory=dict)
     expires_at: int = 0
+    received_at: int = 0
 
     def merged(self, other: LeadChange) -> LeadChange:
         """Return both changes in one. Which one comes first does not matter."""
@@ -95,6 +96,7 @@ class LeadChange:
             newest_deliveries(self.deliveries, other.deliveries),
             {**self.opened, **other.opened},
             max(self.expires_at, other.expires_at),
+            max(self.received_at, other.received_at),
         )
 
 

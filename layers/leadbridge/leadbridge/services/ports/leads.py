@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leadbridge.storage.content_claims import ContentClaim
     from leadbridge.storage.leads import Journey
     from leadbridge.storage.quota import Quota
+    from leadbridge.storage.statistics.posts import RefusedLead
 
 
 class LeadStore(Protocol):
@@ -51,6 +52,14 @@ class LeadStore(Protocol):
 
     def known(self, lead_ids: Iterable[str]) -> set[str]:
         """Return which of these leads are stored. A lead that is stored at this moment may be missing."""
+        ...
+
+
+class PostLog(Protocol):
+    """Counts the posts of the sources that bring no new lead."""
+
+    def count(self, source: str, kind: str, now: datetime, refused: RefusedLead | None = None) -> None:
+        """Count a post of a configured source. Never raises."""
         ...
 
 

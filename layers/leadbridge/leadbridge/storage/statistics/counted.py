@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from leadbridge.domain.statistics.contribution import (
+    MAIN,
     Cell,
     CountedLead,
     Counts,
@@ -137,7 +138,8 @@ class CountedLeads:
         for group in _grouped(pending):
             writes = [_counted_write(one) for one in group]
             total = added((one.difference, 1) for one in group)
-            writes += [counter_write(cell, counts, shard) for cell, counts in total.items()]
+            last = {} if differences_only else _last_received(group, changes)
+            writes += [counter_write(cell, counts, shard, last.get(cell, 0)) for cell, counts in total.items()]
             try:
                 self._table.transact(writes, or_conflict=True, retry_for=RETRY_FOR)
             except Conflict:
@@ -252,6 +254,17 @@ def _grouped(pending: list[_Pending]) -> Iterator[list[_Pending]]:
             names[cell] = names.get(cell, set()) | new
     if group:
         yield group
+
+
+def _last_received(group: Iterable[_Pending], changes: Mapping[str, LeadChange]) -> dict[Cell, int]:
+    """Return the times at which the last of the leads that are new were received, by the cell that counts them."""
+    last: dict[Cell, int] = {}
+    for one in group:
+        lead = one.after.lead
+        if lead is not None and lead.is_counted and not one.before.version:
+            cell = (lead.day, lead.source, MAIN)
+            last[cell] = max(last.get(cell, 0), changes[one.lead_id].received_at)
+    return last
 
 
 def _counted_write(one: _Pending) -> Write:

@@ -4,8 +4,10 @@ pk                 sk                            item
 STATS#{shard}      {2026-11-02}#{source}         the counts of the leads that a source sent on a day
 CAMPAIGNS#{shard}  {2026-11-02}#{source}#{part}  those of some of its campaigns
 
-Each count is an attribute of the item; `contribution` has the names. A reader adds the shards up. A shard's own counts
-may be negative: a lead may be counted in one shard and leave in another. Only who asks for campaigns reads their items.
+Each count is an attribute of the item; `contribution` has the names. `LAST` is no count: it is the Unix time at which
+the last of the counted leads was received, to a minute or so, because workers may write in another order.
+A reader adds the shards up. A shard's own counts may be negative: a lead may be counted in one shard and leave in
+another. Only who asks for campaigns reads their items.
 
 Writers use shard 0 while there are few changes, so that there is one item for a day and a source, and all shards while
 there are many (`spread`).
@@ -28,7 +30,8 @@ MAIN_COUNTERS, CAMPAIGN_COUNTERS = "STATS", "CAMPAIGNS"
 SHARDS = 8  # of the counters; a reader makes one query for each
 MANY_CHANGES = 300  # records of a batch, from which on all shards are used
 MAX_PAGES = 20  # of a megabyte that one request may read; each takes ManageLeads about a second of its 28
-KEYS = frozenset({"pk", "sk"})
+LAST = "at"
+KEYS = frozenset({"pk", "sk", LAST})
 
 
 class TooManyCounters(Exception):
@@ -58,11 +61,14 @@ def cell_of(sort_key: str) -> Cell:
     return day, source, int(part[0]) if part else MAIN
 
 
-def counter_write(cell: Cell, counts: Counter[str], shard: int) -> Write:
-    """Add to the counts of a cell."""
+def counter_write(cell: Cell, counts: Counter[str], shard: int, last: int = 0) -> Write:
+    """Add to the counts of a cell. `last` is the Unix time of the last lead that it counts as new; 0 without one."""
     names = {f"#n{number}": name for number, name in enumerate(counts)}
     values = {f":n{number}": value for number, value in enumerate(counts.values())}
     expression = "ADD " + ", ".join(f"#n{number} :n{number}" for number in range(len(counts)))
+    if last:
+        names["#last"], values[":last"] = LAST, last
+        expression = f"SET #last = :last {expression}"
     return Write("Update", counter_key(cell, shard), None, values, names, expression)
 
 
@@ -76,6 +82,7 @@ class CounterReader:
         self._table = table
         self._first, self._end = first.isoformat(), (last + timedelta(days=1)).isoformat()
         self._pages_left = MAX_PAGES
+        self.last: dict[str, int] = {}  # Unix times at which the sources' last leads were received
 
     def counts(self, counters: str = MAIN_COUNTERS) -> Counts:
         """Return the counts, added up over the shards. Raises TooManyCounters, Contended, and botocore's errors.
@@ -85,7 +92,10 @@ class CounterReader:
         total: Counts = {}
         for shard in range(SHARDS):
             for values in self.items(f"{counters}#{shard}"):
-                of_cell = total.setdefault(cell_of(str(values["sk"])), Counter())
+                cell = cell_of(str(values["sk"]))
+                of_cell = total.setdefault(cell, Counter())
+                if LAST in values:
+                    self.last[cell[1]] = max(self.last.get(cell[1], 0), int(values[LAST]))
                 for name, number in values.items():
                     if name not in KEYS:
                         of_cell[name] += int(number)

@@ -97,7 +97,8 @@ def item_change(values: Item) -> LeadChange | None:
         return None
     expires_at = int(values.get("expires_at", 0))
     if kind == "LEAD":
-        return LeadChange(day, source, lead_facts(values), expires_at=expires_at)
+        received_at = int(from_text(values["received_at"]).timestamp())
+        return LeadChange(day, source, lead_facts(values), expires_at=expires_at, received_at=received_at)
     partner = str(values["partner"])
     return LeadChange(day, source, None, {partner: delivery_facts(values)}, {partner: day}, expires_at)
 
