@@ -24,6 +24,11 @@ def test_a_rejected_lead_is_called_corrected_and_sent_from_a_phone(open_console:
     header = page.get_by_role("banner")
     expect(page.locator("#rows a")).to_contain_text("Rejected")
     assert (header.bounding_box() or {"height": 0})["height"] <= 60, "one row"
+    assert top(page, "#rows a") <= 250
+    page.get_by_role("button", name="Filters").tap()
+    page.get_by_label("State").select_option("rejected")
+    expect(page.get_by_role("button", name="Filters (1)")).to_be_visible()
+    expect(page.locator("#rows a")).to_have_count(1)
     page.locator("#rows a").tap()
 
     person = page.get_by_role("region", name="Person", exact=True)

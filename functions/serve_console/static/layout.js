@@ -22,7 +22,7 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
       "header",
       {},
       el("a", { class: "brand", href: "#/" }, el("img", { src: icon(), alt: "", width: 26, height: 26 }), el("span", {}, "leadbridge")),
-      isLoggedIn && menuButton(),
+      isLoggedIn && moreButton("menu", "☰ ", t("nav.menu")), // on a phone the header is one row
       el(
         "div",
         { class: isLoggedIn ? "menu" : "menu short", id: "menu" },
@@ -43,9 +43,9 @@ export function renderLayout({ isLoggedIn, onLanguage, onLogout }) {
   return main;
 }
 
-// On a phone the header is one row, and this button shows the rest.
-function menuButton() {
-  const button = el("button", { type: "button", class: "quiet menu-button", "aria-expanded": "false", "aria-controls": "menu" }, "☰ ", t("nav.menu"));
+// A button that shows, on a phone alone, the element after it.
+export function moreButton(id, ...text) {
+  const button = el("button", { type: "button", class: "quiet more-button", "aria-expanded": "false", "aria-controls": id }, text);
   const open = (isOpen) => button.setAttribute("aria-expanded", String(isOpen));
   button.addEventListener("click", () => open(button.getAttribute("aria-expanded") === "false"));
   button.addEventListener("keydown", (event) => event.key === "Escape" && open(false));

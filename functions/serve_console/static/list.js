@@ -3,11 +3,11 @@
 import { api, errorMessage } from "./api.js";
 import { exportButton } from "./csv.js";
 import { append, el, fill, isolate } from "./dom.js";
-import { notify } from "./layout.js";
+import { moreButton, notify } from "./layout.js";
 import { knownPartners, knownSources, partnerName, partnerNames } from "./partners.js";
 import { OUTCOMES, STATES, leadPill, outcomeName, time, title, waiting } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
-import { formatShort, t } from "./words.js";
+import { formatNumber, formatShort, t } from "./words.js";
 
 const PAGE = 25;
 let kept = null; // the list as it was left, for the way back from a lead
@@ -203,14 +203,17 @@ function filterBar(filters, list, find) {
       location.hash = "#/leads";
     } else find("");
   };
+  const active = Object.values(filters).filter(Boolean).length;
   return el(
     "form",
     { class: "filters", role: "search", onsubmit: submit },
     el("div", { class: "phone" }, el("label", { for: "phone" }, t("list.phone")), el("div", { class: "joined" }, phone, el("button", { type: "submit" }, t("list.find")))),
-    choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
-    choice("outcome", OUTCOMES.map((outcome) => option(outcome, outcomeName(outcome)))),
-    el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
-    choice("partner", partners.map((one) => option(one, partnerName(one)))),
-    el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear")),
+    moreButton("more-filters", t("list.filters"), active > 0 && ` (${formatNumber(active)})`),
+    el("div", { class: "more-filters", id: "more-filters" },
+      choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
+      choice("outcome", OUTCOMES.map((outcome) => option(outcome, outcomeName(outcome)))),
+      el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
+      choice("partner", partners.map((one) => option(one, partnerName(one)))),
+      el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear"))),
   );
 }

@@ -75,6 +75,7 @@ export default {
   "list.partner": "Partner",
   "list.any": "Any",
   "list.clear": "Clear",
+  "list.filters": "Filters",
   "list.more": "Show more",
   "list.empty": "No leads found.",
   "list.attention": "Needs a check",
