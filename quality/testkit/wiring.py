@@ -2,19 +2,24 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from quality.testkit.template import resources, template
 
 
-def events() -> Iterator[tuple[str, str, dict[str, Any]]]:
+@cache
+def events() -> list[tuple[str, str, dict[str, Any]]]:
     """Every event: its function, its name, itself."""
-    for function, found in resources("AWS::Serverless::Function").items():
-        for name, event in found["Properties"].get("Events", {}).items():
-            yield function, name, event
+    return [
+        (function, name, event)
+        for function, found in resources("AWS::Serverless::Function").items()
+        for name, event in found["Properties"].get("Events", {}).items()
+    ]
 
 
+@cache
 def routes() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
     """The routes, by method and path: which function answers, and the event's properties."""
     return {
@@ -24,6 +29,7 @@ def routes() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
     }
 
 
+@cache
 def workers() -> list[tuple[str, str]]:
     """Which function works off which queue."""
     return [
@@ -44,6 +50,7 @@ def queues(variable: str = "QUEUES") -> dict[str, str]:
     return dict(re.findall(r'"([\w-]+)":"\$\{(\w+)\}"', variables[variable]["Fn::Sub"]))
 
 
+@cache
 def stream_mappings() -> list[tuple[str, dict[str, Any]]]:
     """Which function reads the table's stream, and the mapping's properties."""
     return [(function, event["Properties"]) for function, _, event in events() if event["Type"] == "DynamoDB"]
@@ -51,12 +58,18 @@ def stream_mappings() -> list[tuple[str, dict[str, Any]]]:
 
 def passes_stream_filter(record: Mapping[str, Any], function: str = "PublishChanges") -> bool:
     """Whether a filter of the function's mapping lets a stream record through."""
-    return any(
-        matches(json.loads(one["Pattern"]), record)
+    return any(matches(pattern, record) for pattern in _patterns(function))
+
+
+@cache
+def _patterns(function: str) -> list[Any]:
+    """The filters of a function's mapping."""
+    return [
+        json.loads(one["Pattern"])
         for name, properties in stream_mappings()
         if name == function
         for one in properties["FilterCriteria"]["Filters"]
-    )
+    ]
 
 
 def matches(pattern: Any, value: Any) -> bool:

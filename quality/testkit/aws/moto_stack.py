@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -80,6 +80,7 @@ class MotoStack:
     database: MemoryDynamoDB
     calls: list[Call] = field(default_factory=list)
     _modules: dict[str, ModuleType] = field(default_factory=dict)
+    _environments: dict[str, dict[str, str]] = field(default_factory=dict)
     _function: str | None = None
 
     @property
@@ -106,7 +107,7 @@ class MotoStack:
         """Have a function work on an event, with its own environment."""
         before, self._function = self._function, function
         try:
-            with patch.dict(os.environ, self._environment(function)):
+            with environment(self._environment(function)):
                 return self._module(function).handler(event, Context(self._timeout(function)))
         finally:
             self._function = before
@@ -255,9 +256,11 @@ class MotoStack:
         return int(own.get("Timeout", template()["Globals"]["Function"]["Timeout"]))
 
     def _environment(self, function: str) -> dict[str, str]:
-        own = template()["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
-        variables = template()["Globals"]["Function"]["Environment"]["Variables"] | own
-        return {name: str(self.resolved(value)) for name, value in variables.items()}
+        if function not in self._environments:
+            own = template()["Resources"][function]["Properties"].get("Environment", {}).get("Variables", {})
+            variables = template()["Globals"]["Function"]["Environment"]["Variables"] | own
+            self._environments[function] = {name: str(self.resolved(value)) for name, value in variables.items()}
+        return self._environments[function]
 
     def _module(self, function: str) -> ModuleType:
         if function not in self._modules:
@@ -270,6 +273,21 @@ class MotoStack:
             spec.loader.exec_module(module)
             self._modules[function] = module
         return self._modules[function]
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set these variables while the block runs. `patch.dict` writes all other variables as well."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
