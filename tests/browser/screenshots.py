@@ -84,7 +84,7 @@ def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatc
     page.locator(".editor").wait_for()
     page.evaluate("document.querySelector('.correction').scrollIntoView()")
     save("correction", shot(page, ".editor"))
-    phones = {"": ".charts .card", "#/leads": "#rows a", f"#/leads/{leads['failed'].lead_id}": ".entries li"}
+    phones = {"": ".group", "#/leads": "#rows a", f"#/leads/{leads['failed'].lead_id}": ".entries li"}
     shots = [shot(opened(path, 760, locale="uk-UA", **PHONE), ready) for path, ready in phones.items()]
     save("phone", side_by_side(blank, shots))
     blank.close()

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
 from leadbridge.domain.delivery import State
 from quality.testkit.browser.world import Open, World, busy
@@ -158,22 +158,3 @@ def test_how_far_the_broker_was_read_is_shown(open_console: Open, world: World) 
     expect(card).to_contain_text("42 %")
     expect(card).to_contain_text("not yet")
     expect(card.locator("time")).to_have_attribute("datetime", "2026-11-02T09:14:05.000Z")
-
-
-def test_partners_whose_status_checks_are_late_need_attention(open_console: Open, world: World) -> None:
-    world.add(1, State.SUBMITTED)
-    page = open_console(operator=None)
-
-    def late(route: Route) -> None:
-        answer = route.fetch()
-        partners = answer.json()["partners"]
-        for one in partners:
-            one["checks"] = one["checks"] and {**one["checks"], "oldest_due_seconds": 4 * 3600}
-        route.fulfill(response=answer, json={"partners": partners})
-
-    page.route("**/v1/partners", late)
-    page.get_by_label("Operator token").fill("token-of-olena")
-    page.keyboard.press("Enter")
-    card = page.locator("#attention-late-checks")
-    expect(card.get_by_role("heading", level=3)).to_have_text("1 partner with late status checks")
-    expect(card.get_by_role("listitem")).to_have_text("Lead Leader the oldest check was due 4 hours ago")

@@ -6,6 +6,7 @@ import { markCurrent, notify, renderLayout, showOperator } from "./layout.js";
 import { show as showLead } from "./lead.js";
 import { show as showDeadLetters } from "./dead_letters.js";
 import { reset as resetDryRun, show as showDryRun } from "./dry_run.js";
+import { show as showGroup } from "./inbox.js";
 import { reset as resetList, show as showList } from "./list.js";
 import { show as showLogin } from "./login.js";
 import { reset as resetOverview, show as showOverview } from "./overview.js";
@@ -21,6 +22,7 @@ const ROUTES = [
   [/^$/, showOverview],
   [/^leads$/, showList],
   [/^leads\/(ld_[a-z2-7]{26})$/, showLead],
+  [/^inbox\/([\w.-]{1,400})$/, showGroup],
   [/^partners$/, showPartners],
   [/^partners\/route$/, showDryRun],
   [/^sources$/, showSources],

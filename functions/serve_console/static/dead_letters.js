@@ -1,10 +1,10 @@
-// The dead letters of each queue, and the actions on them.
+// Dead letters and the actions on them. The view shows those without a lead; the inbox shows the others.
 
 import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
-import { partnerName, partnersOfQueue } from "./partners.js";
+import { partnerName, partnersOfQueue, queueName } from "./partners.js";
 import { errorExplained, time, timeAgo, title } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
 import { hasText, t } from "./words.js";
@@ -14,11 +14,11 @@ export async function show(main, { signal }) {
   const queues = el("div", { class: "queues" }, el("p", { class: "muted" }, t("loading")));
   let seen = null;
   const load = async () => {
-    const { dead_letters: letters } = await api.deadLetters(signal);
+    const letters = (await api.deadLetters(signal)).dead_letters.filter((letter) => letter.lead_id === null);
     const now = JSON.stringify(letters);
     if (now === seen) return;
     seen = now;
-    refill(queues, letters.length ? queueSections(letters, done) : el("p", { class: "card empty" }, t("dead_letters.none")));
+    refill(queues, letters.length ? letterSections(letters, done) : el("p", { class: "card empty" }, t("dead_letters.none")));
   };
   const done = async (result, text) => {
     if (result === null) return;
@@ -31,25 +31,20 @@ export async function show(main, { signal }) {
   poll(INTERVALS.overview, signal, load);
 }
 
-export function queueName(queue) {
-  const partner = partnersOfQueue(queue);
-  if (partner !== null) return t("queue.submit", { partner });
-  return hasText(`queue.${queue}`) ? t(`queue.${queue}`) : isolate(queue);
-}
-
 function queueTextKey(queue) {
   if (partnersOfQueue(queue) !== null) return "queue.submit.what";
   return hasText(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
 }
 
-function queueSections(letters, done) {
+// The letters by queue.
+export function letterSections(letters, done) {
   const groups = Map.groupBy(letters, (letter) => letter.queue);
   return [...groups].map(([queue, some]) => el(
     "section",
     { class: "card queue", "data-queue": queue, "aria-labelledby": `queue-${queue}` },
     el("div", { class: "heading" },
       el("h2", { id: `queue-${queue}` }, queueName(queue), " ", el("span", { class: "count" }, String(some.length))),
-      el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redrive(queue, null, done) }, t("dead_letters.all")),
+      el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redriveAll(some, done) }, t("dead_letters.all")),
     ),
     el("p", { class: "muted" }, t(queueTextKey(queue))),
     el("ul", { class: "dead-letters" }, some.map((letter) => item(queue, letter, done))),
@@ -71,20 +66,41 @@ function item(queue, letter, done) {
 
 // What a redrive does: retry the work, return the message to its queue, or only delete it.
 function effectOf(letter) {
-  if (letter === null) return t("redrive.all");
   if (letter.destination) return t("redrive.requeues");
   return t(letter.lead_id ? "redrive.retries" : "redrive.removes");
 }
 
 async function redrive(queue, letter, done) {
   const result = await confirm({
-    heading: t(letter ? "redrive.heading" : "redrive.all_heading"),
+    heading: t("redrive.heading"),
     body: [el("p", {}, effectOf(letter)), el("p", {}, t("redrive.fix_first"))],
     label: t("redrive.confirm"),
-    run: () => api.redrive(queue, letter?.dead_letter_id),
+    run: () => api.redrive(queue, letter.dead_letter_id),
   });
-  await done(result, ({ redriven, kept }) =>
-    [t("redrive.done", { n: redriven }), kept.length && t("redrive.kept", { n: kept.length })].filter(Boolean).join(" "));
+  await done(result, ({ redriven, kept }) => redriveText(redriven, kept.length));
+}
+
+// Redrive the letters of some groups of the inbox.
+async function redriveAll(letters, done) {
+  const result = await confirm({
+    heading: t("redrive.all_heading"),
+    body: [el("p", {}, t("redrive.all")), el("p", {}, t("redrive.fix_first"))],
+    label: t("redrive.confirm"),
+    run: async () => {
+      const answers = [];
+      for (const group of new Set(letters.map((letter) => letter.group))) answers.push(await api.retryGroup(group, false));
+      return answers;
+    },
+  });
+  await done(result, (answers) => redriveText(sum(answers, (one) => one.retried), sum(answers, (one) => one.kept.length)));
+}
+
+function sum(values, count) {
+  return values.reduce((total, one) => total + count(one), 0);
+}
+
+function redriveText(redriven, kept) {
+  return [t("redrive.done", { n: redriven }), kept && t("redrive.kept", { n: kept })].filter(Boolean).join(" ");
 }
 
 async function discard(queue, letter, done) {

@@ -161,7 +161,7 @@ function isNewer(lead, newest) {
   return newest === undefined || lead.received_at >= newest.received_at;
 }
 
-function row(lead, isFresh = false) {
+export function row(lead, isFresh = false) {
   return el("li", { class: isFresh ? "fresh" : null }, el("a", { href: `#/leads/${lead.lead_id}`, "data-row": true }, cells(lead)));
 }
 

@@ -1,10 +1,11 @@
 // The overview: what needs an operator, the sync of accounts, statistics.
 
 import { api, errorMessage } from "./api.js";
-import { attentionCards, loadAttention } from "./attention.js";
 import { bars, byDay, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { funnelCard } from "./funnel.js";
+import { groupList, loadGroups } from "./inbox.js";
+import { notify } from "./layout.js";
 import { knownPartners, partnerName } from "./partners.js";
 import { STATES, facts, outcomeName, time, title, toneOfOutcome } from "./labels.js";
 import { INTERVALS, poll } from "./polling.js";
@@ -28,16 +29,23 @@ export async function show(main, { signal, query }) {
   let seen = {};
 
   const load = async () => {
-    const [figures, { funnels, campaigns, from }] = await Promise.all([api.stats({ days: Math.max(period, 8), by: "outcome" }, signal), api.stats({ days: period, by: "campaign" }, signal)]);
-    const [needs] = await Promise.all([loadAttention(figures, partner, signal), showSync(sync, partner, signal)]);
-    const next = { needs: JSON.stringify(needs), figures: JSON.stringify([figures, funnels, campaigns]), period };
-    if (seen.needs !== next.needs) refill(attention, attentionCards(needs));
+    const [figures, { funnels, campaigns, from }, groups] = await Promise.all([
+      api.stats({ days: period, by: "outcome" }, signal), api.stats({ days: period, by: "campaign" }, signal), loadGroups(partner, signal), showSync(sync, partner, signal),
+    ]);
+    const next = { groups: JSON.stringify(groups), figures: JSON.stringify([figures, funnels, campaigns]), period };
+    if (seen.groups !== next.groups) refill(attention, groupList(groups, done));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
       refill(charts, drawCharts(since(figures, from, partner), funnelCard({ funnels, campaigns }, partner), partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
+  };
+  const done = async (result, text) => {
+    if (result === null) return;
+    if (!(result instanceof Error)) notify(text(result));
+    await load().catch(() => {});
+    if (!main.contains(document.activeElement)) main.querySelector("h1").focus();
   };
   const choose = (event) => {
     period = Number(event.target.value);

@@ -1,7 +1,9 @@
 // The configured partners as the API lists them: label, state, sources, queue, format of the delivery's id.
 
 import { api } from "./api.js";
+import { isolate } from "./dom.js";
 import { session } from "./session.js";
+import { hasText, t } from "./words.js";
 
 const NUMBER = { field: "deal_id", isNumber: true, pattern: "[1-9][0-9]{0,14}" }; // for a partner that is not configured
 
@@ -54,4 +56,10 @@ export function idFormat(partner) {
   const found = findPartner(partner);
   if (!found?.id_field) return NUMBER;
   return { field: found.id_field, isNumber: found.id_type === "integer", pattern: found.id_pattern };
+}
+
+export function queueName(queue) {
+  const partner = partnersOfQueue(queue);
+  if (partner !== null) return t("queue.submit", { partner });
+  return hasText(`queue.${queue}`) ? t(`queue.${queue}`) : isolate(queue);
 }

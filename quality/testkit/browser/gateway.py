@@ -86,7 +86,7 @@ class Gateway:
         with self.lock:
             for notify in list(self.on_call):
                 notify(method, path)
-            if path in {"/stats", "/sources"}:  # no stream brings the changes
+            if path in {"/stats", "/sources", "/inbox"}:  # no stream brings the changes
                 count_all(TABLE, utc_now())
             self.reads.clear()
             said = self._said(method, path, query, headers, body)

@@ -10,6 +10,7 @@ from quality.testkit.browser.world import World
 
 VIEWS = {
     "#/": ".charts .card",
+    "#/inbox/failed.leadleader.password_wrong": "#rows a",
     "#/leads": "#rows a",
     "#/partners": ".partner",
     "#/partners/route": ".dry-run",
@@ -19,6 +20,7 @@ VIEWS = {
 """The address of each view, and what is there once it is shown."""
 LEAD = ".entries li"
 STEPS = {
+    "#/inbox/failed.leadleader.password_wrong": [("[data-action=note]", "dialog[open]")],
     "#/partners/route": [(".dry-run [type=submit]", ".rules")],
     "#/partners": [("[data-key^=partner-]", "dialog[open]")],
     "incomplete": [("#correct-open", ".editor")],

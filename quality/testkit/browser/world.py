@@ -251,6 +251,7 @@ def busy(world: World) -> dict[str, Lead]:
     world.add(6, State.CLOSED, source="google-credit", age=timedelta(days=3))
     world.bury("submit-leadleader", world.note_of(found["failed"]))
     world.bury("checks", {"lead_id": found["submitted"].lead_id, "partner": "leadleader"})
+    world.bury("events", {"DDBStreamBatchInfo": {}})
     return found
 
 
