@@ -44,7 +44,7 @@ LINES = [
 
 
 @pytest.fixture
-def values(terminal: Terminal, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def values(terminal: Terminal, queues: None, partners: Remote, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the documents' variables stand for, in a world in which every command of theirs can do its work."""
     monkeypatch.setenv("LEADBRIDGE_STACK", "leadbridge")
     monkeypatch.setattr(Cloud, "_parameter", lambda _self, _name: None)

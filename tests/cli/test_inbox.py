@@ -5,6 +5,8 @@ import pytest
 from leadbridge.domain.delivery import State
 from quality.testkit.cli.terminal import LEAD, Terminal, put_dead_letter
 
+pytestmark = pytest.mark.usefixtures("queues")
+
 ID = LEAD.lead_id
 
 

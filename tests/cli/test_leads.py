@@ -342,6 +342,7 @@ def test_a_resolution_that_the_partner_cannot_have_names_the_field(terminal: Ter
     assert (said.code, "account_uuid" in said.failure) == (2, True)
 
 
+@pytest.mark.usefixtures("queues")
 def test_a_check_is_queued_for_what_is_submitted(terminal: Terminal) -> None:
     assert terminal.run("leads", "check", ID).code == 4
     terminal.bring(State.SUBMITTED)

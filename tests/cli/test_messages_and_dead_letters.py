@@ -16,6 +16,8 @@ from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW
 
+pytestmark = pytest.mark.usefixtures("queues")
+
 ID = LEAD.lead_id
 
 

@@ -16,6 +16,8 @@ from leadbridge_cli.cloud import Cloud
 from quality.testkit.cli.terminal import CommandResult, Terminal, put_dead_letter, stored_secret
 from quality.testkit.template import ROOT
 
+pytestmark = pytest.mark.usefixtures("queues")
+
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"^ *(leadbridge [^\n`]+)$|`(leadbridge [^`\n]+)`", re.MULTILINE)
 
