@@ -1,54 +1,30 @@
 """One action for many leads: which ones are chosen from the list, and what happened to each."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from leadbridge_cli.api import Api
-from leadbridge_cli.exit_codes import Code, Failure, usage_error
+from leadbridge_cli.exit_codes import Code, Failure
 from leadbridge_cli.output import Renderable, line, table
-from leadbridge_cli.paging import LeadQuery, iter_pages, time_ago
+from leadbridge_cli.paging import LeadQuery, iter_pages
 
 KEPT = {Code.USAGE, Code.NOT_FOUND, Code.CONFLICT}  # failures that concern one lead; others end the command
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Leads whose delivery to `partner` has the state `status`, received since a time, without one to `without`."""
+def chosen_leads(api: Api, wanted: LeadQuery, at_most: int, *, without: str | None = None) -> list[dict[str, Any]]:
+    """Return the newest leads whose delivery to the partner has the status, without those that have one to `without`.
 
-    status: str
-    partner: str
-    since: datetime
-    source: str | None = None
-    without: str | None = None
+    Raises Failure.
+    """
 
-    def leads(self, api: Api) -> Iterator[dict[str, Any]]:
-        """Yield the leads, newest first. Raises Failure."""
-        wanted = LeadQuery(status=self.status, source=self.source, partner=self.partner)
-        for page in iter_pages(api, wanted):
-            for lead in page["leads"]:
-                if datetime.fromisoformat(lead["received_at"]) < self.since:
-                    return
-                deliveries = lead.get("deliveries") or {}
-                state = (deliveries.get(self.partner) or {}).get("state")
-                if state == self.status and self.without not in deliveries and not lead.get("erased_at"):
-                    yield lead
+    def is_chosen(lead: dict[str, Any]) -> bool:
+        deliveries = lead.get("deliveries") or {}
+        state = (deliveries.get(wanted.partner) or {}).get("state")
+        return state == wanted.status and without not in deliveries and not lead.get("erased_at")
 
-
-def chosen_leads(api: Api, selection: Selection, at_most: int) -> list[dict[str, Any]]:
-    """Return the newest leads of a selection. Raises Failure."""
-    return list(islice(selection.leads(api), at_most))
-
-
-def parse_since(text: str, now: datetime | None = None) -> datetime:
-    """Return the time of `7d`, `12h`, `30m` ago, or of an RFC 3339 time or date. Raises Failure."""
-    try:
-        moment = datetime.fromisoformat(time_ago(text, now) or "")
-    except ValueError:
-        raise usage_error(f"--since {text!r} is neither a duration such as 7d, 12h or 30m nor a time.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    leads = (lead for page in iter_pages(api, wanted) for lead in page["leads"])
+    return list(islice(filter(is_chosen, leads), at_most))
 
 
 def open_delivery(api: Api, lead_id: str, partner: str, *, is_confirmed: bool = False) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from leadbridge_cli.api import Api, resolve_api
-from leadbridge_cli.bulk import Selection, apply_to_each, chosen_leads, open_delivery, parse_since, render_results
+from leadbridge_cli.bulk import apply_to_each, chosen_leads, open_delivery, render_results
 from leadbridge_cli.exit_codes import not_found, usage_error
 from leadbridge_cli.lead_tables import deliveries_of, lead_table
 from leadbridge_cli.leads import LeadId, app, masked_lead
 from leadbridge_cli.options import Yes, command
 from leadbridge_cli.output import Output, line
-from leadbridge_cli.paging import Source
+from leadbridge_cli.paging import LeadQuery, Source, time_ago
 
 RETRIED = ("failed", "rejected", "duplicate")  # states that many leads may be retried from
 
@@ -89,7 +89,7 @@ def send(
         return
     if status is None or partner is None or even_if_twice:
         raise usage_error("Give the id of one lead, or --status and --partner without --even-if-twice.")
-    chosen = chosen_leads(api, Selection(status, partner, parse_since(since), source, without=to), at_most)
+    chosen = chosen_leads(api, _selection(status, partner, source, since), at_most, without=to)
     if dry_run:
         _show_choice(output, chosen, at_most)
         return
@@ -122,7 +122,7 @@ def retry(
     if lead_id is None:
         if status not in RETRIED or partner is None or even_if_twice:
             raise usage_error(f"Give the id of one lead, or --partner and --status ({', '.join(RETRIED)}).")
-        chosen = chosen_leads(api, Selection(status, partner, parse_since(since), source), at_most)
+        chosen = chosen_leads(api, _selection(status, partner, source, since), at_most)
         if dry_run:
             _show_choice(output, chosen, at_most)
             return
@@ -241,6 +241,10 @@ def _show_delivery(output: Output, lead_id: str, partner: str, delivery: dict[st
         {"lead_id": lead_id, "partner": partner, "delivery": delivery},
         lambda: [line(f"{lead_id}: {partner} is {delivery.get('state')}.")],
     )
+
+
+def _selection(status: str, partner: str, source: str | None, since: str) -> LeadQuery:
+    return LeadQuery(status=status, partner=partner, source=source, since=time_ago(since))
 
 
 def _apply(

@@ -448,6 +448,8 @@ def test_an_export_may_go_to_stdout_but_not_as_two_things(terminal: Terminal) ->
     said = terminal.run("leads", "export", "-")
     assert [row["lead_id"] for row in csv.DictReader(io.StringIO(said.out))] == [ID]
     assert terminal.run("leads", "export", "-", "--json").code == 2
+    later = terminal.run("leads", "export", "-", "--since", "2026-03-02", "--campaign", "spring", "--outcome", "issued")
+    assert (later.code, len(later.out.splitlines())) == (0, 1), "the names of the columns alone"
 
 
 @pytest.mark.parametrize(
