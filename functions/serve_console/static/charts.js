@@ -127,7 +127,7 @@ export function bars(heading, totals, label, link, tone = () => "") {
       el("tbody", {}, [...totals].map(([name, count]) => {
         const bar = el("span", { class: `bar ${tone(name)}`, "aria-hidden": "true" });
         bar.style.setProperty("--share", String(count / most));
-        return el("tr", {}, el("th", { scope: "row" }, link ? el("a", { href: link(name) }, label(name)) : label(name)), el("td", {}, bar, el("span", { class: "figure" }, formatNumber(count))));
+        return el("tr", {}, el("th", { scope: "row" }, link ? el("a", { href: link(name) }, label(name)) : label(name)), el("td", {}, bar, el(link ? "a" : "span", { class: "figure", href: link?.(name), tabindex: link ? -1 : null }, formatNumber(count))));
       })),
     ),
   );

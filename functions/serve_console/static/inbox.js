@@ -77,10 +77,10 @@ function countOf(group) {
 }
 
 // Where the leads of a group are shown, or what is wrong if it has none.
-function addressOf({ kind, key, source }) {
+function addressOf({ kind, key }) {
   switch (kind) {
     case "partner": return "#/partners";
-    case "source": return `#/leads?${new URLSearchParams({ source })}`;
+    case "source": return "#/sources";
     case "technical": return "#/dead-letters";
     default: return `#/inbox/${encodeURIComponent(key)}`;
   }

@@ -83,7 +83,8 @@ function since(figures, from, partner) {
 }
 
 function drawCharts(figures, funnel, partner, signal) {
-  const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value })}`;
+  const days = { since: figures.from, until: figures.to };
+  const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value, ...days })}`;
   const states = sum(figures.counts, (one) => one.state);
   const inOrder = new Map(STATES.filter((state) => states.has(state)).map((state) => [state, states.get(state)]));
   const tones = { unknown: "bad", failed: "bad", rejected: "warn" };

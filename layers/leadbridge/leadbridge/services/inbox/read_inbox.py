@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -37,14 +38,16 @@ class Inbox:
     others: Callable[[], list[Trouble]]
 
     def groups(self) -> list[InboxGroup]:
-        """Return all groups with their marks, the most urgent kind first."""
-        troubles, cut = self.troubles.read()
-        letters = self.current_letters()
+        """Return all groups with their marks, the most urgent kind first. The three kinds of reads run concurrently."""
+        with ThreadPoolExecutor(2, thread_name_prefix="inbox") as pool:
+            reading_letters, reading_others = pool.submit(self.current_letters), pool.submit(self.others)
+            troubles, cut = self.troubles.read()
+        letters = reading_letters.result()
         answered = {(one.letter.lead_id, one.letter.partner) for one in letters if _is_answer(one)}
         shown = [
             one for one in troubles if one.kind is not TroubleKind.UNKNOWN or (one.lead_id, one.partner) not in answered
         ]
-        return self._with_marks(grouped([*shown, *letter_troubles(letters), *self.others()], cut))
+        return self._with_marks(grouped([*shown, *letter_troubles(letters), *reading_others.result()], cut))
 
     def find(self, key: str) -> InboxGroup | None:
         """Return a group; None if nothing has this reason now. Only what its kind needs is read."""
