@@ -87,7 +87,9 @@ class Fitted:
     tables: tuple["Table", ...]
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        """Render for a terminal of any width."""
+        """Render for a terminal of any width, with a blank line before a title."""
+        if self.tables[-1].title is not None:
+            yield ""
         for each in self.tables:
             widths = column_widths(each, options.max_width)
             if widths is not None:
