@@ -79,7 +79,7 @@ def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: Deployme
     for _ in range(2):
         passes, line = run(probe)
         assert passes, line
-        assert "from the gateway to the workers of broker-b, leadleader, lender-b, matchtrade, and" in line
+        assert "from the gateway to the workers of broker-b, broker-c, leadleader, lender-b, matchtrade, and" in line
         assert left(stack) == []
     functions = {call.function for call in stack.calls}
     assert {"ReceiveLead", "PublishChanges", "SubmitLead"} <= functions
@@ -194,7 +194,7 @@ def test_a_partner_that_needs_more_than_the_lead_has_is_reported_by_its_fields(p
 def test_a_stream_that_stops_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
     passes, line = run(replace(probe, sleep=lambda _: None))
     assert not passes
-    partners = "broker-b, leadleader, lender-b, matchtrade"
+    partners = "broker-b, broker-c, leadleader, lender-b, matchtrade"
     assert f"no worker has processed it for {partners}. Stream, bus or rule: the queues are empty" in line
     assert left(stack) == [], "it is removed all the same"
 
@@ -204,7 +204,7 @@ def test_a_queue_without_a_consumer_is_named(probe: DeploymentProbe, stack: Moto
         stack._announce()
 
     line = run(replace(probe, sleep=publish_only))[1]
-    assert "Queue or worker: SubmitLeadLeaderQueue holds 2, SubmitMatchTradeQueue holds 2" in line
+    assert "Queue or worker: SubmitLeadLeaderQueue holds 2, SubmitMatchTradeQueue holds 3" in line
 
 
 def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
@@ -223,7 +223,7 @@ def test_a_disabled_rule_is_distinguished_from_a_stopped_stream(probe: Deploymen
         Rule=rule["Name"], EventBusName=rule["EventBusName"], Ids=["SubmitMatchTradeQueue"]
     )
     line = run(probe)[1]
-    assert "no worker has processed it for broker-b, matchtrade. Rule: the stream and the bus work" in line
+    assert "no worker has processed it for broker-b, broker-c, matchtrade. Rule: the stream and the bus work" in line
 
 
 def test_its_id_is_the_one_in_the_role_and_the_lead_is_not_a_persons() -> None:

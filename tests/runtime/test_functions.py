@@ -391,7 +391,7 @@ def test_manage_leads_counts_and_deals_with_dead_letters(start: Start, cloud: Cl
     assert [letter["lead_id"] for letter in bodies[1]["dead_letters"]] == [LEAD_ID]
     redriven = {"redriven": 1, "kept": [], "obsolete": []}
     assert bodies[2:4] == [redriven, {"discarded": 0}]
-    assert bodies[4]["partners"] == dict.fromkeys(("matchtrade", "broker-b"))
+    assert bodies[4]["partners"] == dict.fromkeys(("matchtrade", "broker-b", "broker-c"))
 
 
 def test_serve_console_answers_with_the_page_and_its_files(start: Start) -> None:
@@ -466,7 +466,7 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
         cloud.store.apply(steps.confirm(delivery_to_broker(cloud), utc_now(), None, is_followed=False))
         answers = [function.invoke(sample("SyncAccounts", "broker")) for _ in range(2)]
 
-    assert ticked == {"queued": 2}  # the partners of config/partners.local.toml
+    assert ticked == {"queued": 3}  # the partners of config/partners.local.toml
     assert [first, *answers] == [{"batchItemFailures": []}] * 3
     settled = delivery_to_broker(cloud)
     assert (settled.account_uuid, settled.partner_status) == (account, "NEW_CONTACT")

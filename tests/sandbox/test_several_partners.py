@@ -9,11 +9,12 @@ import pytest
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from quality.testkit.sandbox.clock import Clock
+from quality.testkit.sandbox.matchtrade import Change, Provider
 
 FURTHER: dict[str, dict[str, Any]] = {
     "lender-b": {"kind": "leadleader"},
     "broker-b": {"kind": "matchtrade", "words": {"NEW_CONTACT": "Новий"}, "time_zone": "Europe/Kyiv"},
-    "broker-c": {"kind": "matchtrade", "required": ["email", "country"]},
+    "broker-c": {"kind": "matchtrade", "required": ["email", "country"], "offers": ["Gold"]},
 }
 
 
@@ -42,6 +43,19 @@ def test_records_faults_and_rotations_are_those_of_one(sandbox: Sandbox, remote:
     remote.rotate("broker-b", "password")
     changed = [name for name, secret in sandbox.secrets().items() if secret != before[name]]
     assert changed == ["broker-b"]
+
+
+def test_one_has_offers(sandbox: Sandbox) -> None:
+    secret = sandbox.secrets()["broker-c"]
+    offers = secret.pop("offers")
+    broker = Provider(**secret)
+
+    def at(offer: str) -> Change:
+        return lambda body: body.update({"offerUuid": offer, "account": {**body["account"], "country": "Ukraine"}})
+
+    assert broker.create(at(offers["Gold"])).status == 200
+    assert broker.create(at(sandbox.secrets()["matchtrade"]["offer_uuid"])).status == 404
+    assert "offers" not in sandbox.secrets()["broker-b"]
 
 
 def test_one_has_words_and_local_times_and_keeps_them_over_a_reset(remote: Remote) -> None:

@@ -48,7 +48,7 @@ def test_the_deployed_stack_answers_as_it_should(done: subprocess.CompletedProce
         r"end to end: \d+\.\d s from the gateway to the workers of (.*), and the lead is removed", road
     )
     assert found is not None, road
-    assert found[1] == "broker-b, leadleader, lender-b, matchtrade"
+    assert found[1] == "broker-b, broker-c, leadleader, lender-b, matchtrade"
 
 
 @pytest.mark.usefixtures("done")

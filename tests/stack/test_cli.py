@@ -58,7 +58,7 @@ def test_the_partners_accept_what_the_stack_has_and_leeloo_answers(command: Run,
     assert all(checked.values()), checked
     chats = {name for name in checked if name.startswith("telegram ")}
     assert chats
-    assert checked.keys() - chats == {"broker-b", "leadleader", "leeloo", "lender-b", "matchtrade"}
+    assert checked.keys() - chats == {"broker-b", "broker-c", "leadleader", "leeloo", "lender-b", "matchtrade"}
     code, tags = command("partners", "leeloo", "catalog", "tags")
     assert (code, [tag["name"] for tag in tags]) == (0, [tag["name"] for tag in partner.company()["tags"]])
 

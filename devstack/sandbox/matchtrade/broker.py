@@ -14,7 +14,8 @@ class Broker(Order):
     """`GET`, `POST /control/matchtrade/broker`. A post changes only the settings it contains.
 
     `required` are fields of `account` (`leadInfo.leadSource` too). The partner id and the offer are always required.
-    `words` are this broker's texts of statuses. With a `time_zone` the list's times are local and have no offset.
+    `words` are this broker's texts of statuses, `offers` the names of its further offers. With a `time_zone` the list's
+    times are local and have no offset.
     """
 
     expires_in: Annotated[int, Field(ge=0)] = 899
@@ -29,6 +30,7 @@ class Broker(Order):
     page_shape: Literal["full", "minimal"] = "full"
     max_size: Annotated[int, Field(ge=1, le=1000)] = 1000
     words: dict[str, str] = {}
+    offers: tuple[str, ...] = ()
     time_zone: Zone | None = None
 
     def changed_by(self, order: "Broker") -> "Broker":

@@ -1,6 +1,7 @@
 """Match-Trade as a partner of the sandbox: its endpoints and its secret."""
 
 import secrets
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -44,6 +45,12 @@ class MatchTrade:
     def _credentials(self) -> Credentials:
         return self._stored.values
 
+    @property
+    def _offers(self) -> dict[str, str]:
+        """The ids of the further offers by name. They change with the id of the first one."""
+        first = uuid.UUID(self._credentials.offer_uuid)
+        return {name: str(uuid.uuid5(first, name)) for name in self._state.broker.offers}
+
     def endpoints(self) -> list[Endpoint]:
         return [
             self._endpoint("POST", TOKEN_PATH, Operation("token", self._process_token, _describe_token)),
@@ -64,6 +71,7 @@ class MatchTrade:
             "password": credentials.password,
             "offer_uuid": credentials.offer_uuid,
             "partner_id": credentials.partner_id,
+            **({"offers": offers} if (offers := self._offers) else {}),
         }
 
     def refused(self, status: int, detail: str) -> Answer:
@@ -104,7 +112,7 @@ class MatchTrade:
         """Check in this order: token, model, offer, duplicate, columns."""
         self._admit(incoming)
         asked = registration(incoming, self._state.broker, self._credentials)
-        if asked.offer_uuid.lower() != self._credentials.offer_uuid:
+        if asked.offer_uuid.lower() not in {self._credentials.offer_uuid, *self._offers.values()}:
             raise Refusal(404, refusals.UNKNOWN_OFFER)
         known = self._state.accounts.with_email(asked.email)
         if known is not None:
