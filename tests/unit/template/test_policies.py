@@ -104,7 +104,13 @@ def test_the_key_is_administered_by_the_account_and_used_by_one_service_a_statem
     assert "AWS::AccountId" in json.dumps(context)
 
 
-@pytest.mark.parametrize("service", ["events.amazonaws.com", "cloudwatch.amazonaws.com", "sns.amazonaws.com"])
+def test_only_topics_of_the_account_use_the_key_for_their_queue() -> None:
+    (condition,) = key_statements()["sns.amazonaws.com"]["Condition"].values()
+    arn = condition["aws:SourceArn"]["Fn::Sub"]
+    assert arn == "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*"
+
+
+@pytest.mark.parametrize("service", ["events.amazonaws.com", "cloudwatch.amazonaws.com"])
 def test_the_key_sets_no_condition_where_aws_documents_none(service: str) -> None:
     statement = key_statements()[service]
     assert "Condition" not in statement, "with aws:SourceAccount no event reaches an encrypted queue"
