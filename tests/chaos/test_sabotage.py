@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 
 from devstack.partners import partner_profiles
+from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance import build, correction
-from leadbridge.domain.delivery import Delivery
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorInfo
 from leadbridge.domain.errors.partner_answer import PartnerAnswer
+from leadbridge.domain.feedback import postback
+from leadbridge.domain.routing.fallback import NextOn
+from leadbridge.partners.feedback.client import GONE
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
 from leadbridge.services import receive_lead
@@ -26,7 +30,8 @@ from quality.chaos.in_process import scenarios
 from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
-from quality.chaos.in_process.run import run
+from quality.chaos.in_process.run import TRACKER_FAULTS, run
+from quality.chaos.operator import Operator
 from quality.chaos.partner_faults import DOWN
 
 
@@ -146,6 +151,53 @@ def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) 
 def test_a_lead_that_an_operator_may_give_away_without_a_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(correction, "POSSIBLY_DELIVERED", frozenset())
     assert noticed("one_partner_of_an_order_has_the_lead", 1017)
+
+
+def give_away(operator: Operator) -> None:
+    """Give a lead to a further partner, without a confirmation."""
+    if operator.posted:
+        operator.add_partner(operator.random.choice(operator.posted).lead_id, is_confirmed=False)
+
+
+def test_a_lead_of_an_unknown_delivery_that_an_operator_may_give_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Chaos, "break_partner", lose_answers)
+    monkeypatch.setattr(Operator, "act", give_away)
+    monkeypatch.setattr(correction, "POSSIBLY_DELIVERED", correction.POSSIBLY_DELIVERED - {State.UNKNOWN})
+    assert noticed("one_partner_of_an_order_has_the_lead")
+
+
+def test_a_lost_answer_that_opens_the_next_partner(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pass_on(
+        submitter: Submitter,
+        delivery: Delivery,
+        lost: ErrorInfo,
+        _after: timedelta,
+        error: partner_errors.PartnerError | None = None,
+        budget: Budget | None = None,
+    ) -> Result:
+        _, lead, _ = submitter.ledger.submission(delivery.lead_id, delivery.partner, [])
+        assert lead is not None
+        change = steps.mark_unknown(delivery, submitter.clock(), lost, can_be_looked_up=False)
+        passed_on = submitter._with_next(change, lead, NextOn.REJECTED)
+        return submitter._write(passed_on, Result(Outcome.UNKNOWN, error=error), budget)
+
+    monkeypatch.setattr(Chaos, "break_partner", lose_answers)
+    monkeypatch.setattr(Submitter, "_mark_reply_lost", pass_on)
+    assert noticed("next_partners_follow_a_refusal", 1002)
+
+
+def test_outcomes_that_no_tracker_learns(monkeypatch: pytest.MonkeyPatch) -> None:
+    event_of = postback.event_of_change
+    only_submitted = {None: None, postback.SUBMITTED: postback.SUBMITTED}
+    monkeypatch.setattr(postback, "event_of_change", lambda change: only_submitted.get(event_of(change)))
+    assert noticed("changes_have_postbacks", 1001)
+
+
+def test_postbacks_that_fail_without_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tuple(one for one in TRACKER_FAULTS if one.get("status") == GONE)
+    monkeypatch.setattr("quality.chaos.in_process.run.TRACKER_FAULTS", gone)
+    monkeypatch.setattr("leadbridge.services.dead_letters.bodies.failed_postback", lambda *_: {})
+    assert noticed("postbacks_are_accepted_or_failed", 1002)
 
 
 def test_a_completed_lead_that_stays_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
