@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadbridge.runtime.warmup import warm_up
 from leadbridge.auth.secrets import Secrets
-from leadbridge.domain.clock import date_in, utc_now
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.errors.secret_errors import SecretMissing, SecretUnusable
 from leadbridge.partners.alerts.targets import SECRET, BrokenTarget, targets_of
 from leadbridge.runtime import aws
@@ -153,9 +153,10 @@ def publish(subject: str, text: str) -> None:
 
 
 def digest(day: date) -> Notice:
-    """Return the digest of a day. The number of reads does not depend on the number of leads."""
+    """Return the digest of a day. The number of reads depends on the leads that need a person, and on no others."""
     from leadbridge.runtime.queues import queue_length
     from leadbridge.services.alerts import digest as digests
+    from leadbridge.storage.queries.open_work import MAX_COUNTED, count_open_work
     from leadbridge.storage.queries.partner_state import PartnerStates
     from leadbridge.storage.statistics.daily_stats import DailyStats
 
@@ -165,7 +166,7 @@ def digest(day: date) -> Notice:
     figures = digests.DigestFigures(
         day=stats.between(day, day),
         week=stats.between(day - timedelta(days=digests.WEEK - 1), day),
-        month=stats.between(day - timedelta(days=digests.MONTH - 1), date_in(settings().alerts.time_zone, utc_now())),
+        waiting=digests.waiting_texts(count_open_work(open_table()), MAX_COUNTED),
         dead_letters={
             name: queue_length(url, with_in_flight=True) for name, url in environment().dead_letter_queues.items()
         },

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
-from leadbridge.services.alerts.digest import cap_windows, due_digest, full_caps
+from leadbridge.services.alerts.digest import cap_windows, due_digest, full_caps, waiting_texts
 from leadbridge.services.alerts.words import LANGUAGES
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -104,14 +104,14 @@ def test_the_figures_agree_with_a_recount(
     monkeypatch.setattr(app, "settings", lambda: shipped_settings.model_copy(update={"alerts": alerts}))
     notice = app.digest(DAY)
     head, leads, figures, week, attention = notice.text.splitlines()
-    day, seven, month = recount(1), recount(7), recount(30)
+    day, seven, ever = recount(1), recount(7), recount(1000)
     assert "01.03.2026" in head
     assert "web 4, tilda-credit 2" in leads
     assert numbers(leads) == [day["leads"], day["web"], day["tilda-credit"]]
     assert numbers(figures) == [day["submitted"], day["approved"], day["issued"], 0]
     assert numbers(week) == [7, seven["leads"], seven["submitted"], seven["approved"], seven["issued"]]
-    assert numbers(attention) == [30, month["failed"], 0, 0, 1]
-    assert month["failed"] > seven["failed"] > day["failed"] > 0
+    assert numbers(attention) == [ever["failed"], 0, 0, 1]
+    assert ever["failed"] > seven["failed"] > day["failed"] > 0
     assert notice.notice_id == "digest-2026-03-01"
     assert not re.search(r"\+380|@", notice.text)
 
@@ -209,3 +209,11 @@ def reads(app: ModuleType) -> int:
     finally:
         events.unregister("before-call.dynamodb", unique_id="count")
     return len(calls)
+
+
+def test_a_number_that_is_not_counted_to_its_end_says_so() -> None:
+    assert waiting_texts({"failed": 999, "unknown": 1000, "incomplete": 0}, 1000) == {
+        "failed": "999",
+        "unknown": "1000+",
+        "incomplete": "0",
+    }

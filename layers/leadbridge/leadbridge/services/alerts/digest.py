@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from leadbridge.domain.alerts.alarm import Notice
-from leadbridge.domain.delivery import State
 from leadbridge.domain.routing.intake import Window, windows_at
 from leadbridge.domain.statistics.times import Stage
 from leadbridge.services.alerts.send_alert import digest_id
@@ -21,18 +20,18 @@ if TYPE_CHECKING:
     from leadbridge.settings.alerts import AlertSettings
     from leadbridge.storage.statistics.daily_stats import StatsCounts
 
-WEEK, MONTH = 7, 30  # days, up to the day of the digest
+WEEK = 7  # days, up to the day of the digest
 DUE_FOR = timedelta(hours=2)  # after its time a digest is sent; later ones are skipped
 MAX_SOURCES = 20  # that are named; those with most leads
 
 
 @dataclass(frozen=True)
 class DigestFigures:
-    """Counts of the day, the week and the month; dead letters by queue; full caps and paused partners."""
+    """Counts of the day and the week; what needs a person, as texts by status; dead letters; full caps; pauses."""
 
     day: StatsCounts
     week: StatsCounts
-    month: StatsCounts
+    waiting: Mapping[str, str]
     dead_letters: Mapping[str, int]
     full_caps: Sequence[str]
     paused: Sequence[str]
@@ -85,6 +84,11 @@ def cap_windows(partners: Mapping[str, Partner], day: date, time_zone: str) -> d
     return found
 
 
+def waiting_texts(counts: Mapping[str, int], most: int) -> dict[str, str]:
+    """Return what needs a person by state, of which `most` are counted at most: then the number is `1000+`."""
+    return {name: f"{number}+" if number >= most else str(number) for name, number in counts.items()}
+
+
 def full_caps(windows: Mapping[str, Mapping[str, Window]], counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Return the caps that were reached, such as `lender per_day 100`; hours with their number."""
     found = []
@@ -117,12 +121,7 @@ def _funnel(figures: StatsCounts) -> dict[str, Any]:
 
 
 def _attention_line(words: Words, figures: DigestFigures) -> str:
-    states = Counter[str]()
-    for (_, _, _, state), number in figures.month.deliveries.items():
-        states[state] += number
     dead_letters = sum(figures.dead_letters.values())
-    waiting = {state.value: states[state.value] for state in (State.FAILED, State.UNKNOWN)}
-    waiting["incomplete"] = figures.month.incomplete.total()
-    if not any(waiting.values()) and not dead_letters:
+    if set(figures.waiting.values()) == {"0"} and not dead_letters:
         return words.nothing_waits
-    return words.needs_person.format(items=words.attention.format(**waiting, dead_letters=dead_letters))
+    return words.needs_person.format(items=words.attention.format(**figures.waiting, dead_letters=dead_letters))
