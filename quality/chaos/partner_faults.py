@@ -48,6 +48,15 @@ SLOW: dict[str, dict[str, Any]] = {
     "is too slow, and processes it late": {"kind": "delay", "seconds": 5.5, "when": "before"},
     "sends slowly": {"kind": "slow_body", "seconds": 0.05, "chunk": 40},
 }
+TRACKER_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "drop", "when": "before"},
+    {"kind": "drop", "when": "after"},
+    {"kind": "answer", "status": 500, "body": {}},
+    {"kind": "answer", "status": 503, "body": {}, "processed": True},
+    {"kind": "answer", "status": 410, "body": {}},
+    {"kind": "rate_limit", "retry_after": 2},
+    {"kind": "html", "status": 404},
+)
 
 
 def targets() -> dict[str, tuple[int, tuple[str | None, ...]]]:

@@ -24,9 +24,11 @@ SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
 MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
 """The same for a run in which most people post again."""
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
-DEPLOYED |= {"local-lenders": 4, "local-brokers": 6}
+DEPLOYED |= {"local-lenders": 4, "local-brokers": 6, "local-feedback": 4}
 """The same over the deployed stack, with the sources of the local configuration."""
-FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(("local-order", "local-lenders", "local-brokers"), "web")
+FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(
+    ("local-order", "local-lenders", "local-brokers", "local-feedback"), "web"
+)
 """The form of a local source."""
 PLAIN_NAMES = {
     "person.full_name": "your-name",

@@ -30,9 +30,9 @@ from quality.chaos.in_process import scenarios
 from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
-from quality.chaos.in_process.run import TRACKER_FAULTS, run
+from quality.chaos.in_process.run import run
 from quality.chaos.operator import Operator
-from quality.chaos.partner_faults import DOWN
+from quality.chaos.partner_faults import DOWN, TRACKER_FAULTS
 
 
 def noticed(check: str, *first: int) -> bool:

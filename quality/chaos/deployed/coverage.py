@@ -23,6 +23,7 @@ COUNTED_AS = {
     "rotate": ("secret of ",),
     "flip_status": ("statuses that flip back",),
     "next_outage": ("outages of ",),
+    "break_tracker": ("tracker fails",),
 }
 BY_PROCESSES = {"kill_worker": " killed", "freeze_process": " frozen"}
 

@@ -28,7 +28,7 @@ from quality.chaos.deployed.processes import freeze, kill
 from quality.chaos.deployed.repeats import Repeats
 from quality.chaos.deployed.target import Target
 from quality.chaos.final_probe import CHECK
-from quality.chaos.partner_faults import DOWN, SLOW, Outages, fault
+from quality.chaos.partner_faults import DOWN, SLOW, TRACKER_FAULTS, Outages, fault
 from quality.chaos.partner_statuses import flip_status
 from quality.chaos.people import DEPLOYED, META, META_NAMES, Post, posts
 
@@ -36,6 +36,7 @@ HOME = Workdir(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
 AWS = ("ministack",)  # the words of the emulator's command
 OPERATORS_FUNCTIONS = ("-manage-leads", "-authorize")
+TRACKER = "feedback"  # in the sandbox
 MAX_POSTS = 5  # at the same time
 ORDERED = frozenset({"local-order"})  # the sources that try the broker after the lender
 READ_WITHIN = 2.0  # seconds that a status check has in its queue
@@ -57,6 +58,7 @@ class Run:
             self.kill_worker: 18,
             self.break_partner: 24,
             self.refuse: 4,
+            self.break_tracker: 4,
             self.next_outage: 4,
             self.flip_status: 8,
             self.post_again: 12,
@@ -149,6 +151,12 @@ class Run:
         partner, profile = self.draws.choice(list(partner_profiles().items()))
         self.target.partner.arm(partner, "create", profile.refusing, times=self.draws.randint(1, 2))
         self.counters.add(f"{partner} refuses")
+
+    def break_tracker(self) -> None:
+        """Arm a fault of the tracker, unless there is one: the third attempt is five minutes after the second one."""
+        if not any(fault["partner"] == TRACKER for fault in self.target.partner.faults()):
+            self.target.partner.arm(TRACKER, "postback", dict(self.draws.choice(TRACKER_FAULTS)))
+            self.counters.add("tracker fails")
 
     def next_outage(self) -> None:
         """Another partner is away until the next outage."""

@@ -32,6 +32,7 @@ from quality.chaos.in_process import retention
 from quality.chaos.in_process.chaos import PACE, Chaos
 from quality.chaos.in_process.drain import Drain
 from quality.chaos.in_process.harness import Time
+from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.people import MANY_REPEATS, META, SOURCES
 from quality.testkit.aws.moto_stack import moto_stack
 
@@ -51,15 +52,6 @@ INTAKES: tuple[dict[str, Any], ...] = (
 WITH_TRACKER = ("web", "web-trading")  # the sources that have one
 TRACKER = TrackerSettings(
     kind="url", on={"submitted": "lead", "approved": "approved", "issued": "sale", "active": "sale", "declined": "no"}
-)
-TRACKER_FAULTS: tuple[dict[str, Any], ...] = (
-    {"kind": "drop", "when": "before"},
-    {"kind": "drop", "when": "after"},
-    {"kind": "answer", "status": 500, "body": {}},
-    {"kind": "answer", "status": 503, "body": {}, "processed": True},
-    {"kind": "answer", "status": 410, "body": {}},
-    {"kind": "rate_limit", "retry_after": 2},
-    {"kind": "html", "status": 404},
 )
 KEEP = 0.75  # the share of runs in which a source keeps what no partner can take
 
