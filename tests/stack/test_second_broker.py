@@ -33,7 +33,7 @@ pytestmark = pytest.mark.final(2)
 
 PAGE = (ROOT / "docs" / "second-broker.md").read_text(encoding="utf-8")
 STEPS = dict(re.findall(r"^## (\d)\. [^\n]*\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-FIRST, SECOND, SECRET = "matchtrade", "broker-c", "leadbridge/matchtrade"
+FIRST, SECOND, SECRET = "matchtrade", "broker-d", "leadbridge/matchtrade"
 # This test needs no new configuration in these functions. To deploy them, too, would only take time.
 UNCHANGED = {"Authorize", "DetectStaleSources", "FetchLead", "ReceiveLeelooEvent", "ServeConsole", "UpdateStats"}
 ON_AWS = {"build", "deploy", "check-deployed"}

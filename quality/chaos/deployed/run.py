@@ -154,7 +154,8 @@ class Run:
 
     def break_tracker(self) -> None:
         """Arm a fault of the tracker, unless there is one: the third attempt is five minutes after the second one."""
-        if not any(fault["partner"] == TRACKER for fault in self.target.partner.faults()):
+        faults = [one for one in self.target.partner.faults() if one["partner"] == TRACKER]
+        if all(one["fired"] for one in faults):
             self.target.partner.arm(TRACKER, "postback", dict(self.draws.choice(TRACKER_FAULTS)))
             self.counters.add("tracker fails")
 
