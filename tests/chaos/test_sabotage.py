@@ -1,11 +1,12 @@
 """Chaos notices what is wrong: the product is broken on purpose, and soon the snapshot do not balance."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from devstack.partners import partner_profiles
+from devstack.partners import further, partner_profiles
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance import build, correction
 from leadbridge.domain.delivery import Delivery, State
@@ -17,6 +18,7 @@ from leadbridge.domain.routing.fallback import NextOn
 from leadbridge.partners.feedback.client import GONE
 from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
+from leadbridge.runtime.fair_share import FairShare
 from leadbridge.services import receive_lead
 from leadbridge.services.dead_letters.queues import DeadLetters
 from leadbridge.services.submit_lead import Submitter
@@ -33,6 +35,18 @@ from quality.chaos.in_process.harness import FaultPlan
 from quality.chaos.in_process.run import run
 from quality.chaos.operator import Operator
 from quality.chaos.partner_faults import DOWN, TRACKER_FAULTS
+
+
+@pytest.fixture(autouse=True)
+def few_partners(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run with two partners of each kind, all of whose leads are sent at once: the sooner two events meet."""
+    few = {name: one for name, one in further().items() if name != "broker-c"}
+    monkeypatch.setattr(FairShare, "wait", lambda *_: None)
+    monkeypatch.setattr("devstack.partners.further", lambda: few)
+    monkeypatch.setattr("quality.chaos.in_process.run.further", lambda: few)
+    partner_profiles.cache_clear()
+    yield
+    partner_profiles.cache_clear()
 
 
 def noticed(check: str, *first: int) -> bool:

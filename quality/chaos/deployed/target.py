@@ -61,6 +61,7 @@ class Target(SecretRotation):
         self.proxy.open()
         for name in (*profiles(), "leeloo", "sources"):
             self.put_secret(name, self.secret(name))
+        self.put_tracker(self.secret("feedback"))
         attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}
         for url in self.stores.queues.values():
             self.stack.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)

@@ -40,8 +40,7 @@ class Secrets(SecretRotation):
         for name in profiles():
             self.put_secret(name, stored[name])
         self.put_secret("leeloo", {**of_partners["leeloo"], "webhook_token": "leeloo-of-the-chaos"})
-        tracker = of_partners["feedback"]["tracker"]
-        self.put_secret("feedback", {"tracker": {**tracker, "url": tracker["url"].replace("{click_id}", "{sub1}")}})
+        self.put_tracker(of_partners["feedback"])
         graph = of_partners["graph"]
         sources: dict[str, Any] = {name: {"secrets": [self.new_source_secret()]} for name in ROTATED_SOURCES}
         meta = {"access_token": graph["access_token"], "graph_url": graph["graph_url"]}
