@@ -15,10 +15,10 @@ PARTITIONS = {
 MAX_COUNTED = 1000  # of each status; larger numbers are not exact
 
 
-def count_open_work(table: Table) -> dict[LeadStatus, int]:
+def count_open_work(table: Table) -> dict[str, int]:
     """Return the number of items of each status, `MAX_COUNTED` at most. Raises Contended, and botocore's errors."""
     query = listing_query(attributes=("received_key",))
     return {
-        status: sum(1 for _ in read_listing(table, query, partition, limit=MAX_COUNTED))
+        status.value: sum(1 for _ in read_listing(table, query, partition, limit=MAX_COUNTED))
         for status, partition in PARTITIONS.items()
     }
