@@ -41,5 +41,8 @@ def test_an_error_about_a_lead_is_in_the_inbox_and_links_to_the_lead(open_consol
     page = open_console()
     page.get_by_role("link", name="1 error about a lead").click()
     expect(page.locator(".dead-letters li")).to_contain_text("Checking a status")
+    page.get_by_role("button", name="Redrive…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Зразковий Андрій Петрович · +38050•••01")
+    page.keyboard.press("Escape")
     page.get_by_role("link", name="Show lead").click()
     expect(page.get_by_role("button", name="Check status…")).to_be_visible()

@@ -2,7 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
-import { el } from "./dom.js";
+import { el, whileBusy } from "./dom.js";
 import { idFormat, knownPartners, partnerName, partnerNames } from "./partners.js";
 import { fieldNames } from "./labels.js";
 import { currentLanguage, phrase, t } from "./words.js";
@@ -131,8 +131,9 @@ export async function resendPostback(lead, postback, done) {
 }
 
 // The configured templates fill in the text; one that Leeloo holds has no text to change.
-export async function writeMessage(lead, done) {
-  const { channel, templates } = await api.messageOptions(lead.lead_id).catch(() => ({ channel: null, templates: [] }));
+export async function writeMessage(lead, done, button) {
+  const options = () => api.messageOptions(lead.lead_id).catch(() => ({ channel: null, templates: [] }));
+  const { channel, templates } = await whileBusy(button, options);
   const field = el("textarea", { id: "message-text", name: "text", required: true, rows: 5, maxlength: MAX_TEXT_LENGTH });
   let [own, chosen] = ["", undefined];
   const choose = (event) => {

@@ -2,7 +2,7 @@
 
 import { api, errorMessage } from "./api.js";
 import { confirm } from "./dialog.js";
-import { el, fill, isolate, refill } from "./dom.js";
+import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { partnerName, partnersOfQueue, queueName } from "./partners.js";
 import { errorExplained, time, timeAgo, title } from "./labels.js";
@@ -60,7 +60,7 @@ function item(queue, letter, done) {
       errorExplained({ text: letter.reason, code: letter.reason_code, data: letter.reason_data }, letter.dead_letter_id),
       el("p", { class: "muted small" }, time(sent), " · ", timeAgo(sent), letter.lead_id?.startsWith("ld_") && [" · ", el("a", { href: `#/leads/${encodeURIComponent(letter.lead_id)}` }, t("dead_letters.lead"))]),
     ),
-    el("div", { class: "buttons" }, button("redrive", () => redrive(queue, letter, done), null), button("discard", () => discard(queue, letter, done), "danger quiet")),
+    el("div", { class: "buttons" }, button("redrive", (event) => redrive(queue, letter, done, event.currentTarget), null), button("discard", (event) => discard(queue, letter, done, event.currentTarget), "danger quiet")),
   );
 }
 
@@ -70,9 +70,15 @@ function effectOf(letter) {
   return t(letter.lead_id ? "redrive.retries" : "redrive.removes");
 }
 
-async function redrive(queue, letter, done) {
+// The lead of a dead letter, to name its person; null if there is none.
+function leadOf(letter, button) {
+  return letter.lead_id?.startsWith("ld_") ? whileBusy(button, () => api.lead(letter.lead_id).catch(() => null)) : null;
+}
+
+async function redrive(queue, letter, done, button) {
   const result = await confirm({
     heading: t("redrive.heading"),
+    about: await leadOf(letter, button),
     body: [el("p", {}, effectOf(letter)), el("p", {}, t("redrive.fix_first"))],
     label: t("redrive.confirm"),
     run: () => api.redrive(queue, letter.dead_letter_id),
@@ -103,9 +109,10 @@ function redriveText(redriven, kept) {
   return [t("redrive.done", { n: redriven }), kept && t("redrive.kept", { n: kept })].filter(Boolean).join(" ");
 }
 
-async function discard(queue, letter, done) {
+async function discard(queue, letter, done, button) {
   const result = await confirm({
     heading: t("discard.heading"),
+    about: await leadOf(letter, button),
     body: [el("p", {}, t("discard.text"))],
     label: t("discard.confirm"),
     danger: true,

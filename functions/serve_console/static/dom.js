@@ -50,6 +50,16 @@ function code(character) {
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
+// Disable a button while a task runs, so that a slow network is visible. Returns the task's result.
+export async function whileBusy(button, task) {
+  button.disabled = true;
+  try {
+    return await task();
+  } finally {
+    button.disabled = false;
+  }
+}
+
 // Replace an element's content. The focus and open details are restored by their data-key.
 export function refill(parent, ...children) {
   const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;

@@ -4,7 +4,7 @@ import { api, errorMessage } from "./api.js";
 import { deliveryActions, erasePerson, resendPostback, sendToPartner, writeMessage } from "./actions.js";
 import { personValue, withCopy } from "./contact.js";
 import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.js";
-import { el, fill, isolate, refill } from "./dom.js";
+import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, knownPartners, partnerName } from "./partners.js";
 import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, loanFacts, namedErrors, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
@@ -118,7 +118,7 @@ function person(lead, revealed, reveal) {
     ANSWERS.map((name) => Object.keys(shown[name]).length > 0
       && el("details", { "data-key": name }, el("summary", {}, t(`correction.${name}`)), answerList(shown[name]))),
     !lead.erased_at && !revealed && [
-      el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: reveal, "aria-describedby": "reveal-hint" }, t("lead.reveal")),
+      el("button", { type: "button", id: "reveal", "data-key": "reveal", onclick: (event) => whileBusy(event.currentTarget, reveal), "aria-describedby": "reveal-hint" }, t("lead.reveal")),
       el("p", { class: "muted small", id: "reveal-hint" }, t("lead.reveal_hint")),
     ],
   ];
@@ -219,7 +219,7 @@ function messages(lead, revealed, done) {
         el("p", { class: "muted small" }, time(message.sent_at ?? message.created_at)),
       );
     })),
-    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: () => writeMessage(lead, done) }, t("write.open")),
+    !lead.erased_at && el("button", { type: "button", id: "write", "data-key": "write", onclick: (event) => writeMessage(lead, done, event.currentTarget) }, t("write.open")),
   ];
 }
 
