@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from leadbridge.runtime.warmup import warm_up
-from leadbridge.api.console_files import Asset, load, page_name, preferred_language
 from leadbridge.api.problems import Problem, Response, internal
+from leadbridge.runtime.console_files import LANGUAGES, ConsoleFiles, bundle_name, page_name, preferred_language
 from leadbridge.runtime.logs import count, logger, metrics
 
 HEADERS = {
@@ -27,9 +27,9 @@ REVALIDATE = "no-cache"
 
 
 @cache
-def files() -> tuple[str, dict[str, Asset]]:
-    """Return the version of the console, and its files by name."""
-    return load(Path(__file__).parent / "static")
+def files() -> ConsoleFiles:
+    """Return the files of the console."""
+    return ConsoleFiles(Path(__file__).parent / "static")
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -48,14 +48,13 @@ def handler(event: dict[str, Any], context: Any) -> Response:
 
 def serve(event: dict[str, Any]) -> Response:
     """Return the page in the browser's language, or the file in the path. Raises Problem."""
-    version, assets = files()
     given = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
     language = preferred_language(given.get("accept-language") or "")
     name = (event.get("pathParameters") or {}).get("file") or page_name(language)
-    asset = assets.get(name)
+    asset = files().find(name)
     if asset is None:
         raise Problem(404, "unknown-file", "Unknown file", "The console has no such file.")
-    is_current = (event.get("queryStringParameters") or {}).get("v") == version
+    is_current = (event.get("queryStringParameters") or {}).get("v") == files().version
     headers = {
         **HEADERS,
         "Content-Type": asset.kind,
@@ -73,4 +72,4 @@ def etags(given: str) -> set[str]:
     return {tag.strip().removeprefix("W/") for tag in given.split(",")}
 
 
-warm_up(files)
+warm_up(lambda: files().find(bundle_name(LANGUAGES[0])))

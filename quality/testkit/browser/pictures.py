@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from leadbridge.api.console_files import load
+from leadbridge.runtime.console_files import ConsoleFiles
 from quality.testkit.template import ROOT
 
 FOLDER = ROOT / "docs" / "console"
@@ -61,7 +61,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def made_from() -> dict[str, str]:
     """Return the versions of the console and of the data in the pictures."""
     texts = [path.read_text(encoding="utf-8") for path in MADE_BY]
-    return {"console": load(STATIC)[0], "data": hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]}
+    data = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:12]
+    return {"console": ConsoleFiles(STATIC).version, "data": data}
 
 
 def pictures() -> dict[str, str]:

@@ -10,7 +10,6 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from leadbridge.api import console_files
 from leadbridge.api.routes.partners import CapView, PartnerView
 from leadbridge.api.routes.sources import RuleResultView
 from leadbridge.domain.acceptance.status import LeadStatus
@@ -24,6 +23,7 @@ from leadbridge.domain.message import MessageState
 from leadbridge.domain.routing.fallback import NextOn
 from leadbridge.domain.statistics.times import LONGER, TIME_LIMITS, Stage
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
+from leadbridge.runtime import console_files
 from quality.testkit.browser.foreign_words import NAMES, latin_words
 from quality.testkit.fixtures import Context
 from quality.testkit.template import ROOT

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -42,26 +43,45 @@ class Asset(NamedTuple):
     etag: str
 
 
-def load(folder: Path) -> tuple[str, dict[str, Asset]]:
-    """Return the version of all files, and the files by name: those of the folder, a page and a bundle per language.
+class ConsoleFiles:
+    """The files of a folder, and for each language a page and a bundle, which are made on first use.
 
-    References contain the version, so a browser can keep files permanently, and never mixes two versions. Raises
-    ValueError if a script cannot be bundled.
+    References contain the version of all files, so a browser can keep files permanently, and never mixes two versions.
     """
-    files = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir()) if path.suffix in KINDS}
-    version = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
-    page, shared = files.pop(PAGE), shared_part(files)
-    icon = f"data:{KINDS['.svg']},{quote(files[ICON])}"
-    for language in LANGUAGES:
-        files[bundle_name(language)] = shared + last_part(files, language)
-        files[page_name(language)] = page.replace(f"console/{ICON}", icon).replace(ENTRY, bundle_name(language))
-    return version, {name: asset(name, text, version) for name, text in files.items()}
 
+    def __init__(self, folder: Path) -> None:
+        paths = [path for path in sorted(folder.iterdir()) if path.suffix in KINDS]
+        self._files = {path.name: path.read_text(encoding="utf-8") for path in paths}
+        self._assets: dict[str, Asset] = {}
+        self.version = hashlib.sha256("\0".join(self._files.values()).encode()).hexdigest()[:12]
 
-def asset(name: str, text: str, version: str) -> Asset:
-    """Return a file as it is served."""
-    text = LATE.sub(rf'"console/\1?v={version}"', text)
-    return Asset(KINDS[Path(name).suffix], text, f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"')
+    def find(self, name: str) -> Asset | None:
+        """Return a file as it is served; None if there is none. Raises ValueError if a script cannot be bundled."""
+        if name not in self._names:
+            return None
+        if name not in self._assets:
+            text = LATE.sub(rf'"console/\1?v={self.version}"', self._text(name))
+            etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+            self._assets[name] = Asset(KINDS[Path(name).suffix], text, etag)
+        return self._assets[name]
+
+    @cached_property
+    def _names(self) -> set[str]:
+        made = {name_of(language) for language in LANGUAGES for name_of in (bundle_name, page_name)}
+        return (self._files.keys() - {PAGE}) | made
+
+    @cached_property
+    def _shared_part(self) -> str:
+        return shared_part(self._files)
+
+    def _text(self, name: str) -> str:
+        if name in self._files:
+            return self._files[name]
+        language = name.split(".")[1]
+        if name == bundle_name(language):
+            return self._shared_part + last_part(self._files, language)
+        icon = f"data:{KINDS['.svg']},{quote(self._files[ICON])}"
+        return self._files[PAGE].replace(f"console/{ICON}", icon).replace(ENTRY, bundle_name(language))
 
 
 def bundle_name(language: str) -> str:
