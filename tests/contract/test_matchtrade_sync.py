@@ -160,7 +160,7 @@ def test_after_any_fault_the_next_run_has_everything(
     world: MatchTradeWorld, operation: Operation, broken: Broken
 ) -> None:
     """A run that fails says so, names nobody, and leaves the watermark where it was."""
-    following = Following(world)
+    following = Following(world, window=timedelta(days=9000))
     world.remote.add_accounts(9, start=(NOW - timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ"))
     made, _ = following.register("first@example.com")
     following.run()

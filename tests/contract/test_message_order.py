@@ -104,7 +104,7 @@ def town_of(world: LeelooWorld, clock: Clock, people: int, *, workers: int = WOR
         if number % 3:
             world.person(phone=each.person.phone, email=each.person.email)
         town.change(number, "крок 0")
-    assert office.book.everything() == []
+    assert list(office.book.everything()) == []
     return town
 
 
@@ -155,7 +155,7 @@ def test_a_rate_limited_leeloo_slows_the_queue_down_and_nothing_fails_or_is_lost
     taken = [call for call in calls if call["outcome"] == "answered" and not call.get("refused")]
     refused = len(calls) - len(taken)
     visits, outcomes = len(town.office.visits), town.office.outcomes()
-    messages = town.office.book.everything()
+    messages = list(town.office.book.everything())
     most_receives = max(town.office.queue.receives.values())
     print(
         f"\n{len(messages)} messages at {calls_per_second} calls a second: all sent in {took.total_seconds():.0f} s,"

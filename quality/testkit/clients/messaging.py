@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -91,7 +91,8 @@ class Book:
     def message(self, owner: str, message_id: str) -> Message | None:
         """One message."""
         with self._lock:
-            return next((one for one in self.messages(owner) if one.message_id == message_id), None)
+            item = self._messages[owner].get(message_id)
+        return None if item is None else message_of(items.decode(item))
 
     def messages(self, owner: str) -> list[Message]:
         """All messages of one owner, oldest first."""
@@ -126,9 +127,9 @@ class Book:
             self._claims.pop(lead_id, None)
             self._contacts.pop(lead_id, None)
 
-    def everything(self) -> list[Message]:
+    def everything(self) -> Iterator[Message]:
         """All messages of all owners."""
-        return [message for owner in [*self._messages] for message in self.messages(owner)]
+        return (message for owner in [*self._messages] for message in self.messages(owner))
 
     def _put(self, message: Message) -> None:
         self._messages[message.owner][message.message_id] = items.encode(message_item(message))
