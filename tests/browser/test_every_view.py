@@ -16,8 +16,8 @@ from leadbridge.settings import Settings
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.browser.axe import colour_violations, violations
-from quality.testkit.browser.foreign_words import NAMES, latin_words
 from quality.testkit.browser.views import every_view, shown_texts
+from quality.testkit.browser.words import NAMES, latin_words
 from quality.testkit.browser.world import TOKENS, Open, World, busy
 from quality.testkit.fixtures import TABLE
 
@@ -30,6 +30,7 @@ def data_of(world: World, settings: Settings) -> set[str]:
     """The Latin words of all that the API returns about leads and partners, but of states, codes and errors."""
     known = [*settings.sources, *settings.partners, *(kind.label for kind in settings.partners.values() if kind.label)]
     known += [*TOKENS, "Lead Leader", "Match-Trade"]
+    known += [name for source in settings.sources.values() for name in source.fields]
     scan = aws.dynamodb().scan(TableName=TABLE, ProjectionExpression="lead_id,person,loan,trading,utm,ids,answers")
     return latin_words(" ".join(known) + json.dumps(scan["Items"], ensure_ascii=False)) - {"Items"}
 

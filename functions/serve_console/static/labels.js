@@ -87,8 +87,14 @@ export function meaningOf(code, data) {
   return hasText(`error.${code}`) ? phrase(`error.${code}`, values) : null;
 }
 
+// The names of fields: of a lead by their paths, of a request without a section.
 export function fieldNames(paths) {
-  return paths.map((path) => path.split(".").pop()).map((name) => (hasText(`field.${name}`) ? t(`field.${name}`) : name)).join(", ");
+  const nameOf = (path) => {
+    const name = path.split(".").pop();
+    const key = [`request.${path}`, `field.${name}`, `delivery.${name}`].find(hasText);
+    return key ? t(key) : name;
+  };
+  return paths.map(nameOf).join(", ");
 }
 
 export function fieldName(name) {

@@ -145,6 +145,7 @@ export default {
   "field.reason": "Reason",
   "field.partner": "Partner",
 
+  "request.text": "Text",
   "section.person": "Person",
   "section.loan": "Loan",
   "section.trading": "Trading",

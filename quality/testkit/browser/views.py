@@ -15,6 +15,7 @@ VIEWS = {
     "#/partners": ".partner",
     "#/partners/route": ".dry-run",
     "#/dead-letters": ".dead-letters li",
+    "#/sources": "[data-source]",
     "#/nothing": "main h1",
 }
 """The address of each view, and what is there once it is shown."""
