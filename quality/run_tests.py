@@ -42,10 +42,15 @@ def parts() -> list[tuple[str, ...]]:
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
-    """The command that runs some tiers. With more than two cores, each part has workers."""
+    """The command that runs some tiers. With more than two cores, each part has workers.
+
+    Tiers that share a process are not named: tests/sam_local runs containers if its name is an argument.
+    """
     workers = 1 if BESIDE in tiers else cores // AT_ONCE
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
-    return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *(f"tests/{tier}" for tier in tiers)]
+    others = (f"--ignore=tests/{tier}" for tier in (BESIDE, *LONGEST_FIRST))
+    chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)
+    return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *chosen]
 
 
 def run(tiers: Sequence[str], *, niceness: int = 10) -> Result:

@@ -49,3 +49,8 @@ def test_the_last_line_counts_all_tests() -> None:
     results = [Result("unit", 0, 5, Counter(passed=3)), Result("cli", 1, 5, Counter(passed=1, failed=2))]
     assert summary(results, 6.5).strip("= ") == "2 failed, 4 passed in 6.50s"
     assert summary([], 1).strip("= ") == "no tests ran in 1.00s"
+
+
+def test_tests_that_run_containers_are_not_asked_for() -> None:
+    commands = [run_tests.command(tiers, cores=2) for tiers in run_tests.parts()]
+    assert [word for words in commands for word in words[1:] if "sam_local" in word] == []
