@@ -86,7 +86,8 @@ class Api:
             text = f"The API at {self.url} did not answer: {error.text}.{warning}"
             raise Failure(Code.NO_ANSWER, text, is_brief=True) from error
         except PartnerError as error:
-            raise Failure(Code.NO_ANSWER, f"The API at {self.url}: {error.text}.") from error
+            cause = error.data.get("cause", error.code)
+            raise Failure(Code.NO_ANSWER, f"The API at {self.url} could not be reached ({cause}).") from error
         content = answer.json()
         if answer.status == 204 or (200 <= answer.status < 300 and isinstance(content, dict)):
             return content if isinstance(content, dict) else {}
