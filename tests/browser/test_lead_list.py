@@ -163,3 +163,7 @@ def test_the_list_is_exported_whole_and_masked_in_the_chosen_format(
     _, rows = exported(page, tmp_path, "semicolon")
     assert (len(rows), rows[1]["loan.amount"]) == (130, "6000,00")
     assert [name for name in rows[0] if name.startswith("received_at (")], "local times name their zone"
+    page.route("**/exports/leads?*", lambda route: route.fulfill(json={"csv": "x\r\n", "leads": 5000, "cursor": "c"}))
+    exported(page, tmp_path)
+    expect(page.locator(".export [role=status]")).to_contain_text("first 10,000 leads")
+    expect(page.locator(".export [role=status]")).to_contain_text("leadbridge leads export")
