@@ -52,8 +52,8 @@ function card(one, zone) {
       [t("sources.address"), el("code", { class: "address" }, new URL(one.path.slice(1), document.baseURI).href)],
     ]),
     refusedLead(one),
-    names("missing", one.fields.filter(({ arrives }) => arrives === false).map(({ name, field }) => [isolate(name), " → ", fieldName(field.split(".").pop())])),
-    names("unused", one.unused.map(({ name }) => isolate(name))),
+    names("missing", one.fields.filter(({ arrives }) => arrives === false).map(({ name, field }) => [code(name), " → ", fieldName(field.split(".").pop())])),
+    names("unused", one.unused.map(({ name }) => code(name))),
     days.length > 0 && byDay(source, posts, zone),
     el("div", { class: "buttons" }, el("button", { type: "button", "data-key": id, onclick: (event) => test(source, event.currentTarget) }, t("sources.test"))),
     el("p", { class: "links" },
@@ -66,6 +66,11 @@ function card(one, zone) {
 function stateOf({ last_post_at: post, last_accepted_at: accepted, last_refused_at: refused }) {
   if (refused && (!accepted || refused > accepted)) return "refused";
   return accepted ? "connected" : post ? "tested" : "silent";
+}
+
+// Names of the form's fields.
+function code(text) {
+  return el("code", {}, isolate(text));
 }
 
 function total(counts) {
@@ -86,7 +91,7 @@ function refusedLead({ last_invalid: invalid, last_accepted_at: accepted }) {
   return el("div", { "data-refused": true },
     el("h3", {}, phrase("sources.invalid", { ago: timeAgo(invalid.at) })),
     el("ul", { class: "problems" }, namedErrors(invalid.errors).map((one) => el("li", {}, one))),
-    invalid.unused.length > 0 && el("p", {}, phrase("sources.invalid.unused", { names: invalid.unused.join(", ") })));
+    invalid.unused.length > 0 && el("p", {}, phrase("sources.invalid.unused", { names: code(invalid.unused.join(", ")) })));
 }
 
 function names(kind, rows) {

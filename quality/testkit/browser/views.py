@@ -14,8 +14,8 @@ VIEWS = {
     "#/leads": "#rows a",
     "#/partners": ".partner",
     "#/partners/route": ".dry-run",
+    "#/sources": "[data-refused]",
     "#/dead-letters": ".dead-letters li",
-    "#/sources": "[data-source]",
     "#/nothing": "main h1",
 }
 """The address of each view, and what is there once it is shown."""
@@ -24,6 +24,7 @@ STEPS = {
     "#/inbox/failed.leadleader.password_wrong": [("[data-action=note]", "dialog[open]")],
     "#/partners/route": [(".dry-run [type=submit]", ".rules")],
     "#/partners": [("[data-key^=partner-]", "dialog[open]")],
+    "#/sources": [("[data-key^=by-day-] summary", "[data-key^=by-day-][open]")],
     "incomplete": [("#correct-open", ".editor")],
     "unknown": [("[data-action=created]", "dialog[open]")],
     "failed": [("summary", "details[open]"), ("#write", "dialog[open]")],
@@ -55,7 +56,7 @@ def every_view(page: Page, world: World, leads: dict[str, Lead]) -> Iterator[str
             yield f"{name}, {clicked}"
         if page.locator("dialog[open]").count():
             page.keyboard.press("Escape")
-    page.locator(".menu-button").evaluate("(button) => button.click()")  # shown on phones alone
+    page.locator("header .more-button").evaluate("(button) => button.click()")  # shown on phones alone
     yield "the menu"
     page.keyboard.press("?")
     page.locator("dialog[open]").wait_for()
