@@ -98,6 +98,7 @@ def test_who_retries_an_unknown_lead_learns_how_to_confirm_it(terminal: Terminal
 
 
 def test_the_last_lead_of_a_silent_source_is_found_and_a_test_lead_erased(terminal: Terminal) -> None:
-    last, erase = commands_of("Stale sources")
+    last, erase, show = commands_of("Stale sources")
     assert terminal.accepted.lead_id in run(terminal, last).out
+    assert "/webhooks/" in run(terminal, show).out
     assert run(terminal, erase).code == 0
