@@ -51,6 +51,8 @@ def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open,
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Copy lead id")).to_be_focused()
     page.keyboard.press("Tab")
+    expect(page.locator("[data-partner=leadleader] summary")).to_be_focused()
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Mark as created…")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_label("Deal number")).to_be_focused()
