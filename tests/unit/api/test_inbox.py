@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from leadbridge.api.routes.inbox import MAX_SNOOZE
+from leadbridge.api.routes.inbox import LATE, MAX_SNOOZE
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch as fetch_steps
 from leadbridge.domain import message as message_steps
@@ -340,6 +340,14 @@ def test_partners_that_get_no_leads_and_silent_sources_need_a_person(desk: Desk)
     assert groups["partner.matchtrade.circuit_open"]["first_seen"] == to_text(now - timedelta(minutes=5))
     assert groups["source.tilda-credit.stale"]["source"] == "tilda-credit"
     assert desk.mark("source.tilda-credit.stale", assigned=True)[0] == 200
+
+
+def test_a_partner_needs_a_person_if_its_status_checks_are_late(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, expected in ((LATE, set()), (LATE + 60, {"partner.leadleader.checks_late"})):
+        checks = {"oldest_due_seconds": seconds, "at_once": 1}
+        views = lambda request, name, *_, checks=checks: checks if name == "leadleader" else None  # noqa: E731
+        monkeypatch.setattr("leadbridge.api.routes.partners.checks_view", views)
+        assert desk.groups().keys() == expected
 
 
 def test_the_list_of_a_status_has_the_rejections_that_can_be_corrected_too(desk: Desk) -> None:
