@@ -3,9 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,7 +14,7 @@ from leadbridge.api.routes.inbox import LATE, MAX_SNOOZE
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import fetch as fetch_steps
 from leadbridge.domain import message as message_steps
-from leadbridge.domain.clock import from_text, to_text, utc_now
+from leadbridge.domain.clock import date_in, from_text, to_text, utc_now
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
@@ -39,6 +40,7 @@ from quality.testkit.people import lead
 QUEUES = ("submit-leadleader", "messages", "fetch", "checks", "events")
 FAILED = "failed.leadleader.rate_limited"
 LEASE = timedelta(minutes=1)
+ZONE = "Europe/Kyiv"  # of the statistics, as shipped
 
 
 class Desk:
@@ -330,8 +332,9 @@ def test_partners_that_get_no_leads_and_silent_sources_need_a_person(desk: Desk)
     circuits, now = PartnerStates(Table(aws.dynamodb(), TABLE)), utc_now()
     circuits.count_failure("matchtrade", "ld_1", "unreachable")
     circuits.open_circuit("matchtrade", now - timedelta(minutes=5), timedelta(hours=1), "unreachable")
-    day = (now.date() - timedelta(days=3)).isoformat()
-    for name in (day, now.date().isoformat()):
+    today = date_in(ZONE, now)
+    day = (today - timedelta(days=3)).isoformat()
+    for name in (day, today.isoformat()):
         source = "web" if name != day else "tilda-credit"
         counted = items.encode({"pk": "STATS#0", "sk": f"{name}#{source}", LEADS: 4})
         aws.dynamodb().put_item(TableName=TABLE, Item=counted)
@@ -339,6 +342,8 @@ def test_partners_that_get_no_leads_and_silent_sources_need_a_person(desk: Desk)
     assert set(groups) == {"partner.matchtrade.circuit_open", "source.tilda-credit.stale"}
     assert groups["partner.matchtrade.circuit_open"]["first_seen"] == to_text(now - timedelta(minutes=5))
     assert groups["source.tilda-credit.stale"]["source"] == "tilda-credit"
+    day_after = datetime.combine(today - timedelta(days=2), time(), ZoneInfo(ZONE))
+    assert groups["source.tilda-credit.stale"]["first_seen"] == to_text(day_after)
     assert desk.mark("source.tilda-credit.stale", assigned=True)[0] == 200
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, NotRequired, TypedDict
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, StrictBool
 
@@ -255,7 +256,7 @@ def source_troubles(request: ApiRequest) -> list[Trouble]:
     """Return the sources that bring no leads any more.
 
     One with `stale_after` is judged by it, at the hourly check. Another one is stale if it brought leads in the last
-    days, but none yesterday and today (UTC).
+    days, but none yesterday and today, which are days of the statistics.
     """
     from leadbridge.storage.queries.backlog import BacklogMonitor, stale_sources
 
@@ -264,14 +265,15 @@ def source_troubles(request: ApiRequest) -> list[Trouble]:
     known = BacklogMonitor(table).known_last_leads() if limits else {}
     last = {name: moment for name, moment in known.items() if name in limits}
     found = {name: last[name] for name in stale_sources(last, limits, now)}
-    today = now.date()
+    zone = ZoneInfo(settings().alerts.time_zone)
+    today = now.astimezone(zone).date()
     recent = request.resources.stats.between(today - LOOKBACK, today)
     days: dict[str, str] = {}
     for day, source in recent.leads:
         days[source] = max(day, days.get(source, ""))
     for source, day in days.items():
         if source not in limits and day < (today - timedelta(days=1)).isoformat():
-            found[source] = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
+            found[source] = datetime.fromisoformat(day).replace(tzinfo=zone) + timedelta(days=1)
     return [Trouble(TroubleKind.SOURCE, at, "stale", source=source) for source, at in sorted(found.items())]
 
 
