@@ -54,6 +54,8 @@ def side_by_side(page: Page, shots: list[bytes]) -> bytes:
 
 def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "datetime", StoppedClock)
+    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: NOW.timestamp() * 1000)
+    monkeypatch.setattr("moto.sqs.models.unix_time", NOW.timestamp)
     blank = browser.new_page()
     leads = busy(world)
 
@@ -63,7 +65,7 @@ def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatc
     def save(name: str, picture: bytes) -> None:
         (FOLDER / f"{name}.png").write_bytes(compressed(blank, picture))
 
-    save("overview", shot(opened("", 1100), "canvas"))
+    save("overview", shot(opened("", 1420), "canvas"))
     save("list", shot(opened("#/leads", 760), "#rows a"))
     save("lead", shot(opened(f"#/leads/{leads['unknown'].lead_id}", 760), ".entries li"))
     PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", NOW))
