@@ -161,7 +161,7 @@ def lender_refuses(world: World) -> Journey:
 
 
 def broker_refuses(world: World) -> Journey:
-    title = "The broker that the weights choose refuses a lead, and the other broker gets it"
+    title = "The broker that the weights choose refuses a lead, and the next broker gets it"
     return refused(world, Journey(title, of_another_person("trading", "local-brokers")))
 
 
