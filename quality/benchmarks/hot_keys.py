@@ -59,6 +59,8 @@ SHARED = {
     r"CHECKS#": "one write per sweep, each minute",
     r"STATS#": "one write per day and source for each batch of the stream, spread over the shards if batches are large",
     r"CAMPAIGNS": "as STATS#, for sources with more than two campaigns a day, and one write for each new name",
+    r"POSTS$": "posts without a new lead: each worker of receive_lead writes at most once per second for a source",
+    r"FORM_FIELDS$": "one write per source and day for each field that a form fills, from up to 30 workers",
     r"STATS$": "one write for each page of leads that the nightly comparison of the statistics reads",
 }
 

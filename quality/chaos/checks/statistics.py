@@ -18,7 +18,7 @@ from leadbridge.domain.statistics.contribution import (
 from leadbridge.domain.statuses.outcomes import APPROVALS, SUCCESSES
 from leadbridge.storage.statistics.campaigns import PARTITION, DayAndSource, names_by_cell
 from leadbridge.storage.statistics.counted import counted_of
-from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, MAIN_COUNTERS, cell_of
+from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, KEYS, MAIN_COUNTERS, cell_of
 from leadbridge.storage.statistics.records import day_of, lead_change
 from quality.chaos.reconciliation import Snapshot, check
 
@@ -137,5 +137,5 @@ def _counters(snapshot: Snapshot) -> Counts:
     for values in snapshot.table:
         if values["pk"].startswith(COUNTERS):
             of_cell = counts.setdefault(cell_of(values["sk"]), Counter())
-            of_cell.update({name: int(number) for name, number in values.items() if name not in {"pk", "sk"}})
+            of_cell.update({name: int(number) for name, number in values.items() if name not in KEYS})
     return counts
