@@ -37,7 +37,7 @@ def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open,
     page.keyboard.press("l")
     page.locator("#rows a").first.wait_for()
     page.keyboard.press("/")
-    expect(page.get_by_role("searchbox", name="Phone")).to_be_focused()
+    expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
     page.keyboard.type("0671234509")
     page.keyboard.press("Enter")
     expect(page.locator("#rows a")).to_have_count(1)

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from leadbridge.domain.delivery import State
@@ -15,6 +16,7 @@ from quality.testkit.browser.world import Open, World
 PAGE = 25
 INDEX_UNITS = 0.75 * SHARDS  # half a unit for a page of each shard, and a second page of every other one
 NO_AGE = timedelta()
+CALLS = re.compile(r"/(leads|stats|partners|dead-letters|sync|inbox)(/|\?|$)")
 
 
 def test_new_leads_wait_on_top_until_they_are_wanted(open_console: Open, world: World) -> None:
@@ -71,32 +73,105 @@ def test_the_list_by_state_source_partner_and_phone(open_console: Open, world: W
     page.get_by_label("Partner").select_option("matchtrade")
     expect(rows).to_have_count(1)
     page.get_by_role("button", name="Clear").click()
-    page.get_by_label("Source").fill("tilda-credit")
-    page.get_by_label("Source").press("Enter")
+    page.get_by_label("Source").select_option("tilda-credit")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Failed")
     page.get_by_role("button", name="Clear").click()
     expect(rows).to_have_count(3)
-    page.get_by_role("searchbox", name="Phone").fill("not a phone")
+    search(page, "?")
+    expect(page.get_by_role("alert")).to_contain_text("Enter a phone, an e-mail, a lead ID, a deal number")
+
+
+def test_one_search_and_its_filters_survive_a_reload(open_console: Open, world: World) -> None:
+    one = world.add(1, State.REJECTED)
+    world.add(2)
+    other = world.add(4, State.CLOSED)
+    page = open_console(path="#/leads")
+    rows = page.locator("#rows a")
+    expect(rows).to_have_count(3)
+    search(page, "050 000 00 01")
+    expect(rows).to_have_count(1)
+    page.get_by_label("State").select_option("rejected")
+    expect(rows).to_have_count(1)
+    assert page.url.endswith("#/leads?status=rejected"), "nobody's phone is in an address"
+    page.reload()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("searchbox")).to_have_value("050 000 00 01")
+    page.get_by_label("State").select_option("closed")
+    expect(page.get_by_text("Enter the last name in full.")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Clear").click()
+    expect(rows).to_have_count(3)
+    search(page, other.lead_id)
+    expect(rows).to_have_count(1)
+    assert page.url.endswith(f"#/leads?search={other.lead_id}"), "an id can be shared"
+    day = f"{one.received_at:%Y-%m-%d}"
+    page.evaluate("(hash) => (location.hash = hash)", f"#/leads?until=2099-01-01&since={day}&problem=rejected")
+    expect(rows).to_have_count(1)
+    expect(page.get_by_label("Problem")).to_have_value("rejected")
+    expect(page.get_by_label("From")).to_have_value(day)
+
+
+def test_a_view_without_a_connection_says_how_old_it_is_and_heals(open_console: Open, world: World) -> None:
+    world.add(1)
+    page = open_console(path="#/leads", clock=True)
+    rows, banner = page.locator("#rows a"), page.get_by_role("alert")
+    expect(rows).to_have_count(1)
+    page.route(CALLS, lambda route: route.abort())
+    world.add(2, age=NO_AGE)
+    for _ in range(2):
+        expect(banner).to_have_count(0)
+        with page.expect_event("requestfailed"):
+            page.clock.fast_forward(6000)
+    expect(banner).to_contain_text("No connection to the server. This data is of")
+    expect(rows).to_have_count(1)
+    page.unroute(CALLS)
+    banner.get_by_role("button", name="Try again").click()
+    expect(banner).to_have_count(0)
+    expect(page.get_by_role("button", name="Show 1 new lead")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("#/leads", "#rows a"),
+        ("#/leads/{lead_id}", ".person"),
+        ("#/", "#statistics-heading, #all-clear"),
+        ("#/partners", "[data-partner]"),
+        ("#/dead-letters", "main .empty"),
+    ],
+)
+def test_a_view_that_could_not_be_loaded_appears_when_the_connection_returns(
+    open_console: Open, world: World, path: str, content: str
+) -> None:
+    one = world.add(0)
+    page = open_console(path="#/nowhere", clock=True)
+    page.route(CALLS, lambda route: route.abort())
+    page.evaluate("(hash) => (location.hash = hash)", path.format(lead_id=one.lead_id))
+    expect(page.get_by_role("alert").first).to_contain_text("The server did not respond")
+    page.unroute(CALLS)
+    page.clock.fast_forward(6000)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(content).first).to_be_visible()
+
+
+def search(page: Page, text: str) -> None:
+    """Type into the search box, and search."""
+    page.get_by_role("searchbox").fill(text)
     page.get_by_role("button", name="Find").click()
-    expect(page.get_by_role("alert")).to_contain_text("This search is not valid")
-    assert "phone" not in page.url, "nobody's phone stays in the browser's history"
 
 
-def test_a_late_answer_does_not_replace_a_later_search(open_console: Open, world: World) -> None:
+def test_an_earlier_request_is_given_up_for_a_later_search(open_console: Open, world: World) -> None:
     world.add(1)
     world.add(2)
     page = open_console(path="#/partners")  # the overview lists 25 leads, too
     held: list[Route] = []
     page.route(re.compile(r"/leads\?.*limit=25"), lambda route: route.fallback() if held else held.append(route))
     page.get_by_role("navigation").get_by_role("link", name="Leads", exact=True).click()
-    page.get_by_role("searchbox", name="Phone").fill("+380500000002")
-    page.get_by_role("button", name="Find").click()
+    search(page, "+380500000002")
     expect(page.get_by_text("1 lead", exact=True)).to_be_visible()
-    with page.expect_response(lambda response: response.request == held[0].request) as late:
-        held[0].fallback()
-    late.value.finished()
-    page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
+    assert held[0].request.failure is not None, "it was given up"
     expect(page.locator("#rows a")).to_have_count(1)
 
 

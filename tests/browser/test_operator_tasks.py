@@ -28,7 +28,7 @@ def test_a_new_operator_finds_a_stuck_lead_and_resolves_it(open_console: Open, w
     expect(needs.get_by_text("google-credit")).to_be_visible()
 
     page.get_by_role("link", name="Leads", exact=True).click()
-    page.get_by_role("searchbox", name="Phone").fill("067 123 45 09")
+    page.get_by_role("searchbox", name="Search").fill("067 123 45 09")
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_text("1 lead", exact=True)).to_be_visible()
     page.get_by_role("link", name=re.compile("Зразковий Андрій")).click()

@@ -4,6 +4,8 @@ import { fieldNames } from "./labels.js";
 import { session } from "./session.js";
 import { hasText, t } from "./words.js";
 
+const TIMEOUT = 35_000; // milliseconds; the gateway answers within 29 s
+
 export class ApiError extends Error {
   constructor(status, problem = {}) {
     super(`HTTP ${status}`);
@@ -26,7 +28,8 @@ export async function request(method, path, { query = {}, body, signal, token = 
   let response;
   try {
     response = await fetch(`${path}${search}`, {
-      method, headers, signal, cache: "no-store", credentials: "omit",
+      method, headers, cache: "no-store", credentials: "omit",
+      signal: signal ? AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) : AbortSignal.timeout(TIMEOUT),
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {

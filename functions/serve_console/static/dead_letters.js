@@ -6,7 +6,7 @@ import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { partnerName, partnersOfQueue, queueName } from "./partners.js";
 import { errorExplained, time, timeAgo, title } from "./labels.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { hasText, t } from "./words.js";
 
 export async function show(main, { signal }) {
@@ -27,8 +27,7 @@ export async function show(main, { signal }) {
     if (!main.contains(document.activeElement)) main.querySelector("h1").focus();
   };
   fill(main, el("h1", { tabindex: "-1" }, t("nav.dead_letters")), el("p", { class: "lead muted" }, t("dead_letters.intro")), queues);
-  await load().catch((error) => !signal.aborted && fill(queues, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
-  poll(INTERVALS.overview, signal, load);
+  await loadAndPoll(INTERVALS.overview, signal, load, (error) => fill(queues, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }
 
 function queueTextKey(queue) {

@@ -8,7 +8,7 @@ import { notify } from "./layout.js";
 import { row } from "./list.js";
 import { fieldNames, meaningOf, namedErrors, time, timeAgo, title } from "./labels.js";
 import { partnerName, queueName } from "./partners.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { formatNumber, formatShort, hasText, phrase, t } from "./words.js";
 
 const MAX_CALLS = 20; // of one retry, with up to 200 leads each
@@ -64,8 +64,7 @@ export async function show(main, { signal, id: key }) {
     about,
     leads,
   );
-  await load().catch((error) => !signal.aborted && fill(about, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
-  poll(INTERVALS.overview, signal, load);
+  await loadAndPoll(INTERVALS.overview, signal, load, (error) => fill(about, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }
 
 function isSnoozed(group) {

@@ -8,7 +8,7 @@ import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, knownPartners, partnerName } from "./partners.js";
 import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, loanFacts, namedErrors, pill, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
 
@@ -71,19 +71,17 @@ export async function show(main, { signal, id }) {
   };
   const correction = correctionSection(id, { reveal, corrected, refresh: reload });
 
-  try {
-    await load();
-  } catch (error) {
-    if (signal.aborted) throw error;
-    fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back());
-    return;
-  }
-  fill(main, back(), head, el("div", { class: "columns" },
+  const view = el("div", { class: "columns" },
     el("div", {}, parts.deliveries, correction.section),
     el("div", { class: "aside" }, parts.person, parts.messages, parts.feedback),
     el("div", {}, parts.timeline),
-    el("div", {}, parts.end)));
-  poll(INTERVALS.lead, signal, load);
+    el("div", {}, parts.end));
+  const loadAndShow = async () => {
+    await load();
+    if (!view.isConnected) fill(main, back(), head, view);
+  };
+  await loadAndPoll(INTERVALS.lead, signal, loadAndShow, (error) =>
+    fill(main, el("h1", { tabindex: "-1" }, t("lead.title")), el("p", { class: "problem", role: "alert" }, errorMessage(error)), back()));
 }
 
 function back() {

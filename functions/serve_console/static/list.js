@@ -3,13 +3,15 @@
 import { api, errorMessage } from "./api.js";
 import { exportButton } from "./csv.js";
 import { append, el, fill, isolate } from "./dom.js";
-import { moreButton, notify } from "./layout.js";
-import { knownPartners, knownSources, partnerName, partnerNames } from "./partners.js";
-import { OUTCOMES, STATES, leadPill, outcomeName, time, title, waiting } from "./labels.js";
-import { INTERVALS, poll } from "./polling.js";
-import { formatNumber, formatShort, t } from "./words.js";
+import { countLeads, filterBar, readFilters } from "./filters.js";
+import { notify } from "./layout.js";
+import { partnerNames } from "./partners.js";
+import { leadPill, time, title, waiting } from "./labels.js";
+import { INTERVALS, loadAndPoll, poll } from "./polling.js";
+import { formatShort, t } from "./words.js";
 
 const PAGE = 25;
+const MAX_PAGES = 4; // of the API that are read for one page of rare matches
 let kept = null; // the list as it was left, for the way back from a lead
 
 export function reset() {
@@ -18,23 +20,24 @@ export function reset() {
 
 export async function show(main, { signal, query }) {
   title(t("nav.leads"));
-  const filters = Object.fromEntries(["status", "outcome", "source", "partner", "attention"].map((name) => [name, query.get(name) ?? ""]));
-  const address = JSON.stringify(filters);
-  if (kept?.address !== address) kept = { address, filters, phone: kept?.phone ?? "", leads: [], fresh: [], cursor: null, opened: null, isNew: true };
+  const { filters, search } = readFilters(query);
+  const address = JSON.stringify([filters, search]);
+  if (kept?.address !== address) kept = { address, filters, search, leads: [], fresh: [], cursor: null, opened: null, isNew: true };
   const list = new List(kept, signal);
   fill(
     main,
     el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.leads")), exportButton(() => list.query(), signal)),
-    filterBar(filters, kept, (phone) => list.find(phone)),
+    filterBar(kept, reset),
     list.above,
     list.rows,
     list.below,
   );
-  if (kept.isNew) await list.load();
-  else list.draw();
+  const { isNew } = kept;
+  if (!isNew) list.draw();
   list.restoreFocus();
-  if (query.has("search")) document.getElementById("phone").focus();
-  poll(INTERVALS.list, signal, () => list.refresh());
+  if (query.has("search") || (isNew && search)) document.getElementById("search").focus();
+  if (isNew) await loadAndPoll(INTERVALS.list, signal, () => list.refresh(), (error) => list.fail(error));
+  else poll(INTERVALS.list, signal, () => list.refresh());
 }
 
 // The rows with their header and footer, and the state they are drawn from.
@@ -49,30 +52,35 @@ class List {
   }
 
   query() {
-    return { ...this.kept.filters, phone: this.kept.phone, limit: PAGE };
+    return { ...this.kept.filters, search: this.kept.search, limit: PAGE };
   }
 
-  // An answer that arrives after a later load began belongs to an earlier search: it is dropped.
+  // Load the list anew. An answer that arrives after a later load began is dropped.
   async load() {
     const load = ++this.loads;
     fill(this.below, el("p", { class: "muted" }, t("loading")));
     this.kept.fresh = [];
-    try {
-      const { leads, cursor } = await api.leads(this.query(), this.signal);
-      if (load !== this.loads) return;
-      Object.assign(this.kept, { leads, cursor, isNew: false });
-      this.draw();
-    } catch (error) {
-      if (this.signal.aborted || load !== this.loads) return;
-      fill(this.rows);
-      this.announce();
-      fill(this.below, el("p", { class: "problem", role: "alert" }, errorMessage(error)));
-    }
+    const { leads, cursor } = await this.read(null);
+    if (load !== this.loads) return;
+    Object.assign(this.kept, { leads, cursor, isNew: false });
+    this.draw();
   }
 
-  find(phone) {
-    Object.assign(this.kept, { phone: phone.trim(), isNew: true });
-    return this.load();
+  // Read a page of the list. If matches are rare, the API returns it in several parts.
+  async read(cursor) {
+    const leads = [];
+    for (let number = 0; number < MAX_PAGES && (number === 0 || cursor) && leads.length < PAGE; number += 1) {
+      const page = await api.leads({ ...this.query(), cursor }, this.signal);
+      leads.push(...page.leads);
+      cursor = page.cursor;
+    }
+    return { leads, cursor };
+  }
+
+  fail(error) {
+    fill(this.rows);
+    this.announce();
+    fill(this.below, el("p", { class: "problem", role: "alert" }, errorMessage(error)));
   }
 
   draw() {
@@ -84,9 +92,12 @@ class List {
   foot() {
     const { leads, cursor } = this.kept;
     const isEmpty = leads.length === 0 && !cursor;
+    const total = el("p", { class: "muted", id: "total" });
+    if (!isEmpty && cursor) countLeads(this.kept).then((found) => found && fill(total, t(found.isRecent ? "list.total" : "list.total.days", { n: found.n })));
     fill(
       this.below,
-      isEmpty ? el("p", { class: "empty" }, t("list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.shown" : "list.all", { n: leads.length })),
+      isEmpty ? el("p", { class: "empty" }, t(this.kept.search ? "list.empty.search" : "list.empty")) : el("p", { class: "muted", id: "count" }, t(cursor ? "list.shown" : "list.all", { n: leads.length })),
+      cursor && total,
       cursor && el("button", { type: "button", id: "more", onclick: (event) => this.more(event.target) }, t("list.more")),
     );
   }
@@ -95,7 +106,7 @@ class List {
     button.disabled = true;
     const { loads } = this;
     try {
-      const page = await api.leads({ ...this.query(), cursor: this.kept.cursor }, this.signal);
+      const page = await this.read(this.kept.cursor);
       if (loads !== this.loads) return; // a search replaced the list
       const known = new Set(this.kept.leads.map((lead) => lead.lead_id));
       const added = page.leads.filter((lead) => !known.has(lead.lead_id)).map((lead) => [lead, row(lead)]);
@@ -113,9 +124,10 @@ class List {
 
   // Load the first page again. New leads wait above the list; changed leads are updated in place.
   async refresh() {
+    if (this.kept.isNew) return this.load();
     const { loads } = this;
     const page = await api.leads(this.query(), this.signal);
-    if (loads !== this.loads || this.kept.isNew) return; // the list is being replaced
+    if (loads !== this.loads) return; // the list is being replaced
     const { leads } = this.kept;
     const places = new Map(leads.map((lead, place) => [lead.lead_id, place]));
     this.kept.fresh = page.leads.filter((lead) => !places.has(lead.lead_id) && isNewer(lead, leads[0]));
@@ -138,7 +150,7 @@ class List {
 
   async showFresh() {
     const { fresh, leads } = this.kept;
-    if (fresh.length >= PAGE) await this.load(); // there may be more leads between these and the list
+    if (fresh.length >= PAGE) await this.load().catch((error) => this.fail(error)); // there may be more leads between these and the list
     else {
       leads.unshift(...fresh);
       this.rows.prepend(...fresh.map((lead) => row(lead, true)));
@@ -175,45 +187,4 @@ function cells(lead) {
     el("span", { class: "state" }, leadPill(lead), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];
-}
-
-function filterBar(filters, list, find) {
-  const go = (changes) => {
-    const next = new URLSearchParams(Object.entries({ ...filters, ...changes }).filter(([, value]) => value));
-    location.hash = `#/leads${next.size ? `?${next}` : ""}`;
-  };
-  const choice = (name, options) => {
-    const select = el("select", { id: `filter-${name}`, onchange: (event) => go({ [name]: event.target.value }) }, el("option", { value: "" }, t("list.any")), options);
-    select.value = filters[name];
-    return el("div", {}, el("label", { for: `filter-${name}` }, t(`list.${name}`)), select);
-  };
-  const option = (value, text) => el("option", { value }, text);
-  const sources = [...new Set([...knownSources(), ...list.leads.map((lead) => lead.source), filters.source].filter(Boolean))].sort();
-  const source = el("input", { id: "filter-source", list: "sources", value: filters.source, autocomplete: "off", spellcheck: "false", onchange: (event) => go({ source: event.target.value.trim() }) });
-  const partners = [...new Set([...knownPartners(), filters.partner].filter(Boolean))];
-  const phone = el("input", { id: "phone", type: "search", inputmode: "tel", autocomplete: "off", value: list.phone, placeholder: "+380…" });
-  const submit = (event) => {
-    event.preventDefault();
-    find(phone.value);
-  };
-  const clear = () => {
-    phone.value = "";
-    if (Object.values(filters).some(Boolean)) {
-      reset();
-      location.hash = "#/leads";
-    } else find("");
-  };
-  const active = Object.values(filters).filter(Boolean).length;
-  return el(
-    "form",
-    { class: "filters", role: "search", onsubmit: submit },
-    el("div", { class: "phone" }, el("label", { for: "phone" }, t("list.phone")), el("div", { class: "joined" }, phone, el("button", { type: "submit" }, t("list.find")))),
-    moreButton("more-filters", t("list.filters"), active > 0 && ` (${formatNumber(active)})`),
-    el("div", { class: "more-filters", id: "more-filters" },
-      choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
-      choice("outcome", OUTCOMES.map((outcome) => option(outcome, outcomeName(outcome)))),
-      el("div", {}, el("label", { for: "filter-source" }, t("list.source")), source, el("datalist", { id: "sources" }, sources.map((one) => option(one)))),
-      choice("partner", partners.map((one) => option(one, partnerName(one)))),
-      el("button", { type: "button", class: "quiet", onclick: clear }, t("list.clear"))),
-  );
 }

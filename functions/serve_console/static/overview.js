@@ -8,7 +8,7 @@ import { groupList, loadGroups } from "./inbox.js";
 import { notify } from "./layout.js";
 import { knownPartners, partnerName } from "./partners.js";
 import { STATES, facts, outcomeName, time, title, toneOfOutcome } from "./labels.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { phrase, t } from "./words.js";
 
 const PERIODS = [7, 30, 90]; // days
@@ -62,8 +62,7 @@ export async function show(main, { signal, query }) {
       el("div", { class: "heading" }, el("h2", { id: "statistics-heading" }, t("overview.statistics")), el("div", { class: "choice" }, el("label", { for: "period" }, t("overview.period")), choice)),
       charts),
   );
-  await load().catch((error) => !signal.aborted && fill(attention, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
-  poll(INTERVALS.overview, signal, load);
+  await loadAndPoll(INTERVALS.overview, signal, load, (error) => fill(attention, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }
 
 function partnerChoice(partner) {

@@ -6,7 +6,7 @@ import { el, fill, isolate, refill } from "./dom.js";
 import { notify } from "./layout.js";
 import { refreshPartners } from "./partners.js";
 import { facts, meaningOf, pill, sourceLinks, time, title } from "./labels.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { formatNumber, formatPercent, hasText, phrase, t } from "./words.js";
 
 const DAYS = 30; // of the figures
@@ -41,8 +41,7 @@ export async function show(main, { signal }) {
     cards,
     el("p", { class: "muted" }, t("partners.figures", { n: DAYS })),
   );
-  await load().catch((error) => !signal.aborted && fill(cards, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
-  poll(INTERVALS.overview, signal, load);
+  await loadAndPoll(INTERVALS.overview, signal, load, (error) => fill(cards, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }
 
 function card(partner, counts, times, done) {

@@ -50,7 +50,7 @@ function isTyping(target) {
 }
 
 function search() {
-  const field = document.getElementById("phone");
+  const field = document.getElementById("search");
   if (field) field.focus();
   else location.hash = "#/leads?search";
 }

@@ -5,7 +5,7 @@ import { el, fill, isolate, refill } from "./dom.js";
 import { fieldName, facts, namedErrors, pill, timeAgo, title } from "./labels.js";
 import { notify } from "./layout.js";
 import { partnerNames } from "./partners.js";
-import { INTERVALS, poll } from "./polling.js";
+import { INTERVALS, loadAndPoll } from "./polling.js";
 import { formatDay, formatNumber, hasText, phrase, t } from "./words.js";
 
 const DAYS = 7; // of the figures
@@ -23,8 +23,7 @@ export async function show(main, { signal }) {
     seen = next;
   };
   fill(main, el("h1", { tabindex: "-1" }, t("nav.sources")), cards, el("p", { class: "muted" }, t("sources.note", { n: DAYS })));
-  await load().catch((error) => !signal.aborted && fill(cards, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
-  poll(INTERVALS.list, signal, load);
+  await loadAndPoll(INTERVALS.list, signal, load, (error) => fill(cards, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }
 
 function card(one, zone) {
