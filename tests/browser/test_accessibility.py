@@ -70,7 +70,7 @@ def test_shortcuts_are_explained_and_can_be_turned_off(open_console: Open, world
     page = open_console(path="#/dead-letters")
     expect(page.get_by_role("heading", name="Dead letters")).to_be_focused()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Find by phone")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Find a lead")
     page.get_by_label("Enable shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("g")
