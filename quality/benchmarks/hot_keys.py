@@ -45,7 +45,7 @@ type Life = Callable[[MotoStack, Remote, dict[str, dict[str, Any]]], None]
 
 STATUSES = ("В обробці", "Погоджено", "Видано")  # the last one closes the deal
 # Ids of leads, accounts, events and deals, and hashes.
-OWN_KEY = re.compile(r"ld_[a-z2-7]{26}|[0-9a-f]{24,}|[0-9a-f]{8}-[0-9a-f]{4}-|^DEAL#\w+#\d+$|^TRACE#")
+OWN_KEY = re.compile(r"ld_[a-z2-7]{26}|[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-|^DEAL#\w+#\d+$|^TRACE#")
 SHARD = re.compile(r"#\d+$")
 # What bounds the rate of the other keys, whatever the traffic.
 SHARED = {
