@@ -74,7 +74,10 @@ def fresh(case: str, number: int) -> dict[str, Any]:
     if "webhook-id" in event["headers"]:
         event["headers"]["webhook-id"] += unique
     body = base64.b64decode(event["body"]).decode("latin-1") if event["isBase64Encoded"] else event["body"]
-    body = re.sub(r'("(?:event_id|responseId|token|id|lead_id|submissionID)"\s*:\s*")', rf"\g<1>{unique}", body)
+    keys = "event_id|responseId|token|lead_id|submissionID"
+    if case != "typeform_lead":  # the ids in its answers are those of the form's fields
+        keys += "|id"
+    body = re.sub(rf'("(?:{keys})"\s*:\s*")', rf"\g<1>{unique}", body)
     body = re.sub(r'("leadgen_id"\s*:\s*"?)', rf"\g<1>{unique}", body)
     body = re.sub(r"(tranid=|submissionID\"\r\n\r\n|your-city=|form_id=)", rf"\g<1>{unique}", body)
     body = re.sub(r"(@|%40)example\.com", rf"{unique}\g<1>example.com", body)

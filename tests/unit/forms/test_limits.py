@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_a_label_is_compared_up_to_a_length() -> None:
 
 
 def test_so_many_parts_of_an_answer_of_jotforms_are_read() -> None:
-    def read(parts: int) -> dict[str, str]:
+    def read(parts: int) -> Mapping[str, str]:
         post = multipart([("rawRequest", json.dumps({"q1_a": {f"p{one}": "x" for one in range(parts)}}))])
         return jotform.parse(post, SOURCE)[0].answers
 

@@ -75,7 +75,7 @@ class Submission:
     values: dict[str, Any]
     delivery_id: str | None
     is_test: bool = False
-    answers: dict[str, str] = field(default_factory=dict)
+    answers: Mapping[str, str] = field(default_factory=dict)
     to_fetch: dict[str, str] | None = None
     content: Mapping[str, str] | None = None
 

@@ -83,8 +83,10 @@ def fold_configured(label: str) -> str:
 
 def find_unmapped_names(submission: Submission, source: Source) -> tuple[str, ...] | None:
     """Return the names of a post's fields if none of the fields that the source configures is in it; else None."""
+    if not source.fields or any(submission.values.get(name) for name in ("person", "loan", "trading")):
+        return None
     names = tuple(islice(submission.answers, MAX_NAMES))
-    if not source.fields or not names or any(submission.values.get(name) for name in ("person", "loan", "trading")):
+    if not names:
         return None
     configured = {fold_configured(label) for label in source.fields}
     if any(fold(name[:MAX_NAME_LENGTH]) in configured for name in names):

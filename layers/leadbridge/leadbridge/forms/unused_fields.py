@@ -26,6 +26,8 @@ class UnusedFields:
 
     def unreported(self, name: str, source: Source, submission: Submission, now: datetime) -> tuple[str, ...]:
         """Return the names of a source's post to report with its lead."""
+        if not source.fields:
+            return ()  # the body has the names of the lead fields
         day = now.date().isoformat()
         if self._reported_posts.get(name) == (day, tuple(submission.answers)):
             return ()
@@ -34,8 +36,12 @@ class UnusedFields:
         new = [one for one in safe_names(find_unused_names(submission, source)) if one not in known]
         return tuple(new[: MAX_REPORTED - len(known)])
 
-    def reported(self, name: str, submission: Submission, names: tuple[str, ...], now: datetime) -> None:
+    def reported(
+        self, name: str, source: Source, submission: Submission, names: tuple[str, ...], now: datetime
+    ) -> None:
         """Remember what was reported with a stored lead."""
+        if not source.fields:
+            return
         day = now.date().isoformat()
         since, reported = self._reported.get(name, ("", set()))
         if since != day:

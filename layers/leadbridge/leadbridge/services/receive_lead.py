@@ -248,7 +248,7 @@ class LeadReceiver:
             retry_for=retry_for,
         )
         if already is None:
-            self.unused.reported(name, submission, unused, now)
+            self.unused.reported(name, source, submission, unused, now)
             return ReceiveResult(ReceiveStatus.NEW, lead_id, stored=1, problems=lead.problems)
         is_edit = submission.delivery_id is not None and keeps_id_of_edits(adapter_named(source.adapter))
         return self._redelivered(already, lead, bound_answers(submission.answers) if is_edit else None)

@@ -9,7 +9,7 @@ from leadbridge.domain.errors.field_codes import FieldCode, InvalidValue
 from leadbridge.domain.fields.damage import find_damage, is_damaged
 from leadbridge.domain.fields.escapes import unescape, unescape_words
 from leadbridge.domain.fields.reading import Reading
-from leadbridge.domain.fields.unicode_text import clean, collapse, normalize
+from leadbridge.domain.fields.unicode_text import clean, collapse, is_simple, normalize
 
 MAX_TEXT_LENGTH = 255  # characters; the partners publish no limits of their own
 MAX_LABEL_LENGTH = 1024  # characters of a text about a lead's origin
@@ -28,13 +28,16 @@ def text(value: object, _reading: Reading | None = None, *, limit: int = MAX_TEX
     if value is None:
         return None
     raw = _raw(value)
-    try:
-        raw.encode()
-    except ValueError:
-        raise InvalidValue(FieldCode.INVALID_CHARACTERS) from None
-    short = collapse(raw)
-    if len(short) <= MAX_DECOMPOSITION * limit:
-        short = " ".join(normalize(short).split())
+    if is_simple(raw):
+        short = " ".join(raw.split())
+    else:
+        try:
+            raw.encode()
+        except ValueError:
+            raise InvalidValue(FieldCode.INVALID_CHARACTERS) from None
+        short = collapse(raw)
+        if len(short) <= MAX_DECOMPOSITION * limit:
+            short = " ".join(normalize(short).split())
     if len(short) > limit:
         raise InvalidValue(FieldCode.TOO_LONG, f"must be at most {limit} characters")
     return short or None

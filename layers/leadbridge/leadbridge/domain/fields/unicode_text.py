@@ -26,12 +26,17 @@ _STRAY_STYLE = f"(?<![{_EMOJI}0-9#*])[{_STYLES}]"
 _STRAY_JOINER = f"(?<![{_EMOJI}{_STYLES}\u20e3\U000e007f]){_JOINER}|{_JOINER}(?![{_EMOJI}])"
 
 
+def is_simple(text: str) -> bool:
+    """Return whether a text has only characters that are visible and that normalization does not change."""
+    return _SIMPLE.fullmatch(text) is not None
+
+
 def collapse(text: str) -> str:
     """Return the text without invisible and control characters, each run of white space as one space.
 
     The invisible parts of an emoji (joiners, styles, the tags of a flag) stay where they belong to one.
     """
-    if _SIMPLE.fullmatch(text):
+    if is_simple(text):
         return " ".join(text.split())
     text = _INVISIBLE.sub("", text)
     if _EMOJI_PARTS.search(text):
@@ -42,6 +47,8 @@ def collapse(text: str) -> str:
 
 def clean(text: str) -> str:
     """Return the text as it is stored: collapsed and in NFC."""
+    if is_simple(text):
+        return " ".join(text.split())
     return " ".join(normalize(collapse(text)).split())
 
 
@@ -51,7 +58,7 @@ def normalize(text: str) -> str:
     CPython sorts a run of combining marks in quadratic time, so the runs are bounded before it sorts them. They are
     bounded again afterwards, because one character can become two marks.
     """
-    if text.isascii() or _SIMPLE.fullmatch(text):
+    if text.isascii() or is_simple(text):
         return text
     return _without_surplus_marks(unicodedata.normalize("NFC", _without_surplus_marks(text)))
 

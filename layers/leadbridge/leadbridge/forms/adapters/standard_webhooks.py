@@ -22,7 +22,7 @@ from leadbridge.domain.acceptance.answers import MAX_ANSWERS
 from leadbridge.forms.base import Request, Submission
 from leadbridge.forms.mapping import SECTIONS
 from leadbridge.forms.parsing.bodies import read_json
-from leadbridge.forms.parsing.nested import as_text, flatten
+from leadbridge.forms.parsing.nested import LazyFields, as_text
 from leadbridge.forms.tracking import add_from_page
 from leadbridge.settings import Source
 
@@ -63,7 +63,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
         values=values,
         delivery_id=_header(request, "id"),
         is_test=content.get("test") is True,
-        answers=flatten(_first_members(content)),
+        answers=LazyFields(_first_members(content)),
         content=same,
     )
     return (submission,)

@@ -76,18 +76,18 @@ def _calculated(response: dict[str, Any]) -> Fields:
 
 def _is_test(response: dict[str, Any]) -> bool:
     """Return whether all texts, e-mails and phones are those of Typeform's test request."""
-    kinds = [(as_text(answer.get("type")), _value(answer)) for answer in objects_in(response.get("answers"))]
-    typed = [(kind, value) for kind, value in kinds if kind in DUMMIES]
-    return bool(typed) and all(DUMMIES[kind] == value for kind, value in typed)
+    kinds = [(as_text(answer.get("type")), answer) for answer in objects_in(response.get("answers"))]
+    typed = [(kind, answer) for kind, answer in kinds if kind in DUMMIES]
+    return bool(typed) and all(DUMMIES[kind] == _value(answer) for kind, answer in typed)
 
 
 def _answers(response: dict[str, Any]) -> Fields:
     answers: Fields = {}
     for answer in objects_in(response.get("answers")):
-        question = as_object(answer.get("field"))
+        question, value = as_object(answer.get("field")), _value(answer)
         for name in (as_text(question.get("ref")), as_text(question.get("id"))):
             if name:
-                answers.setdefault(name, _value(answer))
+                answers.setdefault(name, value)
     return answers
 
 

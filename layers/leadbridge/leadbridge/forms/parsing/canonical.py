@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from leadbridge.domain.fields.unicode_text import clean, collapse
 from leadbridge.forms.mapping import configured_names, fold_configured
@@ -48,13 +48,23 @@ _PLAIN_FIELDS = frozenset(name.replace("_", "").replace("-", "") for name in TRA
 _ENDS = ("token", "timestamp")
 _NONCES = ("_nonce", "-nonce", "formnonce")  # not the end of any word: French has `annonce`
 _PARTS = re.compile("[cx]srf|captcha|turnstile|honeypot")
+_ANYWHERE = re.compile(f"{'|'.join(_ENDS)}|nonce|{_PARTS.pattern}")
 
 
 def canonical_content(content: Mapping[str, str], source: Source) -> dict[str, str]:
     """Return a post's fields without those of the transport. Fields that the source's configuration names remain."""
-    named = configured_names(source)
     honeypot = None if source.honeypot is None else fold_configured(source.honeypot)
+    if honeypot is None and not _may_have_transport(content):
+        return dict(content)
+    named = configured_names(source)
     return {name: text for name, text in content.items() if not _is_transport(name, named, honeypot)}
+
+
+def _may_have_transport(names: Iterable[str]) -> bool:
+    """Return whether one of the names could be one of the transport. It is much faster than to look at each."""
+    plain = "".join(".".join(names).casefold().split()).replace("_", "").replace("-", "")
+    parts = plain.replace("[", ".").replace("]", "").split(".")
+    return not _PLAIN_FIELDS.isdisjoint(parts) or _ANYWHERE.search(plain) is not None
 
 
 def _is_transport(name: str, named: Collection[str], honeypot: str | None) -> bool:

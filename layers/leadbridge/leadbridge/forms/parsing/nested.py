@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from leadbridge.domain.fields.unicode_text import fold
@@ -60,6 +61,26 @@ def flatten(content: Any, wanted: Collection[str] = ()) -> Fields:
     if walk.is_cut:
         found[REST] = (0, f"sha256 {hashlib.sha256(_canonical(content)).hexdigest()[:32]}")
     return {name: text for name, (_, text) in found.items() if name}
+
+
+class LazyFields(Mapping[str, str]):
+    """The fields of JSON, flattened when they are first read. Of a post in a lead's own sections nothing reads them."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+
+    @cached_property
+    def _fields(self) -> Fields:
+        return flatten(self._content)
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
 
 
 def inside(name: str, key: str) -> str:
@@ -121,9 +142,17 @@ class _Walk:
         elif isinstance(value, dict) and value:
             answer = next((key for key in VALUE_KEYS if value.get(key) not in (None, "")), None)
             for key, one in value.items():
-                own = tuple(inside(name, key) for name in names)
+                own = tuple([inside(name, key) for name in names])
                 # `{"phone": {"title": "…", "value": "…"}}`: the answer may be named without `.value`.
-                yield from self.values(one, own + names if key == answer else own, depth + 1)
+                possible = own + names if key == answer else own
+                if type(one) is str and one[:1].isalnum():  # a plain answer, as most are: no JSON in it
+                    if self._is_full():
+                        return
+                    self._visited += 1
+                    self._read += 1
+                    yield possible[:MAX_NAMES], depth + 1, one
+                else:
+                    yield from self.values(one, possible, depth + 1)
                 if self.is_cut and self._is_full():
                     return
         elif isinstance(value, list) and not _NESTED.isdisjoint(map(type, value)):
