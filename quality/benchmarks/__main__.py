@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from devstack.workdir import PROJECT
-from quality.benchmarks import cadence, checks, cold, growth, page, reception, throughput, warm
+from quality.benchmarks import cadence, checks, cold, growth, lists, page, reception, throughput, warm
 from quality.benchmarks.budget import Line, check, limits
 from quality.benchmarks.measurement import Measurement
 
@@ -31,6 +31,7 @@ RUNS = {
     "throughput": (throughput.ROUNDS, ("throughput",)),
     "reception": (reception.ROUNDS, ("reception",)),
     "growth": (growth.ROUNDS, ("growth",)),
+    "lists": (lists.ROUNDS, ("lists",)),
     "cadence": (cadence.ROUNDS, ("cadence",)),
     "checks": (checks.ROUNDS, ("checks",)),
     "hot_keys": (1, ("keys",)),

@@ -29,6 +29,7 @@ type Event = dict[str, Any]
 
 HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
+INDEX_KEY = "a key of the benchmark alone"
 SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 
 
@@ -93,7 +94,7 @@ def environment(
             found.cloud.put_secret(name, value)
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())
-        found.cloud.put_secret("index", {"key": "a key of the benchmark alone"})
+        found.cloud.put_secret("index", {"key": INDEX_KEY})
         os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
         if functions:
             log = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))

@@ -11,6 +11,7 @@ from quality.benchmarks import page
 from quality.benchmarks.budget import Limit, Line, Verdict, check, limits
 from quality.benchmarks.cold import Starts, ratio
 from quality.benchmarks.compare import __main__ as compare
+from quality.benchmarks.lists import INBOX, LISTS, NEXT_PAGE
 from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.reception import CASES
 from quality.benchmarks.scenarios import SCENARIOS
@@ -80,6 +81,8 @@ def test_the_limits_are_those_that_were_agreed() -> None:
     assert limits()["compare"]["cpu_of_n8n"].most == 0.25
     assert {limit.most for limit in limits()["reception"].values()} == {1.3}
     assert set(limits()["reception"]) == set(CASES)
+    assert set(limits()["lists"]) == {*LISTS, NEXT_PAGE, INBOX}
+    assert max(limit.most for limit in limits()["lists"].values()) == 1.0
     assert all(0 < limit.noise <= 0.1 for part in limits().values() for limit in part.values())
 
 

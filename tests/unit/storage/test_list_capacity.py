@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +10,9 @@ import pytest
 from botocore.client import BaseClient
 
 from leadbridge.domain.acceptance.status import LeadStatus
-from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.domain.errors.problem_keys import ProblemFilter
-from leadbridge.domain.fields.hashes import hashes_of, keyed_hash, short_hash
+from leadbridge.domain.fields.hashes import keyed_hash, short_hash
 from leadbridge.domain.fields.surnames import name_key
-from leadbridge.domain.lead import lead_id_of
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
@@ -22,15 +20,12 @@ from leadbridge.storage.queries import lead_list
 from leadbridge.storage.queries.lead_filter import LeadFilter, Search
 from leadbridge.storage.queries.lead_list import MAX_READS, LeadList
 from leadbridge.storage.table import Table
-from leadbridge.storage.writes import put
 from quality.benchmarks.capacity import Meter
 from quality.testkit.fixtures import TABLE
+from quality.testkit.many_leads import COMMON, SOURCES, store_leads
 from quality.testkit.people import NOW, lead
 
 LIMIT = 8
-COMMON = "Прикладенко"
-SOURCES = ("web", "tilda-credit", "plain-credit")
-STATES = (State.SUBMITTED, State.FAILED, State.RECEIVED, State.CLOSED)
 FEW, MANY = 400, 1200
 SIZES = {"PAGE_SIZE": 10, "MAX_PAGE_SIZE": 20}  # as small beside these leads as the real ones beside a hundred thousand
 
@@ -58,37 +53,6 @@ class Reads:
 
 def hashed(value: str) -> str:
     return keyed_hash("of the tests", value)
-
-
-def fill(table: Table, first: int, last: int) -> None:
-    """Store leads with all hashes and a delivery in one of four states."""
-    writes = []
-    for number in range(first, last):
-        source, known = SOURCES[number % 3], PEOPLE[number % 3]
-        person = known.person.model_copy(update={"phone": f"+38050{number:07d}", "email": f"a{number}@example.com"})
-        changes = {
-            "lead_id": lead_id_of(source, f"id:{number}"),
-            "source": source,
-            "received_at": NOW + timedelta(seconds=number),
-            "campaign": f"c{number % 5}",
-            "person": person,
-        }
-        one = known.model_copy(update=changes)
-        state = STATES[number % 4]
-        delivery = replace(
-            new_delivery(one.lead_id, "leadleader", one.source, one.received_at),
-            state=state,
-            outcome="issued" if state is State.CLOSED else None,
-            last_error_code="rate_limited" if state is State.FAILED else None,
-            deal_id=number + 1 if state is State.SUBMITTED else None,
-        )
-        writes += [put(items.lead_item(one, **hashes_of(one, hashed))), put(items.delivery_item(delivery))]
-        if delivery.deal_id:
-            writes.append(put(items.link_item(delivery)))
-    table.batch_write(writes)
-
-
-PEOPLE = [lead(full_name=f"{surname} Олена Іванівна") for surname in ("Зразковий", COMMON, COMMON)]
 
 
 def name(text: str) -> tuple[str, str]:
@@ -146,7 +110,7 @@ def test_a_page_reads_the_same_whatever_the_number_of_leads(
     table = Table(aws.dynamodb(), TABLE)
     found: list[dict[str, Reads]] = []
     for first, last in ((0, FEW), (FEW, MANY)):
-        fill(table, first, last)
+        store_leads(table, first, last, hashed)
         wanted: dict[str, tuple[LeadFilter, int | None]]
         wanted = {kind: (LeadFilter(search=search), count) for kind, (search, count) in SEARCHES.items()}
         wanted |= {kind: (one, None if one.campaign else LIMIT) for kind, one in FILTERS.items()} | {
