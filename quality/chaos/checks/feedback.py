@@ -33,14 +33,15 @@ def changes_have_postbacks(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 @check
 def postbacks_are_accepted_or_failed(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """The tracker has each accepted postback once and no unknown one; each failed one has a dead letter."""
+    """The tracker has each accepted postback once, no other; a failed one has a dead letter, unless erased."""
     letters = {one.event_id for one in snapshot.dead_letters}
     received = [one["event_id"] for one in snapshot.tracker_events]
     known: set[str] = set()
     for lead_id, record in snapshot.leads.items():
         for postback in record.postbacks:
             known.add(postback.event_id)
-            if (wrong := _wrong(postback, received, letters)) is not None:
+            is_explained = postback.event_id in letters or record.lead.erased_at is not None
+            if (wrong := _wrong(postback, received, is_explained=is_explained)) is not None:
                 yield lead_id, f"{postback.event} at {postback.partner} {wrong}"
     for event in snapshot.tracker_events:
         if event["event_id"] not in known and event["lead_id"] in snapshot.leads:
@@ -59,11 +60,11 @@ def postbacks_are_in_order(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield lead_id, f"the tracker got its events in the order {got}"
 
 
-def _wrong(postback: Postback, received: list[str], letters: set[str | None]) -> str | None:
+def _wrong(postback: Postback, received: list[str], *, is_explained: bool) -> str | None:
     match postback.state:
         case PostbackState.ACCEPTED if received.count(postback.event_id) != 1:
             return f"is accepted, and the tracker has it {received.count(postback.event_id)} times"
-        case PostbackState.FAILED if postback.event_id not in letters:
+        case PostbackState.FAILED if not is_explained:
             return "failed without a dead letter"
         case PostbackState.SKIPPED if postback.last_error_code not in SKIPPED_FOR:
             return f"was skipped for {postback.last_error_code}"

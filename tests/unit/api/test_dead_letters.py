@@ -153,8 +153,11 @@ def test_a_letter_about_what_has_moved_on_is_done_with(ask: Ask, queues: dict[st
     note = failed(store)
     for _ in range(2):
         put(queues["dead-submit-leadleader"], note)
-    assert redriven(ask("redrive", "submit-leadleader")) == (1, [], ["state_changed"])
+    assert redriven(ask("redrive", "submit-leadleader")) == (1, ["in_progress"], [])
     assert (delivery(store).state, delivery(store).version) == (State.RECEIVED, 3)
+    started = store.apply(steps.start_attempt(delivery(store), NOW, timedelta(minutes=1)))
+    store.apply(steps.confirm(started, NOW, 24, is_followed=False))
+    assert redriven(ask("redrive", "submit-leadleader")) == (0, [], ["state_changed"])
     assert ask()[1]["dead_letters"] == []
 
 
@@ -186,11 +189,12 @@ def test_a_letter_that_comes_before_its_message_has_failed_is_kept_until_it_has(
     assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
     put(queues["dead-messages"], note)  # the worker came a second time
     outbox.apply(message_steps.fail(tried, NOW, some_error("spent")))
-    assert redriven(ask("redrive", "messages")) == (1, [], ["state_changed"]), "the second letter is of its first life"
+    assert redriven(ask("redrive", "messages")) == (1, ["in_progress"], []), "it is kept until it is sent"
     (again,) = outbox.messages(LEAD.lead_id)
     put(queues["dead-messages"], note)  # it is refused at once
-    assert redriven(ask("redrive", "messages")) == (0, ["in_progress"], [])
+    assert redriven(ask("redrive", "messages")) == (0, ["in_progress"] * 2, [])
     outbox.apply(message_steps.fail(again, NOW, some_error("refused")))
+    assert len(ask()[1]["dead_letters"]) == 1
     assert redriven(ask("redrive", "messages")) == (1, [], [])
 
 

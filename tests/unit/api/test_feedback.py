@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from leadbridge.domain.clock import utc_now
 from leadbridge.domain.feedback import postback as steps
 from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.runtime import aws
@@ -105,6 +107,12 @@ def redrive(ask: Ask) -> tuple[int, list[str], list[str]]:
     return body["redriven"], [one["code"] for one in body["kept"]], [one["code"] for one in body["obsolete"]]
 
 
+def listed(ask: Ask) -> int:
+    status, body = ask("GET", "/dead-letters")
+    assert status == 200
+    return len(body["dead_letters"])
+
+
 def dead_letter(world: World, number: int = 0) -> None:
     body = failed_postback(world.all()[number], some_error("the tracker is gone"))
     aws.sqs().send_message(QueueUrl=queue("dead-feedback"), MessageBody=json.dumps(body))
@@ -128,7 +136,22 @@ def test_a_redrive_does_not_send_an_older_postback_after_a_newer_one(ask: Ask, w
     world.settle()
     dead_letter(world)
     assert redrive(ask) == (0, [], ["superseded"])
-    assert world.states() == [("submitted", PostbackState.FAILED), ("issued", PostbackState.ACCEPTED)]
+    assert world.states() == [("submitted", PostbackState.SKIPPED), ("issued", PostbackState.ACCEPTED)]
+    assert world.all()[0].last_error_code == "superseded"
+    assert [data["operator"] for what, data in world.timeline if what == "postback_skipped"] == ["olena"]
+
+
+def test_a_failed_postback_keeps_one_dead_letter_whatever_the_clocks_say(ask: Ask, world: World) -> None:
+    fail_first(world)
+    dead_letter(world)
+    ahead = utc_now() + timedelta(hours=1)  # of the queue's clock
+    (failed,) = world.all()
+    again = world.postbacks.apply(steps.resend_by_operator(failed, ahead, "olena", [], is_confirmed=False))
+    dead_letter(world)
+    assert listed(ask) == 0, "it is sent again, and needs no one"
+    world.postbacks.apply(steps.fail(again, ahead, some_error("the tracker is gone")))
+    assert listed(ask) == 1
+    assert redrive(ask) == (1, [], [])
 
 
 def test_an_event_that_no_worker_could_process_returns_to_the_queue(ask: Ask, world: World) -> None:

@@ -18,7 +18,7 @@ from leadbridge.api.resources import Resources
 from leadbridge.api.response_size import MAX_BYTES, bounded_journey, first_that_fit, payload_bytes
 from leadbridge.domain.lead import MAX_UTM_LENGTH, MAX_UTM_TAGS, Lead
 from leadbridge.runtime import aws
-from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.services.dead_letters.queues import CurrentLetter, DeadLetter
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.table import QueryPage, Table
@@ -92,8 +92,8 @@ def test_dead_letters_that_do_not_fit_are_counted(
     aws_mocked: None, function: Callable[[str], ModuleType], context: Context
 ) -> None:
     one = DeadLetter("checks", "1", 0, "check", "ї" * 100_000)
-    found = [replace(one, dead_letter_id=str(number)) for number in range(80)]
-    with patch.object(Resources, "dead_letters", lambda _: type("Queues", (), {"all": lambda _: found})()):
+    found = [CurrentLetter(replace(one, dead_letter_id=str(number)), is_shown=False) for number in range(80)]
+    with patch.object(Resources, "dead_letters", lambda _: type("Queues", (), {"current": lambda _: found})()):
         event = {"httpMethod": "GET", "resource": "/dead-letters"}
         response = function("manage_leads").handler(event, context)
     assert returned(response) < LAMBDA

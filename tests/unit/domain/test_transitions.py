@@ -149,6 +149,7 @@ OF_POSTBACKS: dict[str, Sequence[Step]] = {
     "accept": [lambda one: postback.accept(one, NOW)],
     "fail": [lambda one: postback.fail(one, NOW, some_error("spent"))],
     "skip": [lambda one: postback.skip(one, NOW, "off", ErrorCode.NOT_CONFIGURED)],
+    "skip_superseded": [lambda one: postback.skip_superseded(one, NOW, "olena")],
     "resend_by_operator": [lambda one: postback.resend_by_operator(one, NOW, "olena", [], is_confirmed=True)],
 }
 SHARED = {"end", "step", "settle", "record_status", "release_caps"}  # what the steps are made of

@@ -101,6 +101,7 @@ POSTBACK: Table = {
     "recheck": _same("pending"),
     # an operator
     "resend_by_operator": _to("pending", "failed", "skipped", "accepted"),
+    "skip_by_operator": _to("skipped", "failed"),
 }
 
 BY_OPERATOR = frozenset(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
@@ -22,6 +22,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_erro
 from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.transitions import OVERDUE, POSTBACK, Table, advance
 
+SUPERSEDED_TEXT = "the tracker accepted a newer postback"
 SUBMITTED = "submitted"  # the event that a partner has the lead; every other event is an outcome
 # The waits after each failed attempt, as Standard Webhooks recommends. After the last one the postback fails.
 SCHEDULE = (
@@ -247,6 +248,13 @@ def fail(postback: Postback, now: datetime, error: ErrorInfo) -> PostbackChange:
 def skip(postback: Postback, now: datetime, reason: str, code: ErrorCode) -> PostbackChange:
     """End a postback that must not be sent."""
     return _settle(postback, "skip", now, ErrorInfo(code, reason))
+
+
+def skip_superseded(postback: Postback, now: datetime, operator: str) -> PostbackChange:
+    """End a failed postback that an operator redrives after the tracker accepted a newer one."""
+    change = _settle(postback, "skip_by_operator", now, ErrorInfo(ErrorCode.SUPERSEDED, SUPERSEDED_TEXT))
+    detail, data = f"{change.detail}; redriven by {operator}", {**change.data, "operator": operator}
+    return replace(change, detail=detail, data=data)
 
 
 def resend_by_operator(

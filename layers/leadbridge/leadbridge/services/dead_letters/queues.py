@@ -20,7 +20,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, parse_err
 from leadbridge.runtime.aws_errors import call_with_retries
 from leadbridge.services.checks.batch import CheckBatch
 from leadbridge.services.dead_letters.record_answer import DeadLetterKept, DeadLetterObsolete, ObsoleteReason
-from leadbridge.services.dead_letters.relevance import Relevance, find_relevance
+from leadbridge.services.dead_letters.relevance import Relevance, find_relevance, find_superseded
 from leadbridge.settings import settings
 
 if TYPE_CHECKING:
@@ -111,17 +111,18 @@ class DeadLetters:
     def current(self) -> list[CurrentLetter]:
         """Return the dead letters that need a person, oldest first; of a long queue only some.
 
-        Those whose lead has moved on are deleted. Others can receive the dead letters meanwhile.
+        Those whose lead has moved on are deleted; those of items that are tried again stay in their queue. Others can
+        receive the dead letters meanwhile.
         """
         found = [
             dead_letter for queue in self.queues if self._waiting(queue) for dead_letter in self._receive(queue, hide=0)
         ]
-        current = []
+        current, superseded = [], find_superseded(found)
         for dead_letter, subject in zip(found, self.load_subjects(found), strict=True):
             relevance = find_relevance(dead_letter, subject)
-            if relevance is Relevance.OBSOLETE:
+            if relevance is Relevance.OBSOLETE or dead_letter.dead_letter_id in superseded:
                 self._delete(dead_letter)
-            else:
+            elif relevance is not Relevance.RETRIED:
                 current.append(CurrentLetter(dead_letter, is_shown=relevance is Relevance.SHOWN))
         return sorted(current, key=lambda one: one.letter.sent_at)
 

@@ -27,7 +27,6 @@ from leadbridge.services.dead_letters.record_answer import (
     record_delivery_answer,
     record_message_answer,
 )
-from leadbridge.services.dead_letters.relevance import was_sent_after
 from leadbridge.settings import Partner
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Redriver:
         """Redrive one dead letter.
 
         Raises DeadLetterKept if that is not possible, DeadLetterObsolete if there is nothing to do. A dead letter is
-        written before its item becomes `failed`; one that is redriven in between is kept.
+        written before its item becomes `failed`. So it is kept as long as its item is in progress.
         """
         if dead_letter.lead_id is None:
             raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "the dead letter names no lead")
@@ -75,13 +74,13 @@ class Redriver:
             if dead_letter.step == RECORD_ANSWER:
                 self._record(dead_letter, owner)
             elif dead_letter.message_id:
-                self._send(dead_letter, owner, dead_letter.message_id)
+                self._send(owner, dead_letter.message_id)
             elif dead_letter.partner:
-                self._deliver(dead_letter, owner, dead_letter.partner)
+                self._deliver(owner, dead_letter.partner)
             elif dead_letter.step == "fetch":
-                self._fetch(dead_letter, owner)
+                self._fetch(owner)
             elif dead_letter.event_id:
-                self._tell(dead_letter, owner, dead_letter.event_id)
+                self._tell(owner, dead_letter.event_id)
             else:
                 raise DeadLetterKept(ErrorCode.DEAD_LETTER_INVALID, "it names no delivery, message, fetch or postback")
         except AlreadyLinked as linked:
@@ -127,11 +126,11 @@ class Redriver:
             raise DeadLetterObsolete(ObsoleteReason.ERASED)
         return lead
 
-    def _deliver(self, dead_letter: DeadLetter, lead_id: str, partner: str) -> None:
+    def _deliver(self, lead_id: str, partner: str) -> None:
         delivery, lead = self.leads.delivery(lead_id, partner), self._lead(lead_id)
         if delivery is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if delivery.state in {State.RECEIVED, State.SUBMITTING} and was_sent_after(dead_letter, delivery.retried_at):
+        if delivery.state in {State.RECEIVED, State.SUBMITTING}:
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being delivered")
         if delivery.state is State.UNKNOWN:
             text = "the partner may have it already; retry it with a confirmation"
@@ -145,12 +144,12 @@ class Redriver:
             raise DeadLetterKept(ErrorCode.MISSING_FIELDS, text, {"fields": list(lacking)})
         self.leads.apply(retry_by_operator(delivery, self.clock(), self.operator, is_confirmed=False))
 
-    def _send(self, dead_letter: DeadLetter, owner: str, message_id: str) -> None:
+    def _send(self, owner: str, message_id: str) -> None:
         others = self.messages.messages(owner)
         message = next((one for one in others if one.message_id == message_id), None)
         if message is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if message.state in UNSETTLED and was_sent_after(dead_letter, message.retried_at):
+        if message.state in UNSETTLED:
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if message.state is MessageState.UNKNOWN:
             raise DeadLetterKept(ErrorCode.OUTCOME_UNKNOWN, "the person may have the message")
@@ -160,22 +159,20 @@ class Redriver:
         if after.state is MessageState.SKIPPED:
             raise DeadLetterObsolete(ObsoleteReason.SUPERSEDED)
 
-    def _fetch(self, dead_letter: DeadLetter, lead_id: str) -> None:
+    def _fetch(self, lead_id: str) -> None:
         fetch = self.fetches.fetch(lead_id)
         if fetch is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
         if fetch.state is FetchState.PENDING:
-            # One without an attempt was never tried, or an operator has retried it.
-            is_old = fetch.first_attempt_at is None and fetch.attempts > 0
-            if not is_old and was_sent_after(dead_letter, fetch.first_attempt_at):
-                raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
+            raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being fetched")
         if fetch.state is not FetchState.FAILED:
             raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
         if fetch.restored_at is not None:
             raise DeadLetterKept(ErrorCode.NEEDS_CONFIRMATION, "it was restored, and may have been fetched since")
         self.fetches.apply(refetch(fetch, self.clock(), self.operator))
 
-    def _tell(self, dead_letter: DeadLetter, lead_id: str, event_id: str) -> None:
+    def _tell(self, lead_id: str, event_id: str) -> None:
+        from leadbridge.domain.feedback.postback import skip_superseded
         from leadbridge.domain.feedback.states import PostbackState
         from leadbridge.services.feedback.resend import resend_change
 
@@ -184,13 +181,14 @@ class Redriver:
         postback = next((one for one in postbacks if one.event_id == event_id), None)
         if postback is None:
             raise DeadLetterObsolete(ObsoleteReason.LEAD_NOT_FOUND)
-        if postback.is_unsettled and was_sent_after(dead_letter, postback.resent_at):
+        if postback.is_unsettled:
             raise DeadLetterKept(ErrorCode.IN_PROGRESS, "it is still being sent")
         if postback.state is not PostbackState.FAILED:
             raise DeadLetterObsolete(ObsoleteReason.STATE_CHANGED)
         try:
             change = resend_change(postbacks, event_id, self.clock(), self.operator, is_confirmed=False)
         except WrongState:
+            self.postbacks.apply(skip_superseded(postback, self.clock(), self.operator))
             raise DeadLetterObsolete(ObsoleteReason.SUPERSEDED) from None
         self.postbacks.apply(change)
 

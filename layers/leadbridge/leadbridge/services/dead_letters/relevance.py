@@ -1,12 +1,13 @@
 """Whether a dead letter still needs a person, by the item that it names.
 
-A letter whose lead has moved on is obsolete: its delivery was retried, settled or sent since, or its person was erased.
+A letter whose lead has moved on is obsolete: its delivery was settled or sent since, or its person was erased. Of
+several letters about the failure of one item, only the newest is needed. A letter is written before its item becomes
+`failed`, so the letter of an item in progress is never obsolete: no time of another clock decides on a deletion.
 One whose item does not exist is kept: the table may have been restored to an earlier moment.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from leadbridge.domain.message import UNSETTLED, Message, MessageState
 from leadbridge.services.dead_letters.record_answer import is_recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from leadbridge.domain.feedback.postback import Postback
     from leadbridge.domain.inbox.subject import LetterSubject
     from leadbridge.services.dead_letters.queues import DeadLetter
@@ -32,6 +35,21 @@ class Relevance(StrEnum):
     OBSOLETE = "obsolete"  # it needs no one any more
     SHOWN = "shown"  # the state of its delivery or fetch shows the trouble
     OWN = "own"  # nothing else shows the trouble
+    RETRIED = "retried"  # its item is tried again; the result decides
+
+
+def find_superseded(letters: Sequence[DeadLetter]) -> set[str]:
+    """Return the ids of the dead letters about the failure of an item of which a newer one is among them, too."""
+    newest: dict[tuple[str, str], DeadLetter] = {}
+    superseded = set()
+    for letter in sorted(letters, key=lambda one: (one.sent_at, one.dead_letter_id)):
+        if letter.lead_id is None or not _is_of_failure(letter):
+            continue
+        item = (letter.lead_id, letter.message_id or letter.event_id or letter.partner or letter.step)
+        if item in newest:
+            superseded.add(newest[item].dead_letter_id)
+        newest[item] = letter
+    return superseded
 
 
 def find_relevance(letter: DeadLetter, subject: LetterSubject) -> Relevance:
@@ -44,28 +62,44 @@ def find_relevance(letter: DeadLetter, subject: LetterSubject) -> Relevance:
         return Relevance.OWN
     if letter.step == RECORD_ANSWER:
         return _of_answer(letter, subject.item)
-    if letter.destination is not None or letter.step == "check":
+    if not _is_of_failure(letter):
         return _own(_is_in_work(letter, subject.item))
+    if _is_retried(letter, subject.item):
+        return Relevance.RETRIED
     match subject.item:
         case Delivery() as delivery:
-            is_open = delivery.state in UNDELIVERED | IN_NEED and was_sent_after(letter, delivery.retried_at)
-            return Relevance.SHOWN if is_open else Relevance.OBSOLETE
+            return Relevance.SHOWN if delivery.state in UNDELIVERED | IN_NEED else Relevance.OBSOLETE
         case Fetch() as fetch:
-            was_retried = fetch.first_attempt_at is None and fetch.attempts > 0
-            is_current = not was_retried and was_sent_after(letter, fetch.first_attempt_at)
-            is_open = is_current and fetch.state in {FetchState.PENDING, FetchState.FAILED}
+            is_open = fetch.state in {FetchState.PENDING, FetchState.FAILED}
             return Relevance.SHOWN if is_open else Relevance.OBSOLETE
         case Message() as message:
-            is_open = message.state in UNSETTLED | {MessageState.FAILED, MessageState.UNKNOWN}
-            return _own(is_open and was_sent_after(letter, message.retried_at))
+            return _own(message.state in UNSETTLED | {MessageState.FAILED, MessageState.UNKNOWN})
         case postback:
-            is_open = postback.is_unsettled or postback.state is PostbackState.FAILED
-            return _own(is_open and was_sent_after(letter, postback.resent_at))
+            return _own(postback.is_unsettled or postback.state is PostbackState.FAILED)
 
 
-def was_sent_after(letter: DeadLetter, moment: datetime | None) -> bool:
-    """Return whether a dead letter was written after its item started or was retried; always true for None."""
-    return moment is None or moment.timestamp() * 1000 < letter.sent_at
+def _is_retried(letter: DeadLetter, item: Delivery | Fetch | Message | Postback) -> bool:
+    """Return whether an item is in progress again since its letter was written.
+
+    The clocks differ by some milliseconds, so this decides only on what is shown.
+    """
+    match item:
+        case Delivery():
+            is_in_progress, since = item.state in UNDELIVERED, item.retried_at
+        case Fetch():
+            if item.first_attempt_at is None and item.attempts > 0:  # an operator has retried it
+                return item.state is FetchState.PENDING
+            is_in_progress, since = item.state is FetchState.PENDING, item.first_attempt_at
+        case Message():
+            is_in_progress, since = item.state in UNSETTLED, item.retried_at
+        case _:
+            is_in_progress, since = item.is_unsettled, item.resent_at
+    return is_in_progress and since is not None and since.timestamp() * 1000 >= letter.sent_at
+
+
+def _is_of_failure(letter: DeadLetter) -> bool:
+    """Return whether a worker wrote the letter because it gave up an item."""
+    return letter.destination is None and letter.step not in {"check", RECORD_ANSWER}
 
 
 def _is_in_work(letter: DeadLetter, item: Delivery | Fetch | Message | Postback) -> bool:

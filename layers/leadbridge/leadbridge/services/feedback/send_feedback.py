@@ -13,7 +13,7 @@ from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.partner_errors import PartnerError, Rejected, Unavailable
 from leadbridge.domain.feedback import postback as steps
 from leadbridge.domain.feedback.errors import ClickIdMissing
-from leadbridge.domain.feedback.postback import SCHEDULE, Postback, PostbackChange, is_void
+from leadbridge.domain.feedback.postback import SCHEDULE, SUPERSEDED_TEXT, Postback, PostbackChange, is_void
 from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.message import sort_for_sending
 from leadbridge.domain.transitions import POSTBACK, Conflict
@@ -76,7 +76,7 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
         place = in_order.index(postback)
         newer = in_order[place + 1 :]
         if any(_supersedes(one, postback) for one in newer):
-            return self._skip(postback, "the tracker accepted a newer postback", ErrorCode.SUPERSEDED)
+            return self._skip(postback, SUPERSEDED_TEXT, ErrorCode.SUPERSEDED)
         if (early := self._until_scheduled(postback, now)) is not None:
             return early
         lead = self.leads.lead(postback.lead_id)
