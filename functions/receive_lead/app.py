@@ -48,7 +48,7 @@ def receiver() -> LeadReceiver:
         return keyed_hash(secrets.get("index")["key"], value)
 
     table = open_table()
-    posts = PostCounter(table, settings().alerts.time_zone)
+    posts = PostCounter(table, settings().alerts.time_zone, settings().sources)
     return LeadReceiver(settings(), LeadRepository(table), source_credentials, hashed, utc_now, posts)
 
 

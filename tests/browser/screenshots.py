@@ -70,7 +70,7 @@ def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatc
     save("lead", shot(opened(f"#/leads/{leads['unknown'].lead_id}", 760), ".entries li"))
     PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("no budget this week", "olena", NOW))
     save("partners", shot(opened("#/partners", 560), ".partner"))
-    posts = PostCounter(Table(aws.dynamodb(), TABLE), "Europe/Kyiv")
+    posts = PostCounter(Table(aws.dynamodb(), TABLE), "Europe/Kyiv", {"plain-credit", "web"})
     errors = (FieldError("person.phone", FieldCode.REQUIRED),)
     posts.count("plain-credit", "invalid-lead", NOW, RefusedLead(errors, ("your-telephone",)))
     posts.count("web", "repeated", NOW)

@@ -219,7 +219,8 @@ def test_a_source_is_listed_shown_and_tested(terminal: Terminal) -> None:
     assert terminal.run("sources", "test", "no-such-form").code == 3
     table = Table(aws.dynamodb(), TABLE)
     errors = (FieldError("person.phone", FieldCode.REQUIRED),)
-    PostCounter(table, "UTC").count("plain-credit", "invalid-lead", utc_now(), RefusedLead(errors, ("Telephone",)))
+    posts = PostCounter(table, "UTC", {"plain-credit"})
+    posts.count("plain-credit", "invalid-lead", utc_now(), RefusedLead(errors, ("Telephone",)))
     shown = terminal.run("sources", "show", "plain-credit").out
     for text in ("/webhooks/plain-credit", "invalid-lead", "person.phone", "not configured: Telephone"):
         assert text in shown

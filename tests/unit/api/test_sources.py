@@ -13,6 +13,8 @@ from leadbridge.domain.clock import utc_now
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings, Source
 from leadbridge.storage.leads import LeadRepository
+from leadbridge.storage.statistics.posts import PostCounter
+from leadbridge.storage.table import open_table
 from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.fixtures import TABLE, Context, queue
 from quality.testkit.operator_api import Get
@@ -80,7 +82,8 @@ def form(
     sources = {**shipped_settings.sources, "mine": mine, "signed": shipped_settings.sources["web"]}
     settings = shipped_settings.model_copy(update={"sources": sources})
     receive, stats = function("receive_lead"), function("update_stats")
-    receiver = replace(receive.receiver(), settings=settings)
+    posts = PostCounter(open_table(), settings.alerts.time_zone, sources)
+    receiver = replace(receive.receiver(), settings=settings, posts=posts)
     monkeypatch.setattr(receive, "receiver", lambda: receiver)
     monkeypatch.setattr("leadbridge.api.routes.sources.settings", lambda: settings)
     return Form(receive, stats, get, context)
@@ -170,14 +173,25 @@ def test_too_many_days_are_refused(get: Get, query: dict[str, str]) -> None:
     assert get("/sources", **query)[0] == 400
 
 
-def test_an_unknown_source_creates_nothing(form: Form, store: LeadRepository) -> None:
+@pytest.mark.parametrize("name", ["no-such-form", "+380500000001", "web#2026-11-02", ""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"body": "{}"}, id="unsigned"),
+        pytest.param({"body": "x" * 2_000_000}, id="too large"),
+        pytest.param({"body": "A" * 2_000_000, "isBase64Encoded": True}, id="too large, encoded"),
+        pytest.param({"body": "no base64!", "isBase64Encoded": True}, id="cannot be decoded"),
+        pytest.param({"body": "{}", "headers": {"Content-Type": "image/png", "Origin": "https://x.ua"}}, id="type"),
+    ],
+)
+def test_an_unknown_source_creates_nothing(form: Form, name: str, body: dict[str, Any]) -> None:
     memory_table(TABLE).take_records()
     event = {
         "httpMethod": "POST",
         "resource": "/webhooks/{source}",
-        "pathParameters": {"source": "no-such-form"},
+        "pathParameters": {"source": name},
         "headers": {"Content-Type": "application/json"},
-        "body": "{}",
+        **body,
     }
     assert form.receive.handler(event, form.context)["statusCode"] == 404
     assert memory_table(TABLE).take_records() == []

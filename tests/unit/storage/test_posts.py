@@ -1,5 +1,6 @@
 """Posts that bring no new lead are counted: few of them exactly, and a flood at a bounded cost."""
 
+import pickle
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from quality.testkit.fixtures import TABLE
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DAY = date(2026, 11, 2)
 SECOND = timedelta(seconds=1)
+SOURCES = frozenset({"web", "tilda-credit", self_check.SOURCE})
 
 
 class CountingTable(Table):
@@ -42,7 +44,7 @@ def stored(table: Table) -> dict[tuple[str, str], PostsOfDay]:
 
 
 def test_each_of_a_few_posts_is_counted_at_once(table: CountingTable) -> None:
-    counter = PostCounter(table, "UTC")
+    counter = PostCounter(table, "UTC", SOURCES)
     counter.count("web", "repeated", NOON)
     counter.count("web", "not-authentic", NOON + SECOND)
     counter.count("web", "not-authentic", NOON + 2 * SECOND)
@@ -54,7 +56,7 @@ def test_each_of_a_few_posts_is_counted_at_once(table: CountingTable) -> None:
 
 
 def test_a_refused_lead_leaves_its_fields_and_codes_and_later_refusals_do_not_hide_them(table: CountingTable) -> None:
-    counter = PostCounter(table, "UTC")
+    counter = PostCounter(table, "UTC", SOURCES)
     errors = (FieldError("person.phone", FieldCode.REQUIRED, "a text with +380500000001"),)
     counter.count("web", "invalid-lead", NOON, RefusedLead(errors, ("Phone",)))
     counter.count("web", "not-authentic", NOON + SECOND)
@@ -67,7 +69,7 @@ def test_a_refused_lead_leaves_its_fields_and_codes_and_later_refusals_do_not_hi
 
 
 def test_a_flood_costs_one_write_a_second_and_is_counted_with_the_next_write(table: CountingTable) -> None:
-    counter = PostCounter(table, "UTC")
+    counter = PostCounter(table, "UTC", SOURCES)
     for number in range(10_000):
         counter.count("web", "not-authentic", NOON + number * SECOND / 1000)  # for ten seconds
     assert BURST + 9 <= table.writes <= BURST + 10
@@ -76,7 +78,7 @@ def test_a_flood_costs_one_write_a_second_and_is_counted_with_the_next_write(tab
 
 
 def test_a_flood_of_one_source_does_not_delay_another(table: CountingTable) -> None:
-    counter = PostCounter(table, "UTC")
+    counter = PostCounter(table, "UTC", SOURCES)
     for _ in range(100):
         counter.count("web", "not-authentic", NOON)
     counter.count("tilda-credit", "repeated", NOON)
@@ -84,7 +86,7 @@ def test_a_flood_of_one_source_does_not_delay_another(table: CountingTable) -> N
 
 
 def test_posts_of_yesterday_stay_yesterdays(table: CountingTable) -> None:
-    counter, midnight = PostCounter(table, "UTC"), NOON.replace(hour=0) + timedelta(days=1)
+    counter, midnight = PostCounter(table, "UTC", SOURCES), NOON.replace(hour=0) + timedelta(days=1)
     for _ in range(BURST + 5):
         counter.count("web", "not-authentic", midnight - SECOND / 2)
     counter.count("web", "repeated", midnight + SECOND)
@@ -95,12 +97,12 @@ def test_posts_of_yesterday_stay_yesterdays(table: CountingTable) -> None:
 
 
 def test_the_day_is_that_of_the_time_zone(table: CountingTable) -> None:
-    PostCounter(table, "Europe/Kyiv").count("web", "repeated", NOON.replace(hour=23))
+    PostCounter(table, "Europe/Kyiv", SOURCES).count("web", "repeated", NOON.replace(hour=23))
     assert stored(table).keys() == {("2026-11-03", "web")}
 
 
 def test_a_failed_write_changes_no_answer_and_loses_no_count(table: CountingTable) -> None:
-    counter = PostCounter(table, "UTC")
+    counter = PostCounter(table, "UTC", SOURCES)
     table.is_down = True
     counter.count("web", "not-authentic", NOON)
     table.is_down = False
@@ -109,5 +111,16 @@ def test_a_failed_write_changes_no_answer_and_loses_no_count(table: CountingTabl
 
 
 def test_the_test_of_a_deployment_is_not_counted(table: CountingTable) -> None:
-    PostCounter(table, "UTC").count(self_check.SOURCE, "repeated", NOON)
+    PostCounter(table, "UTC", SOURCES).count(self_check.SOURCE, "repeated", NOON)
     assert stored(table) == {}
+
+
+def test_a_source_that_is_not_configured_is_kept_neither_in_the_table_nor_in_memory(table: CountingTable) -> None:
+    counter = PostCounter(table, "UTC", SOURCES)
+    counter.count("web", "not-authentic", NOON)
+    before = len(pickle.dumps(vars(counter) | {"_table": None}))
+    table.is_down = True  # nothing that waits can leave the memory
+    for number in range(1_000):
+        counter.count(f"+38050{number:07}", "too-large", NOON)
+    assert len(pickle.dumps(vars(counter) | {"_table": None})) == before
+    assert table.writes == 1

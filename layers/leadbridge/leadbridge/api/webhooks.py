@@ -36,7 +36,7 @@ COUNTED_AS = {
     ReceiveStatus.IGNORED: posts.IGNORED,
     ReceiveStatus.HONEYPOT: posts.HONEYPOT,
 }
-NOT_COUNTED = frozenset({"unknown-source", "unfinished"})  # problems: of no configured source, and of a part of a post
+UNFINISHED = "unfinished"  # the problem of a post whose leads were stored in part; it is not counted
 
 
 def answer_request(event: dict[str, Any], make_receiver: Callable[[], LeadReceiver]) -> Response:
@@ -136,7 +136,7 @@ def _receive(source: str, event: dict[str, Any], visitor: Visitor, receiver: Lea
         receiver.posts.count(source, problem.slug, receiver.clock(), RefusedLead(lead.errors, lead.unused))
         raise problem from None
     except Problem as problem:
-        if problem.slug not in NOT_COUNTED:
+        if problem.slug != UNFINISHED:
             receiver.posts.count(source, problem.slug, receiver.clock())
         raise
     if (kind := COUNTED_AS.get(result.kind)) is not None:
@@ -149,7 +149,8 @@ def _take(source: str, event: dict[str, Any], visitor: Visitor, receiver: LeadRe
     if visitor.is_foreign:
         raise foreign_origin()
     try:
-        return receiver.receive(source, base.Request.of(event, receiver.max_body_bytes(source)))
+        max_bytes = receiver.max_body_bytes(source)  # an unknown source is answered before the body is read
+        return receiver.receive(source, base.Request.of(event, max_bytes))
     except UnknownSource:
         raise _unknown_source() from None
     except base.TooLarge:
@@ -165,7 +166,7 @@ def _take(source: str, event: dict[str, Any], visitor: Visitor, receiver: LeadRe
         raise _source_not_ready() from None
     except StoredPartially:
         detail = "Not all leads could be stored in time. Please send them again."
-        raise Problem(503, "unfinished", "StoredPartially", detail, retry_after=RETRY_AFTER) from None
+        raise Problem(503, UNFINISHED, "StoredPartially", detail, retry_after=RETRY_AFTER) from None
     except QuotaExceeded as seconds:
         detail = "This source has reached its limit of leads per minute."
         raise Problem(429, "rate-limited", "Rate limited", detail, retry_after=int(seconds.args[0])) from None

@@ -23,7 +23,6 @@ from leadbridge.domain.fields.reading import reading_rules
 from leadbridge.domain.lead import InvalidLead, Lead, changed_fields, lead_id_of
 from leadbridge.domain.routing.rules import Decision, RoutingFacts, choose_partners
 from leadbridge.forms.base import (
-    MAX_BYTES,
     Adapter,
     ChallengeAdapter,
     Request,
@@ -165,9 +164,8 @@ class LeadReceiver:
             return adapter.answer_challenge(query, self.credentials(name, True))
 
     def max_body_bytes(self, name: str) -> int:
-        """How long a source's posts may be."""
-        source = self.settings.sources.get(name)
-        return MAX_BYTES if source is None else max_bytes_of(adapter_named(source.adapter))
+        """How long a source's posts may be. Raises UnknownSource."""
+        return max_bytes_of(adapter_named(self._source(name).adapter))
 
     def _source(self, name: str) -> Source:
         source = self.settings.sources.get(name)

@@ -59,7 +59,7 @@ class PostLog(Protocol):
     """Counts the posts of the sources that bring no new lead."""
 
     def count(self, source: str, kind: str, now: datetime, refused: RefusedLead | None = None) -> None:
-        """Count a post of a configured source. Never raises."""
+        """Count a post, if its source is configured. Never raises."""
         ...
 
 

@@ -3,17 +3,18 @@
 pk     sk                      item
 POSTS  {2026-11-02}#{source}   their counts, the last one, and the last post whose lead was refused
 
-Anyone can send such posts, so what they cost is bounded. There is one item for a configured source and a day, and its
-names come from closed lists. A worker writes each post at once, up to `BURST` posts of a source; then it adds up the
-counts and writes them once in `INTERVAL`. So the counts of few posts are exact. Of a flood, what a worker has added up
-is written with the source's next post that brings no lead, and lost if there is none before the worker ends. A count is
-one too high if its writing was repeated after a lost answer.
+Anyone can send such posts, under any name, so what they cost is bounded. Only those of configured sources are counted,
+in the table and in a worker's memory. There is one item for a source and a day, and its names come from closed lists. A
+worker writes each post at once, up to `BURST` posts of a source; then it adds up the counts and writes them once in
+`INTERVAL`. So the counts of few posts are exact. Of a flood, what a worker has added up is written with the source's
+next post that brings no lead, and lost if there is none before the worker ends. A count is one too high if its writing
+was repeated after a lost answer.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,17 +62,18 @@ class PostsOfDay:
 
 
 class PostCounter:
-    """Counts posts by the days of a time zone. A worker has one."""
+    """Counts the posts of the configured `sources` by the days of a time zone. A worker has one."""
 
-    def __init__(self, table: Table, time_zone: str) -> None:
+    def __init__(self, table: Table, time_zone: str, sources: Container[str]) -> None:
         self._table = table
         self._time_zone = time_zone
+        self._sources = sources
         self._waiting: dict[str, dict[str, Counter[str]]] = {}  # by source and day
         self._next: dict[str, datetime] = {}
 
     def count(self, source: str, kind: str, now: datetime, refused: RefusedLead | None = None) -> None:
-        """Count a post of a configured source. Never raises: the sender gets its answer in any case."""
-        if not is_counted_source(source):
+        """Count a post, if its source is configured. Never raises: the sender gets its answer in any case."""
+        if source not in self._sources or not is_counted_source(source):
             return
         waiting = self._waiting.setdefault(source, {})
         waiting.setdefault(date_in(self._time_zone, now).isoformat(), Counter())[kind] += 1
