@@ -600,7 +600,7 @@ export default {
   "inbox.note.heading": "Note for all operators",
   "inbox.note.label": "Note",
   "inbox.note.hint": "No phone numbers, e-mail addresses or tax numbers. An empty note is deleted.",
-  "inbox.note.personal": "The note must not contain a phone, an e-mail or a tax number.",
+  "inbox.note.personal": "The note must not contain a phone, an e-mail or a tax number: no @, and no 9 digits in a row, except in a date.",
   "inbox.note.confirm": "Save",
   "inbox.note.done": "Note saved.",
   "inbox.retry.open": "Retry all…",

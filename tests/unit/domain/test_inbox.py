@@ -68,12 +68,43 @@ def test_a_note_is_one_line(text: str, note: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "they answer until 2026-11-29 14:30",
+        "29.11.2026, 09:15 and 30/11/2026: no reply",
+        "since 2026-11-29T14:30:05, ticket 12345",
+        "limit of 1 000 000 UAH, then 250 000 UAH",
+        "№ 77, deal 12345678",
+        "deals 101, 102 or 103",
+    ],
+)
+def test_a_note_may_hold_dates_amounts_and_short_numbers(text: str) -> None:
+    assert parse_note(text) == text
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ("call +380 67 123-45-09", FieldCode.PERSONAL_DATA),
         ("call 067 123 45 09", FieldCode.PERSONAL_DATA),
+        ("call +380 67/111/22/33", FieldCode.PERSONAL_DATA),
+        ("call 067–111–22–33", FieldCode.PERSONAL_DATA),
+        ("call 067\u2011111\u201122\u201133", FieldCode.PERSONAL_DATA),
+        ("call 067_111_22_33", FieldCode.PERSONAL_DATA),
+        ("call 067,111,22,33", FieldCode.PERSONAL_DATA),
+        ("call 067 - 111 - 22 - 33", FieldCode.PERSONAL_DATA),
+        ("call (067) 111-2\u200b2-33", FieldCode.PERSONAL_DATA),
+        ("call 067111②②33", FieldCode.PERSONAL_DATA),
+        ("call ０６７１１１２２３３", FieldCode.PERSONAL_DATA),
+        ("call ٠٦٧١١١٢٢٣٣", FieldCode.PERSONAL_DATA),
+        ("on 2026-11-29 call 067 111 22 33", FieldCode.PERSONAL_DATA),
+        ("call 067 111 22:33", FieldCode.PERSONAL_DATA),
         ("tax number 3068208400", FieldCode.PERSONAL_DATA),
         ("write to olena@example.com", FieldCode.PERSONAL_DATA),
+        ("write to ivan＠x.ua", FieldCode.PERSONAL_DATA),
+        ("write to ivan﹫x.ua", FieldCode.PERSONAL_DATA),
+        ("write to ivan%40x.ua", FieldCode.PERSONAL_DATA),
+        ("write to @ivan", FieldCode.PERSONAL_DATA),
         ("x" * (MAX_NOTE + 1), FieldCode.TOO_LONG),
     ],
 )

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable
 
 from leadbridge.domain.fields import truncate_text
+from leadbridge.domain.fields.unicode_text import without_styles
 
 MAX_NAMES = 10  # of one post
 MAX_LENGTH = 40  # characters of a name; a longer one is cut
 MAX_TRIED = 100  # names of one post that are looked at
-PERSONAL_DIGITS = 6  # in a row, without what may separate them; a shorter number identifies no person
+PERSONAL_DIGITS = 6  # without a letter between them; a shorter number identifies no person
 HIDDEN = "#"  # instead of a digit
 
 
@@ -31,9 +32,10 @@ def safe_names(names: Iterable[str]) -> tuple[str, ...]:
 
 def safe_name(name: str) -> str | None:
     """Return a name as it may be stored and shown; None if it could hold an e-mail address, or is empty."""
-    if "@" in name or "%40" in name or "＠" in name:
-        return None
     # The digits are hidden before the name is cut: the rest of a number would not be recognized.
-    if re.search(rf"(?:\d[\s().+_\-–—/]*){{{PERSONAL_DIGITS}}}", name[: 4 * MAX_LENGTH]):
-        name = re.sub(r"\d", HIDDEN, name)
+    searched = without_styles(name[: 4 * MAX_LENGTH])
+    if "@" in searched or "%40" in searched:
+        return None
+    if re.search(rf"(?:\d[\W_]*){{{PERSONAL_DIGITS}}}", searched):
+        name = re.sub(r"\d", HIDDEN, searched)
     return truncate_text(name, MAX_LENGTH)

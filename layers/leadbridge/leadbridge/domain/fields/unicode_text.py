@@ -70,6 +70,13 @@ def fold(text: str) -> str:
     return " ".join(normalize(normalize(text).casefold()).split())
 
 
+def without_styles(text: str) -> str:
+    """Return the text in NFKC, to search it: wide, raised and circled characters are plain ones."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _without_surplus_marks(text))
+
+
 def _without_surplus_marks(text: str) -> str:
     # A run that is too long has one of these positions. Few texts have a mark at any of them.
     if len(text) <= MAX_MARKS or not any(map(unicodedata.combining, text[:: MAX_MARKS + 1])):
