@@ -23,7 +23,7 @@ from quality.testkit.wiring import queues
 
 EVERY_MINUTE = timedelta(minutes=1)
 SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
-MAX_ROUNDS = 1000
+MAX_ROUNDS = 5000  # a day of waiting for a cap is several hundred
 MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
 MAX_WAITS = 60  # for the same things
 MAX_ERASURES = 20  # without faults
