@@ -156,6 +156,7 @@ def test_a_broker_without_its_object_gets_no_lead_with_the_credentials_of_anothe
     assert text in str(delivery.last_error)
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")  # of the broker without a secret
 def test_a_broker_that_hangs_does_not_delay_the_sync_of_the_next(stack: MotoStack, broker: Broker) -> None:
     """While a call to one broker lasts, ticks come, another invocation reads the other's list, and no run overlaps."""
     stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})

@@ -111,7 +111,7 @@ def test_a_wrong_kind_is_named(changes: dict[str, str], text: str) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_the_api_lists_every_configured_partner(shipped_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    request: Any = SimpleNamespace(resources=SimpleNamespace(table=Table(aws.dynamodb(), TABLE)))
+    request: Any = SimpleNamespace(resources=SimpleNamespace(table=Table(aws.dynamodb(), TABLE)), operator="olena")
     monkeypatch.setattr("leadbridge.api.routes.partners.checks_view", lambda *_: None)
     listed = list_partners(request)["partners"]
     assert [one["name"] for one in listed] == [*shipped_settings.partners]
