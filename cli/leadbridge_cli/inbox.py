@@ -91,10 +91,11 @@ def retry(
     if even_if_twice:
         question = f"The partner may have these leads already and get them twice. {question}"
     output.confirm(question, yes=yes)
-    retried, kept = 0, dict[str, str]()
+    retried, kept, body = 0, dict[str, str](), dict[str, Any](confirm=True) if even_if_twice else {}
     with output.progress("leads") as advance:
         for _ in range(MAX_CALLS):
-            done = api.post("inbox", key, "retry", body={"confirm": True} if even_if_twice else None)
+            done = api.post("inbox", key, "retry", body=body)
+            body["before"] = done["before"]  # what has changed since the confirmation is not sent again
             retried += int(done["retried"])
             kept |= {str(one["lead_id"]): str(one["code"]) for one in done["kept"]}
             advance(int(done["retried"]))
@@ -109,7 +110,11 @@ def retry(
     kept_lines = [f"{lead_id} kept: {code}" for lead_id, code in kept.items()]
     output.answer(answer, lambda: map(line, [f"{key}: {retried} retried, {len(kept)} kept.", *kept_lines]))
     if done["has_more"]:
-        output.note("There may be more leads. Repeat the command.")
+        output.note(
+            "There may be more leads. Look at the group before you repeat the command."
+            if done["retried"]
+            else "There may be older leads that were not reached. Solve the newer ones first: see inbox show."
+        )
 
 
 def is_snoozed(one: dict[str, Any]) -> bool:

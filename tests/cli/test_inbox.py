@@ -1,9 +1,14 @@
 """`inbox …` over the real handlers: an operator clears a group at the terminal."""
 
+from typing import Any
+
 import pytest
 
-from leadbridge.domain.delivery import State
-from quality.testkit.cli.terminal import LEAD, Terminal, put_dead_letter
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State, mark_unknown, start_attempt
+from leadbridge.services.inbox.retry_group import GroupRetrier, RetriedGroup
+from quality.testkit.cli.terminal import LEAD, MINUTE, Terminal, put_dead_letter
+from quality.testkit.fakes.errors import some_error
 
 pytestmark = pytest.mark.usefixtures("queues")
 
@@ -47,6 +52,30 @@ def test_leads_that_the_partner_may_have_are_retried_only_after_a_confirmation(t
     assert state(terminal) is State.UNKNOWN
     assert terminal.run("inbox", "retry", key, "--even-if-twice", "--yes", "--json").json["retried"] == 1
     assert state(terminal) is State.RECEIVED
+
+
+def test_a_retry_repeats_its_call_for_what_was_there_at_its_confirmation(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API has more leads after the first call; the one that was sent is lost again before the next call."""
+    terminal.bring(State.UNKNOWN)
+    key, ends = only_group(terminal), iter((1, 0))
+
+    def retry(self: GroupRetrier, *arguments: Any, **options: Any) -> RetriedGroup:
+        done = original(self, *arguments, **options)
+        if done.retried:
+            begun = terminal.store.apply(start_attempt(terminal.delivery, utc_now(), MINUTE))
+            terminal.store.apply(mark_unknown(begun, utc_now(), some_error("lost")))
+        done.has_more = True
+        assert done.retried == next(ends)
+        return done
+
+    original = GroupRetrier.retry
+    monkeypatch.setattr(GroupRetrier, "retry", retry)
+    done = terminal.run("inbox", "retry", key, "--even-if-twice", "--yes", "--json")
+    assert (done.code, done.json["retried"], done.json["has_more"]) == (0, 1, True)
+    assert "Solve the newer ones first" in done.err
+    assert next(ends, None) is None, "both calls were made"
 
 
 def test_a_snoozed_group_is_hidden_until_it_wakes(terminal: Terminal) -> None:

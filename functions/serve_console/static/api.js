@@ -68,7 +68,7 @@ export const api = {
   inbox: (signal) => request("GET", "inbox", { signal }),
   inboxGroup: (group, signal) => request("GET", "inbox", { query: { group, masked: "true" }, signal }),
   markGroup: (group, change) => request("PATCH", `inbox/${id(group)}`, { body: change }),
-  retryGroup: (group, confirm) => request("POST", `inbox/${id(group)}/retry`, { body: confirm ? { confirm: true } : {} }),
+  retryGroup: (group, body = {}) => request("POST", `inbox/${id(group)}/retry`, { body }),
   deadLetters: (signal) => request("GET", "dead-letters", { signal }),
   redrive: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/redrive`, { body: letterId ? { dead_letter_id: letterId } : {} }),
   discard: (queue, letterId) => request("POST", `dead-letters/${id(queue)}/discard`, { body: { dead_letter_id: letterId } }),

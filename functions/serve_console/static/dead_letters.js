@@ -93,7 +93,7 @@ async function redriveAll(letters, done) {
     label: t("redrive.confirm"),
     run: async () => {
       const answers = [];
-      for (const group of new Set(letters.map((letter) => letter.group))) answers.push(await api.retryGroup(group, false));
+      for (const group of new Set(letters.map((letter) => letter.group))) answers.push(await api.retryGroup(group));
       return answers;
     },
   });

@@ -172,7 +172,8 @@ async function writeNote(group, done) {
   await done(result, () => t("inbox.note.done"));
 }
 
-// Retry all leads of a group. The API says if there are more than it retries with one call.
+// Retry all leads of a group. The API says if there are more than it retries with one call. The first answer's `before`
+// goes with the next calls: what has changed since the confirmation is not sent again.
 async function retry(group, done) {
   const isTwice = group.retry === "confirm";
   const key = isTwice ? "inbox.resend" : "inbox.retry";
@@ -182,9 +183,12 @@ async function retry(group, done) {
     label: t(`${key}.confirm`),
     danger: isTwice,
     run: async () => {
-      const sum = { retried: 0, kept: new Map() };
+      const sum = { retried: 0, kept: new Map(), hasMore: false };
+      const body = isTwice ? { confirm: true } : {};
       for (let call = 0; call < MAX_CALLS; call += 1) {
-        const { retried, kept, has_more: hasMore } = await api.retryGroup(group.key, isTwice);
+        const { retried, kept, has_more: hasMore, before } = await api.retryGroup(group.key, body);
+        Object.assign(body, { before });
+        sum.hasMore = hasMore;
         sum.retried += retried;
         for (const one of kept) sum.kept.set(one.lead_id, one.code);
         if (!hasMore || retried === 0) break;
@@ -192,5 +196,5 @@ async function retry(group, done) {
       return sum;
     },
   });
-  await done(result, ({ retried, kept }) => [t("inbox.retry.done", { n: retried }), kept.size && t("inbox.retry.kept", { n: kept.size })].filter(Boolean).join(" "));
+  await done(result, ({ retried, kept, hasMore }) => [t("inbox.retry.done", { n: retried }), kept.size && t("inbox.retry.kept", { n: kept.size }), hasMore && t("inbox.retry.more")].filter(Boolean).join(" "));
 }

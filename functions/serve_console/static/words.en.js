@@ -609,6 +609,7 @@ export default {
   "inbox.retry.confirm": "Retry all",
   "inbox.retry.done": { one: "{n} retried.", other: "{n} retried." },
   "inbox.retry.kept": { one: "{n} was left as it is: open the lead.", other: "{n} were left as they are: open the leads." },
+  "inbox.retry.more": "There may be older ones that were not reached.",
   "inbox.resend.open": "Retry anyway…",
   "inbox.resend.heading": "Retry all although the partner may have them?",
   "inbox.resend.text": "The replies were lost. If the partner has these leads, a retry creates a second one of each. Ask the partner first.",

@@ -39,6 +39,7 @@ from quality.testkit.people import lead
 
 QUEUES = ("submit-leadleader", "messages", "fetch", "checks", "events")
 FAILED = "failed.leadleader.rate_limited"
+LOST = "unknown.leadleader.reply_lost"
 LEASE = timedelta(minutes=1)
 ZONE = "Europe/Kyiv"  # of the statistics, as shipped
 
@@ -107,6 +108,11 @@ class Desk:
         """Retry a delivery on its lead's page. It fails again, and leaves another dead letter."""
         self.store.apply(retry_by_operator(self.delivery(one), utc_now(), "bohdan", is_confirmed=False))
         self.store.apply(steps.fail(self.delivery(one), utc_now(), some_error("again", ErrorCode.RATE_LIMITED)))
+
+    def lose(self, one: Lead) -> None:
+        """Submit a delivery now; the reply is lost."""
+        begun = self.store.apply(steps.start_attempt(self.delivery(one), utc_now(), LEASE))
+        self.store.apply(steps.mark_unknown(begun, utc_now(), some_error("lost", ErrorCode.REPLY_LOST)))
 
     def delivery(self, one: Lead) -> Delivery:
         found = self.store.delivery(one.lead_id, "leadleader")
@@ -212,7 +218,8 @@ def test_what_only_a_dead_letter_shows_is_a_group_of_its_own_and_can_be_retried(
     key = "dead_letter.messages.unavailable"
     assert desk.counts() == {key: 1}
     assert desk.ask("GET", group=key)[1]["leads"][0]["lead_id"] == one.lead_id
-    assert desk.retry(key) == (200, {"retried": 1, "kept": [], "has_more": False})
+    status, done = desk.retry(key)
+    assert (status, done["retried"], done["kept"], done["has_more"]) == (200, 1, [], False)
     assert desk.groups() == {}
     assert desk.retry(key)[1]["retried"] == 0
 
@@ -249,6 +256,53 @@ def test_a_group_whose_partner_may_have_the_leads_is_retried_after_a_confirmatio
     assert desk.delivery(one).state is State.RECEIVED
 
 
+def test_one_confirmation_sends_each_lead_once_although_every_reply_is_lost_again(desk: Desk) -> None:
+    leads = [desk.add(number, State.UNKNOWN, ErrorCode.REPLY_LOST) for number in range(MAX_TROUBLES + 5)]
+    late, sent, body = desk.add(999, State.RECEIVED), Counter[str](), dict[str, Any](confirm=True)
+    calls = []
+    for _ in range(4):
+        status, done = desk.retry(LOST, **body)
+        assert status == 200
+        calls.append((done["retried"], done["has_more"]))
+        body["before"] = done["before"]
+        for one in (*leads, late):  # the partner is still away; this is the first attempt of the late one
+            if desk.delivery(one).state is State.RECEIVED:
+                sent[one.lead_id] += 1
+                desk.lose(one)
+    assert calls == [(MAX_TROUBLES, True), (5, False), (0, False), (0, False)]
+    assert set(sent.values()) == {1}
+    assert (len(sent), desk.delivery(late).state) == (len(leads) + 1, State.UNKNOWN)
+
+
+def test_a_time_in_the_future_confirms_nothing_that_is_to_come(desk: Desk) -> None:
+    one, body = desk.add(1, State.UNKNOWN, ErrorCode.REPLY_LOST), {"confirm": True, "before": "2199-01-01T00:00:00Z"}
+    done = desk.retry(LOST, **body)[1]
+    assert (done["retried"], from_text(done["before"]) <= utc_now()) == (1, True)
+    desk.lose(one)
+    assert desk.retry(LOST, confirm=True, before=done["before"])[1]["retried"] == 0
+    assert desk.retry(LOST, confirm=True, before="tomorrow")[0] == 422
+
+
+def test_a_retry_reaches_leads_behind_those_that_it_cannot_retry_or_says_that_it_does_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = desk.add(0)
+    fill(MAX_TROUBLES, start=1000)  # newer ones, whose leads have expired
+    monkeypatch.setattr("leadbridge.api.routes.inbox.MAX_RETRY_READ", MAX_TROUBLES)
+    done = desk.retry(FAILED)[1]
+    assert (done["retried"], done["has_more"]) == (0, True)
+    monkeypatch.undo()
+    done = desk.retry(FAILED)[1]
+    assert (done["retried"], done["has_more"]) == (1, False)
+    assert desk.delivery(one).state is State.RECEIVED
+
+
+@pytest.mark.parametrize("key", ["failed", "../x", "failed.a.b\n", "failed.lead leader.x", "f" * 5000])
+def test_the_key_of_a_group_in_the_query_is_as_in_the_path(desk: Desk, key: str) -> None:
+    status, refused = desk.ask("GET", group=key)
+    assert (status, refused["type"].rpartition(":")[2]) == (400, "invalid-query")
+
+
 def test_what_a_person_must_correct_is_not_retried_together(desk: Desk) -> None:
     desk.add(1, State.REJECTED, ErrorCode.FIELDS_REJECTED)
     status, refused = desk.retry("rejected.leadleader.fields_rejected", confirm=True)
@@ -259,7 +313,9 @@ def test_a_retry_ends_in_time_and_says_that_there_is_more(desk: Desk) -> None:
     for number in range(3):
         desk.add(number)
     desk.context.milliseconds = 6_000
-    assert desk.retry(FAILED) == (200, {"retried": 0, "kept": [], "has_more": True})
+    status, done = desk.retry(FAILED)
+    assert (status, done["retried"], done["kept"], done["has_more"]) == (200, 0, [], True)
+    assert desk.retry(FAILED, before=to_text(utc_now() - timedelta(days=1)))[1]["has_more"] is False, "all are newer"
 
 
 def test_a_fetch_that_failed_is_fetched_again(desk: Desk) -> None:

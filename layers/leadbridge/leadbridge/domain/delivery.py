@@ -144,6 +144,11 @@ class Delivery:
         return self.deal_id if self.deal_id is not None else self.account_uuid
 
     @property
+    def changed_at(self) -> datetime:
+        """When it last changed."""
+        return self.history[-1].entry.at if self.history else self.received_at
+
+    @property
     def waiting_since(self) -> datetime:
         """The time since when it may be submitted."""
         moments = (self.received_at, self.retried_at, self.next_attempt_at)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, Field, StrictBool
 
 from leadbridge.api.errors import wrong_state
-from leadbridge.api.params import MaskedQuery, unknown_group
+from leadbridge.api.params import PATH_PARAMETERS, MaskedQuery, unknown_group
 from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import first_that_fit
 from leadbridge.api.router import route
@@ -20,7 +20,14 @@ from leadbridge.domain.clock import from_text, to_text, utc_now
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError, InvalidValue
 from leadbridge.domain.inbox.note import parse_note
-from leadbridge.domain.inbox.trouble import GroupRetry, InboxGroup, MarkPart, Trouble, TroubleKind
+from leadbridge.domain.inbox.trouble import (
+    MAX_RETRY_READ,
+    GroupRetry,
+    InboxGroup,
+    MarkPart,
+    Trouble,
+    TroubleKind,
+)
 from leadbridge.domain.operator_steps import ConfirmationRequired
 from leadbridge.runtime.budget import Budget
 from leadbridge.runtime.logs import logger
@@ -38,7 +45,11 @@ SECONDS_PER_LEAD = 1.0  # to retry one lead
 class InboxQuery(MaskedQuery):
     """One group, or all."""
 
-    group: str | None = Field(None, description="The `key` of a group. The response has its leads.")
+    group: str | None = Field(
+        None,
+        pattern=f"^{PATH_PARAMETERS['group'].pattern}$",
+        description="The `key` of a group. The response has its leads.",
+    )
 
 
 class AssigneeView(TypedDict):
@@ -114,6 +125,16 @@ class MarkRequest(Body):
     note: Annotated[str, Field(max_length=2000)] | None = None
 
 
+class RetryGroupRequest(RetryRequest):
+    """`before`: only leads that last changed before this time are retried; at most, and without it: now.
+
+    Repeat a request with the `before` of its first response. So one confirmation sends no lead twice, and none that
+    no one has seen.
+    """
+
+    before: AwareDatetime | None = None
+
+
 class NotRetriedView(TypedDict):
     """What was not retried, and the reason. `lead_id` is null for a dead letter without a lead."""
 
@@ -122,11 +143,16 @@ class NotRetriedView(TypedDict):
 
 
 class RetriedGroupView(TypedDict):
-    """The number of retried leads, and those that were not retried. `has_more`: repeat the request for the rest."""
+    """The number of retried leads, and those that were not retried.
+
+    `has_more`: there may be more leads that last changed before `before`. Repeat the request with this `before`, unless
+    nothing was retried: then the rest is behind newer ones, which must be solved first.
+    """
 
     retried: Count
     kept: list[NotRetriedView]
     has_more: bool
+    before: Time
 
 
 @route("GET", "/inbox")
@@ -181,16 +207,19 @@ def mark_group(request: ApiRequest, body: MarkRequest) -> InboxGroupView:
 
 
 @route("POST", "/inbox/{group}/retry", problems=(409,))
-def retry_group(request: ApiRequest, body: RetryRequest) -> RetriedGroupView:
-    """Retry all leads of a group, up to 200. With `confirm`, also those that a partner may get twice. Safe to repeat.
+def retry_group(request: ApiRequest, body: RetryGroupRequest) -> RetriedGroupView:
+    """Retry all leads of a group, up to 200. With `confirm`, also those that a partner may get twice.
 
+    Safe to repeat with the same `before`. Only the newest 1000 of a kind are read.
     A lead that a partner may get twice, or that lacks a field, is left as it is.
     """
     from leadbridge.services.inbox.retry_group import GroupRetrier
 
-    group = inbox_of(request).find(request.path["group"])
+    now = utc_now()
+    before = to_text(min(body.before or now, now))  # to the millisecond, as the times of the deliveries
+    group = inbox_of(request).find(request.path["group"], limit=MAX_RETRY_READ)
     if group is None:
-        return {"retried": 0, "kept": [], "has_more": False}
+        return {"retried": 0, "kept": [], "has_more": False, "before": before}
     if group.retry is GroupRetry.NONE:
         raise wrong_state("The leads of this group cannot be retried together.")
     if group.retry is GroupRetry.CONFIRM and not body.confirm:
@@ -205,12 +234,13 @@ def retry_group(request: ApiRequest, body: RetryRequest) -> RetriedGroupView:
         request.operator,
         utc_now,
     )
-    done = retrier.retry(group, lambda: budget.allows(SECONDS_PER_LEAD), is_confirmed=body.confirm)
+    done = retrier.retry(group, from_text(before), lambda: budget.allows(SECONDS_PER_LEAD), is_confirmed=body.confirm)
     logger.info("group retried", group=group.key, retried=done.retried, kept=len(done.kept), operator=request.operator)
     return {
         "retried": done.retried,
         "kept": [{"lead_id": lead_id, "code": code} for lead_id, code in done.kept],
         "has_more": done.has_more,
+        "before": before,
     }
 
 

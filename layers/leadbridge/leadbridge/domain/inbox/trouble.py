@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 MAX_TROUBLES = 200  # of one kind that are read; more are shown as "200+"
+MAX_RETRY_READ = 1000  # of one kind that a retry reads, so that it reaches those behind the ones that it keeps
 NO_CODE = "other"  # in the key of a group whose troubles have no code
 MAX_FIELDS = 3  # in the key of a group
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from leadbridge.domain.errors.partner_answer import RECORD_ANSWER
 from leadbridge.domain.inbox.trouble import (
     LETTERS,
+    MAX_TROUBLES,
     NO_MARK,
     GroupMark,
     InboxGroup,
@@ -43,26 +44,24 @@ class Inbox:
             reading_letters, reading_others = pool.submit(self.current_letters), pool.submit(self.others)
             troubles, cut = self.troubles.read()
         letters = reading_letters.result()
-        answered = {(one.letter.lead_id, one.letter.partner) for one in letters if _is_answer(one)}
-        shown = [
-            one for one in troubles if one.kind is not TroubleKind.UNKNOWN or (one.lead_id, one.partner) not in answered
-        ]
+        shown = without_answered(troubles, letters)
         return self._with_marks(grouped([*shown, *letter_troubles(letters), *reading_others.result()], cut))
 
-    def find(self, key: str) -> InboxGroup | None:
-        """Return a group; None if nothing has this reason now. Only what its kind needs is read."""
+    def find(self, key: str, *, limit: int = MAX_TROUBLES) -> InboxGroup | None:
+        """Return a group; None if nothing has this reason now. Only what its kind needs is read: `limit` leads."""
         kind = kind_of_key(key)
         match kind:
             case None:
                 return None
-            case TroubleKind.UNKNOWN:  # without those that a dead letter answers
-                return next((one for one in self.groups() if one.key == key), None)
+            case TroubleKind.UNKNOWN:
+                troubles, cut = self.troubles.read((kind,), limit=limit)
+                found = grouped(without_answered(troubles, self.current_letters()), cut)
             case _ if kind in LETTERS:
                 found = grouped(letter_troubles(self.current_letters()))
             case _ if kind in OTHERS:
                 found = grouped(self.others())
             case _:
-                found = grouped(*self.troubles.read((kind,)))
+                found = grouped(*self.troubles.read((kind,), limit=limit))
         return next(iter(self._with_marks(one for one in found if one.key == key)), None)
 
     def mark(self, group: InboxGroup, operator: str, now: datetime, changes: dict[str, object]) -> InboxGroup:
@@ -88,6 +87,14 @@ def kind_of_key(key: str) -> TroubleKind | None:
     """Return the kind of the group with this key; None if there is no such kind."""
     name = key.partition(".")[0]
     return next((kind for kind in TroubleKind if kind.value == name), None)
+
+
+def without_answered(troubles: Iterable[Trouble], letters: Iterable[CurrentLetter]) -> list[Trouble]:
+    """Return the troubles without the lost replies that a dead letter contains."""
+    answered = {(one.letter.lead_id, one.letter.partner) for one in letters if _is_answer(one)}
+    return [
+        one for one in troubles if one.kind is not TroubleKind.UNKNOWN or (one.lead_id, one.partner) not in answered
+    ]
 
 
 def letter_troubles(letters: Iterable[CurrentLetter]) -> list[Trouble]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from leadbridge.domain.clock import Clock
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState, refetch
-from leadbridge.domain.inbox.trouble import LETTERS, InboxGroup, Trouble, TroubleKind
+from leadbridge.domain.inbox.trouble import LETTERS, MAX_TROUBLES, InboxGroup, Trouble, TroubleKind
 from leadbridge.domain.lead import Lead, find_missing_fields
 from leadbridge.domain.operator_steps import ConfirmationRequired, WrongState, retry_by_operator
 from leadbridge.domain.transitions import Conflict
@@ -27,9 +28,9 @@ STATES = {TroubleKind.FAILED: State.FAILED, TroubleKind.UNKNOWN: State.UNKNOWN}
 
 @dataclass
 class RetriedGroup:
-    """The number of retried leads, and those that were not retried, with codes. `has_more`: repeat the request.
+    """The number of retried leads, and those that were not retried, with codes.
 
-    What has been settled or retried since the group was read counts as neither.
+    `has_more`: there may be others that were not tried. What has been settled or retried since counts as neither.
     """
 
     retried: int = 0
@@ -57,23 +58,27 @@ class GroupRetrier:
     operator: str
     clock: Clock
 
-    def retry(self, group: InboxGroup, may_continue: Callable[[], bool], *, is_confirmed: bool) -> RetriedGroup:
-        """Retry each lead of a group, oldest first, while `may_continue`. Safe to repeat.
+    def retry(
+        self, group: InboxGroup, before: datetime, may_continue: Callable[[], bool], *, is_confirmed: bool
+    ) -> RetriedGroup:
+        """Retry each lead of a group that last changed before a time, up to 200, oldest first, while `may_continue`.
 
-        `is_confirmed`: the operator accepts that a partner may get a lead twice.
+        Repeated with the same `before`, it retries no lead twice. `is_confirmed`: the operator accepts that a partner
+        may get a lead twice.
         """
+        older = [trouble for trouble in group.troubles if trouble.at < before]
         if group.kind in LETTERS:
-            return self._redrive(group)
+            return self._redrive(older)
         done = RetriedGroup(has_more=not group.is_complete)
-        for trouble in group.troubles:
-            if not may_continue():
+        for trouble in older:
+            if done.retried == MAX_TROUBLES or not may_continue():
                 done.has_more = True
                 break
             try:
                 if trouble.kind is TroubleKind.FETCH:
-                    self._refetch(trouble)
+                    self._refetch(trouble, before)
                 else:
-                    self._resubmit(trouble, is_confirmed=is_confirmed)
+                    self._resubmit(trouble, before, is_confirmed=is_confirmed)
             except NotRetried as reason:
                 if reason.code is not None:
                     done.kept.append((trouble.lead_id, reason.code))
@@ -81,17 +86,21 @@ class GroupRetrier:
                 done.retried += 1
         return done
 
-    def _redrive(self, group: InboxGroup) -> RetriedGroup:
+    def _redrive(self, troubles: list[Trouble]) -> RetriedGroup:
         """Redrive the dead letters of a group. All are in one queue."""
-        leads = {one.dead_letter_id or "": one.lead_id for one in group.troubles}
-        result = self.redrive(group.troubles[0].queue or "", frozenset(leads))
+        if not troubles:
+            return RetriedGroup()
+        leads = {one.dead_letter_id or "": one.lead_id for one in troubles}
+        result = self.redrive(troubles[0].queue or "", frozenset(leads))
         kept = [(leads[letter_id], code) for letter_id, code in result.kept.items()]
         return RetriedGroup(result.redriven, kept)
 
-    def _resubmit(self, trouble: Trouble, *, is_confirmed: bool) -> None:
+    def _resubmit(self, trouble: Trouble, before: datetime, *, is_confirmed: bool) -> None:
         delivery = self.leads.delivery(trouble.lead_id or "", trouble.partner or "")
         lead = self.find_lead(trouble.lead_id or "")
         if delivery is None or lead is None or lead.erased_at is not None or delivery.state != STATES[trouble.kind]:
+            raise NotRetried
+        if delivery.changed_at >= before:  # the group was read from an index, which may be a moment behind
             raise NotRetried
         if find_missing_fields(lead, self.partners.get(delivery.partner)):
             raise NotRetried(ErrorCode.MISSING_FIELDS)
@@ -104,9 +113,11 @@ class GroupRetrier:
         except (Conflict, Contended):
             raise NotRetried(ErrorCode.CONCURRENT_CHANGE) from None
 
-    def _refetch(self, trouble: Trouble) -> None:
+    def _refetch(self, trouble: Trouble, before: datetime) -> None:
         fetch = self.fetches.fetch(trouble.lead_id or "")
         if fetch is None or fetch.state is not FetchState.FAILED:
+            raise NotRetried
+        if (fetch.first_attempt_at or fetch.received_at) >= before:
             raise NotRetried
         if fetch.restored_at is not None:
             raise NotRetried(ErrorCode.NEEDS_CONFIRMATION)

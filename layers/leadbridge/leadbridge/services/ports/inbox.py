@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 class LeadTroubles(Protocol):
     """Reads what of the stored leads needs a person."""
 
-    def read(self, wanted: Collection[TroubleKind] = ...) -> tuple[list[Trouble], frozenset[TroubleKind]]:
-        """Return the troubles of some kinds, and the kinds of which there are more."""
+    def read(
+        self, wanted: Collection[TroubleKind] = ..., *, limit: int = ...
+    ) -> tuple[list[Trouble], frozenset[TroubleKind]]:
+        """Return the newest troubles of some kinds, up to `limit` of each, and the kinds of which there are more."""
         ...
 
 

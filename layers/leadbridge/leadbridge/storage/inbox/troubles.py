@@ -1,13 +1,12 @@
 """What of the table needs a person, read from the index `listing`.
 
-Of each partition the newest `MAX_TROUBLES` items are read, so a read costs the same for any number of leads. The index
+Of each partition the newest `limit` items are read, so a read costs the same for any number of leads. The index
 has no errors, so the deliveries are read as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
@@ -35,16 +34,18 @@ class TroubleReader:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def read(self, wanted: Collection[TroubleKind] = KINDS) -> tuple[list[Trouble], frozenset[TroubleKind]]:
-        """Return the troubles of some kinds, and the kinds of which there are more."""
+    def read(
+        self, wanted: Collection[TroubleKind] = KINDS, *, limit: int = MAX_TROUBLES
+    ) -> tuple[list[Trouble], frozenset[TroubleKind]]:
+        """Return the newest troubles of some kinds, up to `limit` of each, and the kinds of which there are more."""
         listed: dict[str, list[Item]] = {}
         cut = frozenset[TroubleKind]()
         for partition, kinds in PARTITIONS.items():
             if kinds.isdisjoint(wanted):
                 continue
             query = listing_query(newest_first=True)
-            listed[partition] = list(read_listing(self._table, query, partition, limit=MAX_TROUBLES + 1))
-            if len(listed[partition]) > MAX_TROUBLES:
+            listed[partition] = list(read_listing(self._table, query, partition, limit=limit + 1))
+            if len(listed[partition]) > limit:
                 cut |= kinds
                 listed[partition].pop()
         marks = [values for values in listed.pop(items.INCOMPLETE, ()) if values.get("problem_codes")]
@@ -88,8 +89,7 @@ def _of_delivery(kind: TroubleKind, delivery: Delivery) -> Trouble:
     fields: tuple[str, ...] = tuple((delivery.last_error_data or {}).get("fields", ()))
     if kind is TroubleKind.ATTENTION:
         code, fields = delivery.attention, ()
-    at = _changed_at(delivery)
-    return Trouble(kind, at, code, partner=delivery.partner, fields=fields, lead_id=delivery.lead_id)
+    return Trouble(kind, delivery.changed_at, code, partner=delivery.partner, fields=fields, lead_id=delivery.lead_id)
 
 
 def kind_of(delivery: Delivery) -> TroubleKind | None:
@@ -106,11 +106,6 @@ def kind_of(delivery: Delivery) -> TroubleKind | None:
         case _ if delivery.attention is not None:
             return TroubleKind.ATTENTION
     return None
-
-
-def _changed_at(delivery: Delivery) -> datetime:
-    """Return when a delivery last changed."""
-    return delivery.history[-1].entry.at if delivery.history else delivery.received_at
 
 
 def _incomplete(values: Item) -> Trouble:
