@@ -156,8 +156,11 @@ def _failure(status: int, problem: dict[str, Any], *, is_read: bool) -> Failure:
                 text += " Add --even-if-twice to confirm."
         case 429:
             code, text = Code.NO_ANSWER, "Too many requests. Try again in a few seconds."
-        case 503 if str(problem.get("type")).endswith(":partner-unavailable"):
+        case 503 if str(problem.get("type")).endswith((":partner-unavailable", ":not-ready")):
             code = Code.NO_ANSWER
+        case 503 if str(problem.get("type")).endswith(":busy"):
+            code = Code.NO_ANSWER
+            text += "" if is_read else MAY_BE_DONE
         case 502 | 503 | 504:
             code = Code.NO_ANSWER
             text = "The API did not answer in time." + ("" if is_read else MAY_BE_DONE)

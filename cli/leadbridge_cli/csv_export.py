@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from leadbridge_cli.exit_codes import Code, Failure, usage_error
+from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.output import Output, line
 
 BOM = "\ufeff"
@@ -18,7 +18,7 @@ def export_to(
 ) -> None:
     """Write all pages, as they come. By default a file begins with a byte order mark, and stdout does not.
 
-    Raises Failure if the file exists.
+    Raises Failure if the file exists or its folder does not.
     """
     to_stdout = str(file) == "-"
     if to_stdout and output.as_json:
@@ -46,6 +46,8 @@ def _stdout() -> Iterator[TextIO]:
 @contextmanager
 def _temporary_file(file: Path, *, overwrite: bool) -> Iterator[TextIO]:
     """Yield a temporary file that only its owner can read; rename it when the block has succeeded."""
+    if not file.parent.is_dir():
+        raise not_found(f"The folder {file.parent} does not exist.")
     if file.exists() and not overwrite:
         raise Failure(Code.CONFLICT, f"{file} exists. Use --overwrite to replace it.")
     draft = file.with_name(f".{file.name}.{os.getpid()}.new")

@@ -23,9 +23,12 @@ def list_groups(
     snoozed: Annotated[bool, typer.Option("--snoozed", help="Also the snoozed groups.")] = False,
 ) -> None:
     """List what needs a person, the most urgent first."""
-    groups = [one for one in api.get("inbox")["groups"] if snoozed or not is_snoozed(one)]
+    found = api.get("inbox")["groups"]
+    groups = [one for one in found if snoozed or not is_snoozed(one)]
     names = ("group", "count", "since", "last", "assignee", "note")
     output.answer({"groups": groups}, lambda: [table(names, map(_row, groups))])
+    if not groups and not output.as_json:
+        output.note("Nothing needs a person." + (" Use --snoozed for the snoozed groups." if found else ""))
 
 
 @command(app, "show", resolve_api, example="inbox show failed.lender-b.rate_limited")

@@ -239,7 +239,7 @@ def _partner(api: Api, lead_id: str, given: str | None) -> str:
 def _show_delivery(output: Output, lead_id: str, partner: str, delivery: dict[str, Any]) -> None:
     output.answer(
         {"lead_id": lead_id, "partner": partner, "delivery": delivery},
-        lambda: [line(f"{lead_id}: {partner} is {delivery.get('state')}.")],
+        lambda: [line(f"{lead_id}: delivery to {partner}: {delivery.get('state')}")],
     )
 
 

@@ -40,8 +40,12 @@ def list_leads(
         found = api.get("leads", **wanted.query, masked=masked, limit=limit, cursor=cursor)
         leads, cursor = list(found["leads"]), found["cursor"]
     output.answer({"leads": leads, "cursor": cursor}, lambda: [lead_table(leads)])
-    if cursor is not None and not output.as_json:
+    if output.as_json:
+        return
+    if cursor is not None:
         output.note(f"There are more leads. Use --all, or --cursor {cursor}")
+    elif not leads:
+        output.note("No leads found.")
 
 
 @command(app, "show", resolve_api, example="leads show ld_…")

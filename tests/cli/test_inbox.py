@@ -40,6 +40,8 @@ def test_a_group_is_listed_taken_noted_and_retried(terminal: Terminal) -> None:
     assert done == {"group": key, "retried": 1, "kept": [], "has_more": False}
     assert state(terminal) is State.RECEIVED
     assert terminal.run("inbox", "list", "--json").json == {"groups": []}
+    empty = terminal.run("inbox", "list")
+    assert (empty.code, empty.err) == (0, "Nothing needs a person.\n")
     assert terminal.run("inbox", "retry", key, "--yes").code == 3
 
 
@@ -83,6 +85,7 @@ def test_a_snoozed_group_is_hidden_until_it_wakes(terminal: Terminal) -> None:
     key = only_group(terminal)
     assert terminal.run("inbox", "snooze", key, "--for", "4h").code == 0
     assert terminal.run("inbox", "list", "--json").json == {"groups": []}
+    assert "Use --snoozed" in terminal.run("inbox", "list").err
     assert len(terminal.run("inbox", "list", "--snoozed", "--json").json["groups"]) == 1
     assert terminal.run("inbox", "snooze", key, "--wake").code == 0
     assert only_group(terminal) == key

@@ -94,6 +94,9 @@ def test_filters_are_the_apis(terminal: Terminal) -> None:
     assert len(terminal.run("leads", "list", "--status", "failed", "--json").json["leads"]) == 1
     assert terminal.run("leads", "list", "--status", "closed", "--json").json["leads"] == []
     assert terminal.run("leads", "list", "--source", "nobody", "--partner", "matchtrade", "--json").json["leads"] == []
+    nobody = terminal.run("leads", "list", "--source", "nobody")
+    assert (nobody.code, nobody.err) == (0, "No leads found.\n")
+    assert terminal.run("leads", "list", "--source", "nobody", "--json").err == ""
     wrong = terminal.run("leads", "list", "--status", "lost")
     assert (wrong.code, "status must be" in wrong.failure) == (2, True)
 
@@ -137,6 +140,8 @@ def test_a_retry_restarts_what_failed(terminal: Terminal) -> None:
     assert (done.json["delivery"]["state"], done.json["partner"]) == ("received", "leadleader")
     again = terminal.run("leads", "retry", ID)
     assert (again.code, "is received" in again.failure) == (4, True)
+    terminal.bring(State.FAILED)
+    assert terminal.run("leads", "retry", ID).out == f"{ID}: delivery to leadleader: received\n"
 
 
 def test_a_lead_is_given_to_another_partner(terminal: Terminal) -> None:
@@ -305,6 +310,16 @@ def test_a_partner_that_cannot_be_asked_is_a_5_and_says_that_nothing_was_stored(
     )
 
 
+def test_a_busy_api_is_quoted_and_a_change_may_have_been_executed(terminal: Terminal) -> None:
+    terminal.bring(State.FAILED)
+    body = {"type": "urn:leadbridge:problem:busy", "detail": "AWS is slow today."}
+    terminal.gateway.canned = (503, json.dumps(body).encode(), "application/problem+json")
+    read = terminal.run("leads", "list")
+    assert (read.code, read.failure) == (5, "leadbridge: AWS is slow today. (HTTP 503)\n")
+    change = terminal.run("leads", "retry", ID, "--partner", "leadleader")
+    assert (change.code, "AWS is slow today. The call may have been executed." in change.failure) == (5, True)
+
+
 def test_a_look_at_the_person_is_noted_and_nothing_else_shows_them(terminal: Terminal) -> None:
     masked = terminal.run("leads", "show", ID, "--json")
     assert [private for private in PRIVATE if private in masked.out] == []
@@ -402,7 +417,8 @@ def test_an_export_that_fails_leaves_nothing(terminal: Terminal, monkeypatch: py
     assert terminal.run("leads", "export", "leads.csv").code == 1
     assert len(terminal.gateway.asked) == 3, "the page is requested again, though not for ever"
     assert [*Path().iterdir()] == []
-    assert terminal.run("leads", "export", "nowhere/leads.csv").code == 3
+    nowhere = terminal.run("leads", "export", "nowhere/leads.csv")
+    assert (nowhere.code, nowhere.failure) == (3, "leadbridge: The folder nowhere does not exist.\n")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -441,7 +457,8 @@ def test_an_export_for_excel_is_in_columns_and_local_times(terminal: Terminal) -
     assert (row["received_at (Europe/Kyiv)"], row["loan.amount"]) == ("2026-03-01 14:00:00", "6000,00")
     assert terminal.run("leads", "export", "-", "--bom").out.startswith("\ufeff")
     assert not terminal.run("leads", "export", "-").out.startswith("\ufeff")
-    assert terminal.run("leads", "export", "x.csv", "--zone", "Mars/Base").code == 2
+    wrong = terminal.run("leads", "export", "x.csv", "--zone", "Mars/Base")
+    assert (wrong.code, "zone must be a time zone such as Europe/Kyiv" in wrong.failure) == (2, True)
 
 
 def test_an_export_may_go_to_stdout_but_not_as_two_things(terminal: Terminal) -> None:

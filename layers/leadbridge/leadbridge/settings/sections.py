@@ -46,7 +46,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(f"there is no time zone {name!r}") from None
+        raise ValueError(f"must be a time zone such as Europe/Kyiv, not {name!r}") from None
     return name
 
 
