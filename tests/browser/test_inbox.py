@@ -65,14 +65,16 @@ def test_an_operator_clears_an_inbox_of_thirty_troubles(open_console: Open, worl
     # I take the largest one, so that Bohdan does not, and look whether the number is that of its leads.
     limited.get_by_role("button", name="I am on it").click()
     expect(limited).to_contain_text("olena is on it")
+    expect(limited.locator("[data-action=release]")).to_be_focused()
     limited.get_by_role("link", name="16 failed leads").click()
     expect(page.locator("#rows a")).to_have_count(16)
     said = press(page, page.get_by_role("main"), "Retry all…", "Retry all")
-    expect(said).to_contain_text("16 retried.")
+    expect(said).to_contain_text("16 leads retried.")
     expect(page.get_by_role("main")).to_contain_text("This is solved")
     assert {world.delivery(one).state for one in leads["limited"]} == {State.RECEIVED}
     page.get_by_role("link", name="Overview").first.click()
     expect(counts).to_have_text(["5", "2", "2", "2", "1", "1", "1"])
+    expect(said).to_be_empty()
 
     # The lender must say whether it has these: a note, without the phone that I typed first, and a snooze until then.
     unknown = group(page, "unknown.leadleader.reply_lost")
@@ -86,10 +88,11 @@ def test_an_operator_clears_an_inbox_of_thirty_troubles(open_console: Open, worl
     expect(unknown).to_contain_text("they answer at ten – olena")
     press(page, unknown, "Snooze…", "Snooze")
     expect(counts.locator("visible=true")).to_have_text(["2", "2", "2", "1", "1", "1"])
+    expect(page.get_by_text("1 snoozed group")).to_be_focused()
 
     # Tomorrow's cap is open again.
     expect(press(page, group(page, "failed.leadleader.capped"), "Retry all…", "Retry all")).to_contain_text(
-        "2 retried."
+        "2 leads retried."
     )
 
     # I correct what the people have told me.
@@ -125,9 +128,10 @@ def test_an_operator_clears_an_inbox_of_thirty_troubles(open_console: Open, worl
     page.get_by_text("2 snoozed groups").click()
     unknown.get_by_role("button", name="End snooze").click()
     expect(page.locator("#inbox")).to_contain_text("5 leads without a reply")
+    expect(unknown.get_by_role("button", name="Snooze…")).to_be_focused()
     unknown.get_by_role("button", name="Retry anyway…").click()
     expect(dialog).to_contain_text("a retry creates a second one of each")
     dialog.get_by_role("button", name="Send, possibly twice").click()
-    expect(page.get_by_role("status").first).to_contain_text("5 retried.")
+    expect(page.get_by_role("status").first).to_contain_text("5 leads retried.")
     expect(page.locator("#all-clear")).to_be_visible()
     assert world.waiting(world.dead["submit-leadleader"]) == [], "their dead letters have disappeared"

@@ -2,7 +2,7 @@
 
 import { closeDialogs } from "./dialog.js";
 import { el, fill } from "./dom.js";
-import { markCurrent, notify, renderLayout, showOperator } from "./layout.js";
+import { clearNotices, markCurrent, notify, renderLayout, showOperator } from "./layout.js";
 import { show as showLead } from "./lead.js";
 import { show as showDeadLetters } from "./dead_letters.js";
 import { reset as resetDryRun, show as showDryRun } from "./dry_run.js";
@@ -92,7 +92,10 @@ function leave(text) {
 }
 
 history.scrollRestoration = "manual"; // a view is filled after it is shown
-addEventListener("hashchange", () => render());
+addEventListener("hashchange", () => {
+  clearNotices(); // they are about the view that is left
+  render();
+});
 addEventListener("leadbridge:unauthorized", () => isLoggedIn && leave(t(session.token === null ? "login.expired" : "login.token_expired")));
 session.share(() => isLoggedIn && leave(t("login.logged_out")));
 await Promise.all([setLanguage(preferredLanguage()), session.takeOver()]);

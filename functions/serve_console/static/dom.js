@@ -51,20 +51,24 @@ function code(character) {
 }
 
 // Disable a button while a task runs, so that a slow network is visible. Returns the task's result.
+// A disabled button loses the focus; it gets it back unless another element has it.
 export async function whileBusy(button, task) {
   button.disabled = true;
   try {
     return await task();
   } finally {
     button.disabled = false;
+    if (document.activeElement === document.body) button.focus({ preventScroll: true });
   }
 }
 
 // Replace an element's content. The focus and open details are restored by their data-key.
+// If the element with the focus is now in closed details, their summary gets it.
 export function refill(parent, ...children) {
   const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const open = new Set([...parent.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
   fill(parent, children);
   for (const one of parent.querySelectorAll("details[data-key]")) one.open = one.open || open.has(one.dataset.key);
-  if (key) [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus({ preventScroll: true });
+  const focused = key && [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+  if (focused) (focused.closest("details:not([open])")?.querySelector("summary") ?? focused).focus({ preventScroll: true });
 }

@@ -103,7 +103,7 @@ function reasonOf({ kind, code, fields }) {
 
 function item(group, done) {
   const { key, kind, first_seen: first, last_seen: last, assignee, note, snoozed_until: until } = group;
-  const button = (name, act, kind = null) => el("button", { type: "button", class: kind, "data-key": `${name}-${key}`, "data-action": name, onclick: () => act(group, done) }, t(`inbox.${name}.open`));
+  const button = (name, act, kind = null, place = name) => el("button", { type: "button", class: kind, "data-key": `${place}-${key}`, "data-action": name, onclick: () => act(group, done) }, t(`inbox.${name}.open`));
   return el("li", { class: `card group needs-attention ${TONES[kind] ?? ""}`, "data-group": key },
     el("div", {},
       el("p", {}, el("a", { href: addressOf(group), "data-row": true }, el("span", { class: "count" }, countOf(group)), " ", t(`inbox.${kind}`, { n: group.count })),
@@ -117,8 +117,8 @@ function item(group, done) {
     ),
     el("div", { class: "buttons" },
       group.retry !== "none" && button(group.retry === "confirm" ? "resend" : "retry", retry, group.retry === "confirm" ? "danger quiet" : "primary"),
-      assignee ? button("release", release) : button("take", take),
-      isSnoozed(group) ? button("wake", wake) : button("snooze", snooze),
+      assignee ? button("release", release, null, "assign") : button("take", take, null, "assign"), // each keeps the focus
+      isSnoozed(group) ? button("wake", wake, null, "pause") : button("snooze", snooze, null, "pause"),
       button("note", writeNote, "quiet"),
     ),
   );

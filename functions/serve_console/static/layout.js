@@ -74,6 +74,10 @@ export function markCurrent(path) {
   }
 }
 
+export function clearNotices() {
+  document.getElementById("notices").replaceChildren();
+}
+
 // Show a notice for some seconds; screen readers announce it.
 export function notify(text) {
   const notice = el("p", { class: "notice" }, text);

@@ -1,7 +1,7 @@
 // The sources: whether each form is connected, what it posted on the last days, which of its fields arrive; a test post.
 
 import { api, errorMessage } from "./api.js";
-import { el, fill, isolate, refill } from "./dom.js";
+import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { fieldName, facts, namedErrors, pill, timeAgo, title } from "./labels.js";
 import { notify } from "./layout.js";
 import { partnerNames } from "./partners.js";
@@ -107,14 +107,10 @@ function byDay(source, posts, zone) {
 }
 
 async function test(source, button) {
-  button.disabled = true;
   try {
-    await api.testSource(source);
+    await whileBusy(button, () => api.testSource(source));
     notify(t("sources.test.done", { source }));
   } catch (error) {
     notify(error.slug === "not-ready" ? t("sources.test.not_ready", { source }) : errorMessage(error));
-  } finally {
-    button.disabled = false;
-    button.focus();
   }
 }
