@@ -311,6 +311,9 @@ def operators_look(stack: MotoStack) -> None:
     asked(stack, "GET", "/health")
     asked(stack, "GET", "/partners")
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
+    for wanted in ("Прикладенко", "ivan@example.com", "24", UNKNOWN_ID):
+        asked(stack, "GET", "/leads", queryStringParameters={"search": wanted})
+    asked(stack, "GET", "/sources")
     asked(stack, "GET", "/leads", queryStringParameters={"status": "submitted", "partner": "leadleader"})
     for resource in ("/leads/{lead_id}", "/leads/{lead_id}/messages/options"):
         asked(stack, "GET", resource, pathParameters={"lead_id": lead_id})
@@ -342,7 +345,9 @@ def dead_letters(stack: MotoStack) -> None:
         "events": "EventDeadLetterQueue",
     }
     for name, queue in queues.items():
-        for letter in letters if name == "events" else [*letters[:1], {"lead_id": "ld_gone", "partner": "leadleader"}]:
+        # of different leads: an older letter of the same delivery is deleted
+        lost = [{"lead_id": f"ld_{name}_{number}", "partner": "leadleader"} for number in range(2)]
+        for letter in letters if name == "events" else [*letters[:1], *lost]:
             aws.sqs().send_message(QueueUrl=stack.ref(queue), MessageBody=json.dumps(letter))
     ids = {one["queue"]: one["dead_letter_id"] for one in asked(stack, "GET", "/dead-letters")["dead_letters"]}
     for name in queues:
@@ -350,6 +355,7 @@ def dead_letters(stack: MotoStack) -> None:
         asked(stack, "POST", "/dead-letters/{queue}/discard", {"dead_letter_id": ids[name]}, **place)
         asked(stack, "POST", "/dead-letters/{queue}/redrive", {}, **place)
     stack.carry()
+    asked(stack, "GET", "/inbox")
 
 
 def faults_of_ours(stack: MotoStack) -> None:
