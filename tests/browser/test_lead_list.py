@@ -24,8 +24,8 @@ def test_new_leads_wait_on_top_until_they_are_wanted(open_console: Open, world: 
     page = open_console(path="#/leads", clock=True)
     rows = page.locator("#rows a")
     expect(rows).to_have_count(1)
-    for number in (2, 3, 4):
-        world.add(number, age=NO_AGE)
+    for number in (2, 3, 4):  # of different milliseconds: their order is that of the reception
+        world.add(number, age=timedelta(milliseconds=10 * (4 - number)))
     page.clock.fast_forward(6000)
     fresh = page.get_by_role("button", name="Show 3 new leads")
     expect(fresh).to_be_visible()
