@@ -25,7 +25,7 @@ EVERY_MINUTE = timedelta(minutes=1)
 SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
 MAX_ROUNDS = 5000  # a day of waiting for a cap is several hundred
 MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
-MAX_WAITS = 60  # for the same things
+MAX_WAITS = 200  # for the same things; those for a daily cap and its repeats are up to seventy a day
 MAX_ERASURES = 20  # without faults
 WITHOUT_BUS = 0.25  # the share of runs in which the event bus stays off until everything has ended
 
@@ -118,7 +118,7 @@ class Drain:
         self._check_old_deals(snapshot)
         waits = [self._ends_at(values) for values in snapshot.table if values.get("state") in {"received", "pending"}]
         soonest = min(waits) if waits and moving.total() <= len(waits) else self.run.time.now
-        self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE))
+        self.run.time.now = max(soonest, self.run.time.now + timedelta(seconds=PACE) * (1 + self.waits))
         return True
 
     def _check_old_deals(self, snapshot: Snapshot) -> None:
