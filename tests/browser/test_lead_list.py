@@ -93,7 +93,7 @@ def test_one_search_and_its_filters_survive_a_reload(open_console: Open, world: 
     expect(rows).to_have_count(1)
     page.get_by_label("State").select_option("rejected")
     expect(rows).to_have_count(1)
-    assert page.url.endswith("#/leads?status=rejected"), "nobody's phone is in an address"
+    assert page.url.endswith("#/leads?status=rejected"), "no phone is in an address"
     page.reload()
     expect(rows).to_have_count(1)
     expect(page.get_by_role("searchbox")).to_have_value("050 000 00 01")

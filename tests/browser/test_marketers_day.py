@@ -1,4 +1,4 @@
-"""A marketer's day: connect a form, see its first post refused, mend a field's name, compare two campaigns."""
+"""A marketer's day: connect a form, see its first post refused, correct a field's name, compare two campaigns."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def test_a_form_is_connected_and_two_campaigns_are_compared(open_console: Open, 
     card = page.get_by_role("region", name="plain-credit")
     notices = page.locator("#notices")
 
-    # The form is configured, and nobody has posted yet.
+    # The form is configured, and has no posts yet.
     expect(card).to_contain_text("No posts")
     expect(card).to_contain_text(f"{world.gateway.url}/webhooks/plain-credit")
     card.get_by_role("button", name="Send a test post").click()

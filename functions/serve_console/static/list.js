@@ -55,7 +55,7 @@ class List {
     return { ...this.kept.filters, search: this.kept.search, limit: PAGE };
   }
 
-  // Load the list anew. An answer that arrives after a later load began is dropped.
+  // Reload the list. An answer that arrives after a later load began is dropped.
   async load() {
     const load = ++this.loads;
     fill(this.below, el("p", { class: "muted" }, t("loading")));
