@@ -31,9 +31,10 @@ from leadbridge.domain.lead import lead_id_of
 from leadbridge.domain.shards import SHARDS, shard_of, shards_in
 from quality.benchmarks.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
 from quality.benchmarks.measurement import Measurement, run_alone
-from quality.testkit.aws.all_flows import asked, begin
+from quality.testkit.aws.all_flows import begin
 from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, MemoryTable
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.operator_flows import asked
 
 FILE = Path(__file__).with_name("hot_keys.json")
 LEADS_PER_SECOND = 1000

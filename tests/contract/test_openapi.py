@@ -16,9 +16,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from devstack.sandbox.server import Sandbox
-from quality.testkit.aws.all_flows import BEARER, PLAIN, TOKEN, WEBHOOK_TOKEN, forms, post, put_secrets
+from quality.testkit.aws.all_flows import PLAIN, WEBHOOK_TOKEN, forms, post, put_secrets
 from quality.testkit.aws.moto_gateway import MotoGateway
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.operator_flows import BEARER, TOKEN
 from quality.testkit.wiring import routes
 from tools.openapi.__main__ import FILE
 from tools.openapi.document import document, operations, written

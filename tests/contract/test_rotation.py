@@ -14,8 +14,9 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.auth import secrets
 from leadbridge.forms.adapters.standard_webhooks import sign
-from quality.testkit.aws.all_flows import TOKEN, WEB, asked, put_secrets
+from quality.testkit.aws.all_flows import WEB, put_secrets
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.operator_flows import TOKEN, asked
 
 NEW = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzISEhISE="
 LOST_PATIENCE = 30.0  # seconds

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from leadbridge.runtime import aws
-from quality.testkit.aws.all_flows import TOKEN
 from quality.testkit.aws.aws_answers import aws_error
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.operator_flows import TOKEN
 from quality.testkit.fakes.watched import watched_by
 from quality.testkit.template import resources
 from quality.testkit.wiring import routes

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from datetime import datetime, timedelta
+from string import ascii_lowercase
 from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
@@ -26,13 +27,14 @@ from leadbridge.storage.items import encode
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.aws.operator_flows import BEARER, TOKEN, asked, operators_act
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.services.alerts import alarm, envelope
 
+VERIFY_TOKEN = sample("ReceiveLead", "meta_verify")["queryStringParameters"]["hub.verify_token"]
 WEB, PLAIN = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh", "a-token-of-the-tests"
-TOKEN, WEBHOOK_TOKEN = "an-operator-of-the-tests", "leeloo-of-the-tests"
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
+WEBHOOK_TOKEN = "leeloo-of-the-tests"
 UNKNOWN_ID = "0" * 24  # an account that Leeloo does not have
 TRACKER = TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"})
 LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
@@ -64,6 +66,7 @@ def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) 
     faults_of_ours(stack)
     failures(stack, partner, secrets)
     alerts(stack, partner, secrets)
+    operators_act(stack, accept(stack, 10, "leadleader", "matchtrade"))
     erase_all(stack)
 
 
@@ -97,7 +100,8 @@ def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
     for name in kind_names():
         stack.put_secret(name, stored[name])
     stack.put_secret("leeloo", {**secrets["leeloo"], "webhook_token": WEBHOOK_TOKEN})
-    meta = {"secrets": [graph["app_secret"]], "access_token": graph["access_token"], "graph_url": graph["graph_url"]}
+    tokens = {"access_token": graph["access_token"], "verify_token": VERIFY_TOKEN}
+    meta = {"secrets": [graph["app_secret"]], "graph_url": graph["graph_url"], **tokens}
     proofs = {name: {"secrets": [WEB]} for name in ("web", "web-trading")}
     stack.put_secret("sources", {**proofs, "plain-credit": {"secrets": [PLAIN]}, "meta-credit": meta})
     stack.put_secret("operators", {"anna": TOKEN})
@@ -116,20 +120,14 @@ def post(stack: MotoStack, case: str, **instead: str) -> list[str]:
     return list(content.get("lead_ids") or [content["lead_id"]])
 
 
-def asked(stack: MotoStack, method: str, resource: str, body: Any = None, **more: Any) -> dict[str, Any]:
-    """Ask as an operator; the answer's content."""
-    text = None if body is None else json.dumps(body)
-    answer = stack.ask(method, resource, text, headers=BEARER, **more)
-    assert answer["statusCode"] < 300, answer
-    return dict(json.loads(answer["body"] or "{}"))
-
-
 def forms(stack: MotoStack) -> None:
     """Leads of every way into the table: new, again, without an id of its own, several, named and not there."""
     for case in ("good", "redelivered", "trading"):
         post(stack, case)
     post(stack, "plain_urlencoded")
     post(stack, "meta_batch")
+    for case in ("meta_verify", "plain_preflight"):
+        stack.invoke("ReceiveLead", sample("ReceiveLead", case))
     wrong = {"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
     named = {"source": self_check.SOURCE}
     headers = {"Content-Type": "application/json", **wrong}
@@ -141,13 +139,13 @@ def accept(stack: MotoStack, number: int, first: str, then: str, *, age: timedel
     """A lead that goes to one partner, and to another if that one rejects it; returns its id."""
     person = Person(
         full_name="Прикладенко Олена",
-        phone=f"+38050000220{number}",
+        phone=f"+3805000022{number:02}",
         email=f"lead{number}@example.com",
         tax_number="3068208400",
         activity="вчителька",
     )
     lead = Lead(
-        lead_id=f"ld_{'abcdefghij'[number] * 26}",
+        lead_id=f"ld_{ascii_lowercase[number] * 26}",
         source="web",
         received_at=utc_now() - age,
         partners=(first,),
@@ -309,6 +307,8 @@ def operators_look(stack: MotoStack) -> None:
     """Lists, one lead, current and old figures, requests without an operator; the daily count."""
     (lead_id,) = post(stack, "good")
     asked(stack, "GET", "/health")
+    stack.ask("GET", "/console")
+    stack.ask("GET", "/console/{file}", pathParameters={"file": "uplot.css"})
     asked(stack, "GET", "/partners")
     asked(stack, "GET", "/leads", queryStringParameters={"phone": "+380500001101"})
     for wanted in ("Прикладенко", "ivan@example.com", "24", UNKNOWN_ID):

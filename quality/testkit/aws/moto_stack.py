@@ -75,10 +75,11 @@ class Context:
 
 @dataclass
 class MotoStack:
-    """One stack. `calls` are those that functions have made to AWS."""
+    """One stack. `calls` are those that functions have made to AWS, `answered` the routes that have succeeded."""
 
     database: MemoryDynamoDB
     calls: list[Call] = field(default_factory=list)
+    answered: set[tuple[str, str]] = field(default_factory=set)
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
     _function: str | None = None
@@ -108,9 +109,12 @@ class MotoStack:
         before, self._function = self._function, function
         try:
             with environment(self._environment(function)):
-                return self._module(function).handler(event, Context(self._timeout(function)))
+                answer = self._module(function).handler(event, Context(self._timeout(function)))
         finally:
             self._function = before
+        if "httpMethod" in event and answer["statusCode"] < 300:
+            self.answered.add((event["httpMethod"], event["resource"]))
+        return answer
 
     def restart(self, function: str) -> None:
         """Forget a function's worker, and what it had cached."""

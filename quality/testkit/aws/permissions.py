@@ -5,12 +5,16 @@ A resource goes by its logical id: `Leads`, `Leads/index/due`, `secret/index`, o
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any
 
 from quality.testkit.aws.moto_stack import Call
 from quality.testkit.template import resources, role_statements, template
 
 Grant = tuple[str, str]
+Keyed = tuple[str, str, str]
+"""A grant, and the partition key that a call names."""
 
 FUNCTIONS = resources("AWS::Serverless::Function")
 IN_A_TRANSACTION = {
@@ -119,6 +123,66 @@ def wanted(call: Call) -> Iterable[Grant]:
             yield f"sqs:{operation}", asked["QueueUrl"].rpartition("/")[2]
         case operation:
             raise LookupError(f"{call.function} calls {operation}")
+
+
+def keyed(calls: Iterable[Call]) -> dict[str, set[Keyed]]:
+    """The items of the table that the functions' calls name, by function."""
+    found: dict[str, set[Keyed]] = {}
+    for call in calls:
+        found.setdefault(call.function, set()).update(partition_keys(call))
+    return found
+
+
+def partition_keys(call: Call) -> Iterable[Keyed]:
+    """What one call wants to be allowed, with the partition key of each item that it names."""
+    asked = call.parameters
+    match call.operation:
+        case "TransactWriteItems":
+            for write in asked["TransactItems"]:
+                ((kind, one),) = write.items()
+                yield IN_A_TRANSACTION[kind], one["TableName"], key_of(one)
+        case "TransactGetItems":
+            for read in asked["TransactItems"]:
+                yield "dynamodb:GetItem", read["Get"]["TableName"], key_of(read["Get"])
+        case "BatchGetItem":
+            for table, read in asked["RequestItems"].items():
+                for key in read["Keys"]:
+                    yield "dynamodb:BatchGetItem", table, key["pk"]["S"]
+        case "BatchWriteItem":
+            for table, writes in asked["RequestItems"].items():
+                for one in chain.from_iterable(write.values() for write in writes):
+                    yield "dynamodb:BatchWriteItem", table, key_of(one)
+        case "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem":
+            yield f"dynamodb:{call.operation}", asked["TableName"], key_of(asked)
+        case "Query":
+            (resource,) = (resource for _, resource in wanted(call))
+            named_first = re.match(r"[\w#]+ = (:\w+)", asked["KeyConditionExpression"])
+            assert named_first is not None, asked["KeyConditionExpression"]
+            yield "dynamodb:Query", resource, asked["ExpressionAttributeValues"][named_first[1]]["S"]
+
+
+def key_of(request: dict[str, Any]) -> str:
+    """The partition key of the item that a request names."""
+    return str((request.get("Key") or request["Item"])["pk"]["S"])
+
+
+def leading_keys(function: str) -> list[tuple[set[str], set[str], list[str]]]:
+    """The actions and resources that a role allows in the table, with the patterns of their partition keys."""
+    found = []
+    for statement in role_statements(function):
+        condition = statement.get("Condition", {}).get("ForAllValues:StringLike", {"dynamodb:LeadingKeys": ["*"]})
+        resources = {named(one) for one in listed(statement["Resource"])}
+        found.append((set(listed(statement["Action"])), resources, condition["dynamodb:LeadingKeys"]))
+    return found
+
+
+def allows(statement: tuple[set[str], set[str], list[str]], wanted: Keyed) -> set[str]:
+    """The patterns by which a statement allows a call; none if it does not."""
+    actions, resources, patterns = statement
+    action, resource, key = wanted
+    if action not in actions or resource not in resources:
+        return set()
+    return {pattern for pattern in patterns if fnmatchcase(key, pattern)}
 
 
 def in_its_name(function: str) -> set[Grant]:

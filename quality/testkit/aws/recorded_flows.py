@@ -23,9 +23,10 @@ SECRETS = ("leadleader", "leeloo", "matchtrade", "sources", "operators", "alerts
 
 @dataclass(frozen=True)
 class AllFlows:
-    """The functions' calls to AWS, their log, the words that are secret, the writes, and the results."""
+    """The functions' calls to AWS, the routes that succeeded, the log, the secret words, the writes, the results."""
 
     calls: list[Call]
+    answered: set[tuple[str, str]]
     lines: list[str]
     secret: set[str]
     key_units: KeyUnits
@@ -43,7 +44,7 @@ def record(sandbox: Sandbox) -> AllFlows:
         finally:
             handler.setStream(before)
         words = set(SECRET.findall(json.dumps([stack.secret(name) for name in SECRETS]))) - {sandbox.url}
-        return AllFlows(stack.calls, written.getvalue().splitlines(), words, key_units, outcomes())
+        return AllFlows(stack.calls, stack.answered, written.getvalue().splitlines(), words, key_units, outcomes())
 
 
 def outcomes() -> dict[str, list[str]]:
