@@ -14,7 +14,7 @@ def google(**content: Any) -> Submission:
     return read("google_ads", request(content), fields={"FULL_NAME": "person.full_name"})
 
 
-def test_a_column_is_known_by_its_id_and_by_its_name() -> None:
+def test_a_column_is_known_by_its_configured_name_or_else_by_its_id() -> None:
     columns = [
         {"column_id": "FULL_NAME", "column_name": "Ім'я", "string_value": "Ольга"},
         {"column_name": "Ваш ІПН?", "string_value": "1", "new_member": {"a": []}},
@@ -24,7 +24,7 @@ def test_a_column_is_known_by_its_id_and_by_its_name() -> None:
         None,
     ]
     submission = google(user_column_data=columns, lead_id="L", new_field={"x": 1}, form_id=40000000000)
-    assert submission.answers == {"FULL_NAME": "Ольга", "Ім'я": "Ольга", "Ваш ІПН?": "1", "5": ""}
+    assert submission.answers == {"FULL_NAME": "Ольга", "Ваш ІПН?": "1", "5": ""}
     assert submission.delivery_id == "L"
     assert submission.values["consent"] == {"form": "40000000000"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leadbridge.domain.fields.unicode_text import fold
-from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.mapping import add_answer, to_sections
 from quality.testkit.forms.posts import source
 
 FIELDS = {
@@ -63,3 +63,22 @@ def test_the_words_of_the_form_come_before_what_the_builder_says() -> None:
 
 def test_what_no_one_configured_goes_nowhere() -> None:
     assert mapped({"person.phone": "1", "Інше": "2", "": "3"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("q1", "телефон"), {"телефон"}),
+        (("Телефон", "Прізвище"), {"Телефон", "Прізвище"}),
+        (("q1", "utm_term"), {"utm_term"}),
+        (("q1", "gclid"), {"gclid"}),
+        (("q1", "q2"), {"q1"}),
+        (("", "q2"), {"q2"}),
+        (("taken", "q2"), {"q2"}),
+        (("", ""), set()),
+    ],
+)
+def test_an_answer_with_several_names_is_kept_under_those_that_are_used(names: tuple[str, str], kept: set[str]) -> None:
+    answers = {"taken": "another answer"}
+    add_answer(answers, names, "1", source("plain", fields=FIELDS))
+    assert {name for name, answer in answers.items() if answer == "1"} == kept

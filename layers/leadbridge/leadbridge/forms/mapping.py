@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from leadbridge.domain.fields.unicode_text import fold
 from leadbridge.forms.base import Submission
 from leadbridge.forms.parsing.nested import MAX_LABEL
-from leadbridge.forms.tracking import UTM_PREFIX, add_from_page, find_ids, has_ids
+from leadbridge.forms.tracking import UTM_PREFIX, add_from_page, find_ids, has_ids, id_named
 from leadbridge.settings import Source
 
 CONSENT_TEXT = "consent.text"
@@ -65,9 +65,32 @@ def _find_ids(folded: Mapping[str, str], source: Source) -> dict[str, str]:
 
 def configured_names(source: Source) -> frozenset[str]:
     """Return the folded names of the form's fields that the source's configuration has."""
-    conditions = (name for rule in source.partners for name in rule.when if name.startswith(FORM_PREFIX))
-    names = (*source.fields, *((source.honeypot,) if source.honeypot else ()))
-    return frozenset(map(fold_configured, (*names, *(name.removeprefix(FORM_PREFIX) for name in conditions))))
+    conditions = [
+        name.removeprefix(FORM_PREFIX) for rule in source.partners for name in rule.when if name.startswith(FORM_PREFIX)
+    ]
+    return _all_folded((*source.fields, *((source.honeypot,) if source.honeypot else ()), *conditions))
+
+
+@lru_cache(maxsize=256)
+def _all_folded(configured: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(fold, configured))
+
+
+def add_answer(answers: dict[str, str], names: Iterable[str], value: str, source: Source) -> None:
+    """Add an answer that a builder sends under several names: under the configured ones that no other answer has.
+
+    Without any, under the name of a tag or an id; else under the first name, so that each answer is there once.
+    """
+    free = [name for name in names if name and not answers.get(name)]
+    short = [name for name in free if len(name) <= MAX_LABEL]
+    configured = configured_names(source)
+    used = [name for name in short if fold(name) in configured] or [name for name in short if _is_tag(fold(name))]
+    for name in used or free[:1]:
+        answers[name] = value
+
+
+def _is_tag(folded: str) -> bool:
+    return folded.startswith(UTM_PREFIX) or id_named(folded) is not None
 
 
 def is_checked(answer: str) -> bool:
@@ -99,15 +122,11 @@ def find_unused_names(submission: Submission, source: Source) -> tuple[str, ...]
     if not source.fields:
         return ()  # the body has the names of the lead fields
     configured = configured_names(source)
-    names = (
+    return tuple(
         name
         for name, answer in islice(submission.answers.items(), MAX_NAMES)
         if len(name) <= MAX_NAME_LENGTH and answer and not answer.isspace()
-    )
-    return tuple(
-        name
-        for name in names
-        if (folded := fold(name)) not in configured and not folded.startswith(UTM_PREFIX) and not has_ids((folded,))
+        if (folded := fold(name)) not in configured and not _is_tag(folded)
     )
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from leadbridge.auth.signatures import SignatureInvalid
 from leadbridge.forms.base import Request, Submission, Unreadable
-from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.mapping import add_answer, to_sections
 from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import objects_in
 from leadbridge.forms.parsing.nested import Fields, as_text
@@ -53,9 +53,8 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     content = read_json(request)
     answers: Fields = {}
     for column in objects_in(content.get("user_column_data")):
-        for name in ("column_id", "column_name"):
-            answers.setdefault(as_text(column.get(name)), as_text(column.get("string_value")))
-    answers.pop("", None)
+        names = (as_text(column.get("column_id")), as_text(column.get("column_name")))
+        add_answer(answers, names, as_text(column.get("string_value")), source)
     consent = {
         "given_at": as_text(content.get("lead_submit_time")),
         "form": as_text(content.get("form_id")),

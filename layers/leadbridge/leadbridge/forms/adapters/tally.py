@@ -16,7 +16,7 @@ from uuid import UUID
 
 from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
-from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.mapping import add_answer, to_sections
 from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object, objects_in
 from leadbridge.forms.parsing.nested import MAX_CHOICES, Fields, as_text
@@ -42,7 +42,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     if content.get("eventType", "FORM_RESPONSE") != "FORM_RESPONSE":
         return ()
     data = as_object(content.get("data"))
-    answers = _answers(data)
+    answers = _answers(data, source)
     consent = {
         "given_at": as_text(data.get("createdAt")) or as_text(content.get("createdAt")),
         "form": as_text(data.get("formName")) or as_text(data.get("formId")),
@@ -60,16 +60,13 @@ def sign_request(request: Request, secret: str, now: datetime) -> Request:
     return replace(request, headers={**request.headers, HEADER: signature(secret, request.body, in_base64)})
 
 
-def _answers(data: dict[str, Any]) -> Fields:
-    """Return each answer under its label and its key. A question may have no label."""
+def _answers(data: dict[str, Any], source: Source) -> Fields:
+    """Return each answer under its label or its key. A question may have no label."""
     answers: Fields = {}
     fields = objects_in(data.get("fields"))
     ticked = _ticked(fields)
     for field in fields:
-        value = _value(field, ticked)
-        for name in (as_text(field.get("label")), as_text(field.get("key"))):
-            if name and not answers.get(name):
-                answers[name] = value
+        add_answer(answers, (as_text(field.get("label")), as_text(field.get("key"))), _value(field, ticked), source)
     return answers
 
 

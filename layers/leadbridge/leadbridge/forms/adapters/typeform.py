@@ -16,7 +16,7 @@ from typing import Any
 
 from leadbridge.auth.signatures import in_base64, signature, verify_signature
 from leadbridge.forms.base import Request, Submission
-from leadbridge.forms.mapping import to_sections
+from leadbridge.forms.mapping import add_answer, to_sections
 from leadbridge.forms.parsing.bodies import JSON, read_json
 from leadbridge.forms.parsing.json_shapes import as_object, objects_in
 from leadbridge.forms.parsing.nested import Fields, as_text, flatten, inside
@@ -44,7 +44,7 @@ def parse(request: Request, source: Source) -> tuple[Submission, ...]:
     definition = as_object(response.get("definition"))
     answers = flatten(as_object(response.get("hidden")))
     answers |= _calculated(response)
-    answers |= _answers(response)
+    answers |= _answers(response, source)
     consent = {
         "given_at": as_text(response.get("submitted_at")) or as_text(response.get("landed_at")),
         "form": as_text(definition.get("title")) or as_text(response.get("form_id")),
@@ -81,13 +81,11 @@ def _is_test(response: dict[str, Any]) -> bool:
     return bool(typed) and all(DUMMIES[kind] == _value(answer) for kind, answer in typed)
 
 
-def _answers(response: dict[str, Any]) -> Fields:
+def _answers(response: dict[str, Any], source: Source) -> Fields:
     answers: Fields = {}
     for answer in objects_in(response.get("answers")):
-        question, value = as_object(answer.get("field")), _value(answer)
-        for name in (as_text(question.get("ref")), as_text(question.get("id"))):
-            if name:
-                answers.setdefault(name, value)
+        question = as_object(answer.get("field"))
+        add_answer(answers, (as_text(question.get("ref")), as_text(question.get("id"))), _value(answer), source)
     return answers
 
 
