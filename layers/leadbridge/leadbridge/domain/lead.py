@@ -162,7 +162,7 @@ class InvalidLead(ValueError):
 def lead_id_of(source: str, delivery_id: str) -> str:
     """Return the id of the lead with this `delivery_id` of the source. A redelivery has the same id."""
     digest = hashlib.sha256(json.dumps([source, delivery_id]).encode()).digest()
-    return f"ld_{base64.b32encode(digest).decode().lower()[:26]}"
+    return f"ld_{base64.b32encode(digest[:20]).decode().lower()[:26]}"
 
 
 def find_field_errors(asked: LeadFields, partner: Partner) -> list[FieldError]:

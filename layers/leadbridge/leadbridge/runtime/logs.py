@@ -6,6 +6,7 @@ records of the root logger. Therefore records of foreign loggers keep only their
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -28,8 +29,11 @@ _FLOW = os.environ.get("LEADBRIDGE_FLOW", "leadbridge")
 _VERSION = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
 _NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "leadbridge")
 
-# Messages are plain text. By default, Powertools tries to parse each as JSON.
-logger = Logger(service=_FLOW, log_uncaught_exceptions=False, json_deserializer=str)
+# Powertools would make an encoder for each line, and parse each message as JSON; ours are plain text. No line has the
+# process or the thread.
+_ENCODER = json.JSONEncoder(default=str, ensure_ascii=False, separators=(",", ":"))
+logging.logProcesses = logging.logMultiprocessing = logging.logThreads = False
+logger = Logger(service=_FLOW, log_uncaught_exceptions=False, json_serializer=_ENCODER.encode, json_deserializer=str)
 metrics = Metrics(namespace=_NAMESPACE, service=_FLOW)
 _OWN = frozenset({_FLOW, "leadbridge"})
 

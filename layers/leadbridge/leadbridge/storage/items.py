@@ -69,6 +69,7 @@ _TEXTS = (
     *("lead_id", "partner", "source", "account_uuid", "repeat_of", "waits_for", "contested_by"),
     *("partner_status", "outcome", "last_error", "last_error_code", "waiting_reason"),
 )
+_PLAIN = (*_TEXTS, *_COUNTS)
 
 
 def encode(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,14 +242,14 @@ def incomplete_item(lead: Lead) -> Item:
 
 def delivery_item(delivery: Delivery) -> Item:
     """A delivery as it is stored. It is in the indexes `due` and `followed` while it has their times."""
-    times = {name: getattr(delivery, name) for name in _TIMES}
+    stored = vars(delivery)
     waits = delivery.waits_for_partner
     due = waiting_partition(delivery.partner) if waits else delivery.partner
     return present(
         {
             **delivery_key(delivery.lead_id, delivery.partner),
-            **{name: getattr(delivery, name) for name in (*_TEXTS, *_COUNTS)},
-            **{name: to_text(moment) for name, moment in times.items() if moment is not None},
+            **{name: stored[name] for name in _PLAIN},
+            **{name: to_text(moment) for name in _TIMES if (moment := stored[name]) is not None},
             "last_error_data": delivery.last_error_data,
             "history": [_stored(one) for one in delivery.history] or None,
             "state": delivery.state.value,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def keyed_hash(key: str, value: str) -> str:
     """Return the HMAC-SHA256 of a value in hexadecimal, with a key of this stack."""
-    return hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key.encode(), value.encode(), "sha256").hex()
 
 
 def short_hash(digest: str) -> str:

@@ -17,7 +17,7 @@ MAX_READ_LENGTH = 8192  # characters of a form's value that are read; the others
 MAX_DECOMPOSITION = 4  # characters that NFC can compose into one
 
 _HALF_PAIR = "[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]"
-_ESCAPE_MARKS = ("&", "\\", "%", "u0")
+_ESCAPE_MARK = re.compile(r"[&\\%]|u0")
 
 
 def text(value: object, _reading: Reading | None = None, *, limit: int = MAX_TEXT_LENGTH) -> str | None:
@@ -116,9 +116,9 @@ def _answer(value: object, reading: Reading) -> str | None:
         raw = raw.strip()
         is_cut = len(raw) > MAX_READ_LENGTH
         raw = raw[:MAX_READ_LENGTH]
-    if any(mark in raw for mark in _ESCAPE_MARKS):
+    if _ESCAPE_MARK.search(raw):
         raw = _unescaped(raw, unescape_words(raw), reading)
-    found = clean(_without_surrogates(raw))
+    found = " ".join(raw.split()) if is_simple(raw) else clean(_without_surrogates(raw))
     if is_cut or len(found) > MAX_TEXT_LENGTH:
         found = _cut(found, MAX_TEXT_LENGTH)
         reading.warn(FieldCode.TOO_LONG, f"was cut to {MAX_TEXT_LENGTH} characters")

@@ -7,7 +7,6 @@ lead, it ignores white space, invisible characters and the Unicode form, but not
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -91,7 +90,7 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
     comparable = _comparable if len(content) <= MAX_FIELDS else str.strip
     pairs = sorted((comparable(name), value) for name, text in content.items() if (value := comparable(text)))
     canonical = json.dumps([source, pairs])  # ASCII, because a JSON body may contain lone surrogates
-    return hmac.new(key.encode(), canonical.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key.encode(), canonical.encode(), "sha256").hex()
 
 
 def _comparable(text: str) -> str:

@@ -19,13 +19,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 def read_value(body: bytes) -> Any:
     """Read a JSON value of any type, as `read_object` does. Raises Unreadable."""
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            parse_float=Decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_unique,
-        )
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except Unreadable:
         raise
     except (ValueError, RecursionError, ArithmeticError):
@@ -52,3 +46,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise Unreadable("an object in the body has a duplicate key")
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_float=Decimal, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_unique
+)
