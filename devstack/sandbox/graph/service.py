@@ -98,7 +98,7 @@ class Graph:
         lead = self._leads.get(leadgen_id)
         if lead is None:
             return refusals.unknown_lead(leadgen_id)
-        return Answer.of(200, {name: lead[name] for name in {*requested, "id"} if name in lead})
+        return Answer.of(200, {name: lead[name] for name in dict.fromkeys((*requested, "id")) if name in lead})
 
     def _add_lead(self, order: LeadOrder, _request: web.Request) -> object:
         lead: dict[str, Any] = {

@@ -45,9 +45,7 @@ class Chaos:
         self.stack, self.partner, self.time = stack, partner, time
         self.random, self.counters = Random(seed), Counters()
         self.transit = Transit(stack, time)
-        self.harness = Harness(
-            time, self.transit.hides, self.transit.delay, self.note_create, Random(seed + 1), Random(seed + 2)
-        )
+        self.harness = Harness(time, self.transit.hides, self.transit.delay, self.note_create, Random(seed + 1))
         self.refusals, self.outages = Refusals(partner), Outages(partner)
         self.scenarios = Scenarios(self)
         self.creates: list[Create] = []

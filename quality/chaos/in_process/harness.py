@@ -7,15 +7,17 @@ its own thread until the run resumes it, so that a seed determines the whole run
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 import time as wall
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pkgutil import walk_packages
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -23,23 +25,25 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
+from moto.moto_api._internal import mock_random
 from moto.sqs import models as moto_sqs
 
+import leadbridge
+from devstack.sandbox import faults
 from leadbridge.auth.secrets import Secrets
 from leadbridge.domain import clock
+from leadbridge.partners import http
 from leadbridge.partners.http import Transport
-from leadbridge.runtime import aws_errors
 from leadbridge.runtime.budget import Budget
-from leadbridge.services import receive_lead
 from leadbridge.services.checks import parallel
-from leadbridge.storage import content_claims, table, writes
 from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
 
 STEPS = 18  # of a worker, at which a fault may occur
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
-LOADED = (aws_errors, content_claims, receive_lead, table, writes)  # before their clocks and ids are replaced
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+for _module in walk_packages(leadbridge.__path__, "leadbridge."):  # a module loaded later would keep the real clock
+    import_module(_module.name)
 
 
 @dataclass
@@ -127,7 +131,6 @@ class Harness:
     delay: Callable[[dict[str, Any]], dict[str, Any]] = lambda parameters: parameters
     on_create: Callable[[Worker, str, bool], None] = lambda _worker, _partner, _is_answered: None
     random: Random = field(default_factory=lambda: Random(0))
-    ids: Random = field(default_factory=lambda: Random(0))
     bus_is_off: bool = False
     frozen: list[Worker] = field(default_factory=list)
     _current: Worker | None = None
@@ -192,9 +195,6 @@ class Harness:
         self._live(worker)
         worker.is_done = True
         worker.waits.release()
-
-    def _drawn_id(self) -> uuid.UUID:
-        return uuid.UUID(int=self.ids.getrandbits(128), version=4)
 
     def _answered(self, make: Any, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
         service = client.meta.service_model.service_name
@@ -266,28 +266,21 @@ class Harness:
             stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
             stack.enter_context(patch.object(Transport, "call", call_partner))
             stack.enter_context(patch.object(parallel, "MAX_THREADS", 1))  # one worker runs at a time
-            for module in _with("time", wall):
-                stack.enter_context(patch.object(module, "time", _SimulatedTime(self)))
-            for module in [uuid, *_with("uuid4", uuid.uuid4)]:
-                stack.enter_context(patch.object(module, "uuid4", self._drawn_id))
+            simulated = {"time": self.time.seconds, "monotonic": self.time.seconds, "sleep": self.sleep}
+            for path, module in list(sys.modules.items()):
+                if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, "time", None) is wall:
+                    stack.enter_context(patch.object(module, "time", SimpleNamespace(**simulated)))
+            for calling in (http, faults):  # real sockets have real time-outs; only dates are simulated
+                moment = SimpleNamespace(time=self.time.seconds, monotonic=wall.monotonic)
+                stack.enter_context(patch.object(calling, "time", moment))
             yield
 
 
-class _SimulatedTime:
-    """Replaces the module `time` in the functions."""
-
-    def __init__(self, harness: Harness) -> None:
-        self.time = self.monotonic = harness.time.seconds
-        self.sleep = harness.sleep
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(wall, name)
-
-
-def _with(name: str, value: Any) -> list[Any]:
-    """The product's modules with this attribute, except those that call partners over real sockets."""
-    return [
-        module
-        for path, module in sys.modules.items()
-        if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, name, None) is value
-    ]
+@contextmanager
+def seeded_entropy(seed: int) -> Iterator[None]:
+    """While the block runs, ids, secrets and jitter are drawn from the seed."""
+    draw = Random(seed).randbytes
+    random.seed(seed)
+    mock_random.seed(seed)
+    with patch.object(os, "urandom", draw), patch.object(random, "_urandom", draw):
+        yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,8 +15,6 @@ from quality.testkit.aws.moto_stack import MotoStack
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, workers
 
-_numbers = itertools.count(1)
-
 
 @dataclass
 class QueueMessage:
@@ -25,12 +24,8 @@ class QueueMessage:
     function: str
     body: str
     visible_at: datetime
+    name: str
     received: int = 0
-    number: int = field(default_factory=lambda: next(_numbers))
-
-    @property
-    def name(self) -> str:
-        return f"message-{self.number}"
 
     @property
     def lead_id(self) -> str | None:
@@ -62,6 +57,7 @@ class Transit:
     stats_records: list[dict[str, Any]] = field(default_factory=list)
     messages: list[QueueMessage] = field(default_factory=list)
     delays: dict[str, datetime] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def collect(self) -> None:
         """Read new stream records and queue messages."""
@@ -74,7 +70,7 @@ class Transit:
             while self.stack.has_messages(queue):
                 for message in aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
                     visible_at = self.delays.pop(message["Body"], self.time.now)
-                    self.messages.append(QueueMessage(queue, function, message["Body"], visible_at))
+                    self._add(queue, function, message["Body"], visible_at)
                     aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def visible(self) -> list[QueueMessage]:
@@ -102,9 +98,11 @@ class Transit:
 
     def copy(self, message: QueueMessage) -> QueueMessage:
         """A duplicate, visible now."""
-        copy = QueueMessage(message.queue, message.function, message.body, self.time.now)
-        self.messages.append(copy)
-        return copy
+        return self._add(message.queue, message.function, message.body, self.time.now)
+
+    def _add(self, queue: str, function: str, body: str, visible_at: datetime) -> QueueMessage:
+        self.messages.append(QueueMessage(queue, function, body, visible_at, f"message-{next(self.numbers)}"))
+        return self.messages[-1]
 
     def settle(self, message: QueueMessage, answer: Any) -> None:
         """Delete a message, or move it to the dead-letter queue, after its worker ended.

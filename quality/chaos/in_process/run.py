@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import random as chance
 import sys
@@ -12,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import cache
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 from unittest.mock import patch
 
 from devstack.partners import further, partner_profiles
+from devstack.sandbox.credentials import StoredCredentials
+from devstack.sandbox.leadleader.credentials import Credentials
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
@@ -31,7 +31,7 @@ from quality.chaos.counters import Result
 from quality.chaos.in_process import retention
 from quality.chaos.in_process.chaos import PACE, Chaos
 from quality.chaos.in_process.drain import Drain
-from quality.chaos.in_process.harness import Time
+from quality.chaos.in_process.harness import Time, seeded_entropy
 from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.people import MANY_REPEATS, META, SOURCES
 from quality.testkit.aws.moto_stack import moto_stack
@@ -58,13 +58,16 @@ KEEP = 0.75  # the share of runs in which a source keeps what no partner can tak
 
 def run(seed: int, leads: int) -> Result:
     began = wall.monotonic()
-    chance.seed(seed)
     time = Time()
+    keys = _keys()
     with ExitStack() as held:
-        sandbox = held.enter_context(Sandbox(_keys_dir(), pace=PACE, clock=time.seconds, further=further()))
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack())
+        held.enter_context(seeded_entropy(seed))
+        folder = Path(held.enter_context(TemporaryDirectory(prefix="leadbridge-chaos-")))
+        (folder / "leadleader.json").write_bytes(keys)
+        sandbox = held.enter_context(Sandbox(folder, pace=PACE, clock=time.seconds, further=further()))
         sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
         ordered = _configure(chance.Random(seed))
         chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
@@ -91,7 +94,7 @@ def _configure(random: chance.Random) -> frozenset[str]:
     on_repeat = random.choice(["mark", "mark", "mark", "hold"])
     sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
     ordered = {name for name, share in ORDERED.items() if random.random() < share}
-    for name in ordered:
+    for name in sorted(ordered):
         own = sources[name].partners[0].partners[0]
         others = [partner for partner in partner_profiles() if partner != own]
         rule = _rule(random, (own, *random.sample(others, random.randint(1, len(others)))))
@@ -136,11 +139,11 @@ def _takes_lender_less(source: Source) -> bool:
 
 
 @cache
-def _keys_dir() -> Path:
-    """The folder of the sandbox's keys, which all runs of a process share: to generate keys takes long."""
-    folder = Path(mkdtemp(prefix="leadbridge-chaos-"))
-    atexit.register(rmtree, folder, ignore_errors=True)
-    return folder
+def _keys() -> bytes:
+    """Lead Leader's credentials, which all runs of a process begin with: to generate their keys takes long."""
+    with TemporaryDirectory() as folder:
+        StoredCredentials(Credentials, file := Path(folder) / "leadleader.json")
+        return file.read_bytes()
 
 
 @contextmanager

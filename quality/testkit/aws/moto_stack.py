@@ -45,8 +45,6 @@ OUTSIDE = {
 CREDENTIALS = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 MAX_ROUNDS = 100  # of carrying, after which something goes in circles
 
-_requests = count(1)
-
 
 @dataclass(frozen=True)
 class Call:
@@ -64,8 +62,8 @@ class Context:
     memory_limit_in_mb = 512
     invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:a-function"
 
-    def __init__(self, seconds: int) -> None:
-        self.aws_request_id = f"request-{next(_requests)}"
+    def __init__(self, seconds: int, number: int = 1) -> None:
+        self.aws_request_id = f"request-{number}"
         self._seconds = seconds
 
     def get_remaining_time_in_millis(self) -> int:
@@ -83,6 +81,7 @@ class MotoStack:
     _modules: dict[str, ModuleType] = field(default_factory=dict)
     _environments: dict[str, dict[str, str]] = field(default_factory=dict)
     _function: str | None = None
+    _requests: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def store(self) -> LeadRepository:
@@ -109,7 +108,8 @@ class MotoStack:
         before, self._function = self._function, function
         try:
             with environment(self._environment(function)):
-                answer = self._module(function).handler(event, Context(self._timeout(function)))
+                context = Context(self._timeout(function), next(self._requests))
+                answer = self._module(function).handler(event, context)
         finally:
             self._function = before
         if "httpMethod" in event and answer["statusCode"] < 300:
@@ -192,8 +192,9 @@ class MotoStack:
         """Make what the template has of tables, queues, buses, rules and secrets."""
         stream: Any = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}}
         aws.dynamodb().create_table(**table_definition("Leads"), **stream)
-        for queue in resources("AWS::SQS::Queue"):
-            aws.sqs().create_queue(QueueName=queue)
+        for queue, found in resources("AWS::SQS::Queue").items():
+            attributes: Any = {"MessageRetentionPeriod": str(found["Properties"]["MessageRetentionPeriod"])}
+            aws.sqs().create_queue(QueueName=queue, Attributes=attributes)
         for topic in resources("AWS::SNS::Topic"):
             aws.sns().create_topic(Name=topic)
         for bus in resources("AWS::Events::EventBus"):

@@ -87,7 +87,7 @@ class AccountReconciler:
         learned_at = asked_at or self.clock()
         known, links = self.store.accounts(named), self.store.links(named)
         owners = {uuid: lead_id for uuid in named if (lead_id := _known_owner(known.get(uuid), links.get(uuid)))}
-        deliveries = self.store.deliveries(set(owners.values()))
+        deliveries = self.store.deliveries(dict.fromkeys(owners.values()))
         changed, forgotten = [], []
         for uuid, row in named.items():
             before = known.get(uuid)
