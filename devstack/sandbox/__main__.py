@@ -11,7 +11,6 @@ import sys
 import time
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from devstack.sandbox.application import Settings
 from devstack.sandbox.server import DEFAULT_PACE, serving
@@ -24,14 +23,12 @@ def main() -> int:
     parser.add_argument("--state-dir", type=Path, required=True, help="where keys and secrets.json are kept")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
-    parser.add_argument("--pace", type=_seconds, default=DEFAULT_PACE, help="seconds a deal stays in one status")
-    parser.add_argument("--partners", type=_partners, default={}, help="a TOML file with further partners by name")
-    arguments = parser.parse_args()
-    settings = Settings(
-        arguments.state_dir, arguments.host, arguments.port, arguments.pace, time.time, arguments.partners
-    )
+    parser.add_argument("--pace", type=float, default=DEFAULT_PACE, help="seconds a deal stays in one status")
+    parser.add_argument("--partners", type=Path, help="a TOML file with further partners by name")
+    given = parser.parse_args()
     try:
-        asyncio.run(_serve(settings))
+        further = tomllib.loads(given.partners.read_text(encoding="utf-8")) if given.partners else {}
+        asyncio.run(_serve(Settings(given.state_dir, given.host, given.port, given.pace, time.time, further)))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
@@ -46,20 +43,6 @@ async def _serve(settings: Settings) -> None:
         sys.stdout.write(json.dumps({"url": url}) + "\n")
         sys.stdout.flush()
         await stop.wait()
-
-
-def _partners(file: str) -> dict[str, dict[str, Any]]:
-    try:
-        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{file}: {error}") from error
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError("seconds, 0 or more")
-    return seconds
 
 
 if __name__ == "__main__":

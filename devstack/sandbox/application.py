@@ -1,25 +1,31 @@
 """Partners, call log, faults and control as one aiohttp application."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import Field
 
-from devstack.sandbox import strict_json
 from devstack.sandbox.calls import CallLog
 from devstack.sandbox.control import Control
+from devstack.sandbox.credentials import write_private
 from devstack.sandbox.dispatcher import Dispatcher
-from devstack.sandbox.faults import Faults
-from devstack.sandbox.partner import Clock, Context, Endpoint, Pace, Partner
-from devstack.sandbox.state_dir import write_private
+from devstack.sandbox.faults import FaultOrder, Faults
+from devstack.sandbox.partner import Clock, Context, Pace, Partner
 
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
+
+MAX_PACE = 10**9
+
+type Seconds = Annotated[float, Field(ge=0, le=MAX_PACE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class Settings:
     clock: Clock
     further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.pace <= MAX_PACE:
+            raise ValueError(f"pace: 0 to {MAX_PACE} seconds")
+
 
 def partner_classes() -> list[type[Partner]]:
     """The partners: every folder here whose `service.py` defines `SERVICE`."""
@@ -53,7 +63,7 @@ class SandboxApp:
         self._partners = dict(self._made(settings))
         self._log = CallLog(settings.clock)
         self._faults = Faults()
-        self.url = ""
+        self._url = ""
 
     def _made(self, settings: Settings) -> Iterator[tuple[str, Partner]]:
         """Yield every partner by its name. Raises ValueError for a further partner that cannot be made."""
@@ -68,36 +78,77 @@ class SandboxApp:
 
     def publish(self, url: str) -> None:
         """Write the secrets that contain this URL."""
-        self.url = url
+        self._url = url
         self._write_secrets()
 
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         router = application.router
-        application.add_routes(Control(self._partners, self._log, self._faults, self._pace, self._rotate).routes())
+        application.add_routes(control.route("/control") for control in self._controls())
         dispatcher = Dispatcher(self._log, self._faults)
-        for partner in self._partners.values():
-            for path, endpoints in _by_path(partner.endpoints()).items():
-                router.add_route("*", f"/{partner.name}{path}", dispatcher.handler(partner, endpoints))
-            router.add_route("*", f"/{partner.name}/{{unknown:.*}}", dispatcher.handler(partner, {}))
-            for route in partner.controls():
-                if isinstance(route.handler, type):
-                    raise TypeError(f"{route.path}: class-based views are not supported")
-                router.add_route(route.method, f"/control/{partner.name}{route.path}", route.handler)
+        for name, partner in self._partners.items():
+            for path, endpoints in groupby(sorted(partner.endpoints(), key=attrgetter("path")), attrgetter("path")):
+                router.add_route("*", f"/{name}{path}", dispatcher.handler(partner, list(endpoints)))
+            router.add_route("*", f"/{name}/{{unknown:.*}}", dispatcher.handler(partner, []))
+            application.add_routes(control.route(f"/control/{name}") for control in partner.controls())
         return application
 
-    def _rotate(self, name: str, what: str) -> dict[str, Any]:
-        self._partners[name].rotations[what]()
-        return self._write_secrets()[name]
+    def _controls(self) -> list[Control]:
+        """The routes that concern all partners."""
+        armed = self._faults.armed
+        return [
+            Control("POST", "/faults", self._arm, 201),
+            Control("GET", "/faults", lambda: {"faults": [one.as_json() for one in armed.values()]}),
+            Control("DELETE", "/faults", self._clear_faults),
+            Control("DELETE", "/faults/{fault_id}", self._disarm),
+            Control("GET", "/calls", self._calls),
+            Control("GET", "/pace", lambda: {"seconds": self._pace.seconds}),
+            Control("POST", "/pace", self._set_pace),
+            Control("POST", "/reset", self._reset),
+            Control("POST", "/{partner}/rotate", self._rotate),
+        ]
+
+    def _arm(self, **order: Any) -> dict[str, Any]:
+        wanted = FaultOrder(**order)
+        operations = {endpoint.operation for endpoint in self._partner(wanted.partner).endpoints()}
+        if wanted.operation not in {None, *operations}:
+            raise ValueError(f"operation: one of {', '.join(sorted(operations))}")
+        return self._faults.arm(wanted).as_json()
+
+    def _clear_faults(self) -> None:
+        self._faults.armed.clear()
+
+    def _disarm(self, fault_id: str) -> None:
+        del self._faults.armed[fault_id]
+
+    def _calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> dict[str, Any]:
+        return {"calls": [call.as_json() for call in self._log.select(partner, operation, since)]}
+
+    def _set_pace(self, seconds: Seconds) -> dict[str, Any]:
+        for partner in self._partners.values():
+            partner.advance()
+        self._pace.seconds = seconds
+        return {"seconds": seconds}
+
+    def _reset(self) -> None:
+        for partner in self._partners.values():
+            partner.reset()
+        self._clear_faults()
+        self._log.clear()
+
+    def _rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
+        found = self._partner(partner)
+        if what not in {None, *found.rotations} or not found.rotations:
+            raise ValueError(f"what: one of {', '.join(sorted(found.rotations))}")
+        found.rotate(what or found.rotations[0])
+        return self._write_secrets()[partner]
+
+    def _partner(self, name: str) -> Partner:
+        if name not in self._partners:
+            raise ValueError(f"partner: one of {', '.join(sorted(self._partners))}")
+        return self._partners[name]
 
     def _write_secrets(self) -> dict[str, dict[str, Any]]:
-        secrets = {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
-        write_private(self._secrets_file, strict_json.dump(secrets))
+        secrets = {name: partner.secret(f"{self._url}/{name}") for name, partner in self._partners.items()}
+        write_private(self._secrets_file, secrets)
         return secrets
-
-
-def _by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
-    paths: dict[str, dict[str, Endpoint]] = {}
-    for endpoint in endpoints:
-        paths.setdefault(endpoint.path, {}).update(dict.fromkeys(endpoint.methods, endpoint))
-    return paths

@@ -1,14 +1,12 @@
 """The log of all calls to partners, in the order of arrival."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from devstack.sandbox.partner import Clock
-
-MAX_STORED = 100_000
+from devstack.sandbox.partner import MAX_STORED, Clock, rfc3339
 
 
 class Outcome(StrEnum):
@@ -20,11 +18,6 @@ class Outcome(StrEnum):
     GONE = "gone"
 
 
-def rfc3339(seconds: float) -> str:
-    """`2026-01-31T09:30:00.123Z` of seconds since the epoch."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 @dataclass(slots=True)
 class Call:
     """One call. `status` is None until an answer was written.
@@ -33,7 +26,7 @@ class Call:
     """
 
     number: int
-    at: float
+    at: str
     partner: str
     method: str
     path: str
@@ -44,20 +37,13 @@ class Call:
     fault: dict[str, str] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
+    def end(self, outcome: Outcome, status: int | None = None) -> None:
+        self.outcome, self.status = outcome, status
+
     def as_json(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "at": rfc3339(self.at),
-            "partner": self.partner,
-            "operation": self.operation,
-            "method": self.method,
-            "path": self.path,
-            "status": self.status,
-            "outcome": self.outcome,
-            "processed": self.processed,
-            "fault": self.fault,
-            **self.facts,
-        }
+        shown: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        facts: dict[str, Any] = shown.pop("facts")
+        return shown | facts
 
 
 class CallLog:
@@ -70,19 +56,17 @@ class CallLog:
 
     def open(self, partner: str, method: str, path: str) -> Call:
         self._number += 1
-        call = Call(self._number, self._clock(), partner, method, path)
+        call = Call(self._number, rfc3339(self._clock()), partner, method, path)
         self._calls.append(call)
         return call
 
-    def select(self, partner: str | None, operation: str | None, since: int) -> list[Call]:
+    def select(self, partner: str | None, operation: str | None, since: int) -> Iterator[Call]:
         """Calls with a number above `since`, of one partner and operation if given."""
-        return [
+        return (
             call
             for call in self._calls
-            if call.number > since
-            and (partner is None or call.partner == partner)
-            and (operation is None or call.operation == operation)
-        ]
+            if call.number > since and partner in {None, call.partner} and operation in {None, call.operation}
+        )
 
     def clear(self) -> None:
         self._calls.clear()

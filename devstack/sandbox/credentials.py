@@ -1,22 +1,25 @@
-"""A simulated partner's credentials, stored in a file between runs."""
+"""What outlives the process, in one directory: keys, credentials and secrets."""
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.state_dir import write_private
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
 class StoredCredentials[Values: DataclassInstance]:
-    """`kind` is a dataclass. The default factory of each field generates a value."""
+    """A partner's credentials. `kind` is a dataclass; the default factory of each field generates a value."""
 
     values: Values
 
@@ -36,10 +39,35 @@ class StoredCredentials[Values: DataclassInstance]:
         self._store(replace(self.values, **values))
 
     def _store(self, values: Values) -> None:
-        write_private(self._file, strict_json.dump(asdict(values)))
+        write_private(self._file, asdict(values))
         self.values = values
 
 
 def same(given: str, expected: str) -> bool:
     """Compare in constant time."""
     return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Lock the directory for this process. It is created with mode 0700.
+
+    Raises `BlockingIOError` if another sandbox has the lock.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BlockingIOError(f"another sandbox runs on {directory}") from error
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, value: object) -> None:
+    """Replace a file atomically by JSON with mode 0600."""
+    draft = path.with_suffix(".new")
+    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(strict_json.dump(value))
+    draft.replace(path)

@@ -2,16 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from devstack.sandbox.calls import Call, CallLog, Outcome
-from devstack.sandbox.faults import DelayFault, DropFault, Fault, Faults, HtmlFault, RateLimitFault, SlowBodyFault
-from devstack.sandbox.partner import Answer, Endpoint, Incoming, Operation, Partner
+from devstack.sandbox.faults import AnswerFault, DelayFault, DropFault, Fault, Faults, HtmlFault, RateLimitFault
+from devstack.sandbox.partner import Answer, Endpoint, Incoming, Partner, Refusal
 
 BOT_TOKEN = re.compile("/bot[^/]+")  # Telegram's tokens are parts of paths, and the log has no tokens
 
@@ -23,50 +24,52 @@ class Dispatcher:
         self._log = log
         self._faults = faults
 
-    def handler(
-        self, partner: Partner, endpoints: Mapping[str, Endpoint]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        """The aiohttp handler of one path. `endpoints` are by method; without any the path is unknown."""
+    def handler(self, partner: Partner, endpoints: Sequence[Endpoint]) -> Handler:
+        """The aiohttp handler of one path; without endpoints the path is unknown."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            path = BOT_TOKEN.sub("/bot…", request.path)
-            call = self._log.open(partner.name, request.method, path)
+            call = self._log.open(partner.name, request.method, BOT_TOKEN.sub("/bot…", request.path))
             try:
                 return await self._serve(request, call, partner, endpoints)
             except asyncio.CancelledError:
-                _lost(call, Outcome.DROPPED)
+                call.end(Outcome.DROPPED)
                 raise
             except (ConnectionError, aiohttp.ClientError):
-                _lost(call, Outcome.GONE)
+                call.end(Outcome.GONE)
                 return web.Response()
 
         return handle
 
     async def _serve(
-        self, request: web.Request, call: Call, partner: Partner, endpoints: Mapping[str, Endpoint]
+        self, request: web.Request, call: Call, partner: Partner, endpoints: Sequence[Endpoint]
     ) -> web.StreamResponse:
         try:
-            incoming = Incoming.of(request, await request.read())
+            raw = await request.read()
         except web.HTTPRequestEntityTooLarge:
             return await _send(request, call, partner.refused(413, "Request body is too large."))
         if not endpoints:
             return await _send(request, call, partner.refused(404, "Not found."))
-        endpoint = endpoints.get(request.method)
+        incoming = Incoming(
+            request.method, request.match_info, request.query, request.headers, request.content_type, raw
+        )
+        endpoint = next((one for one in endpoints if one.method == request.method and one.matches(incoming)), None)
         if endpoint is None:
             refused = partner.refused(405, f'Method "{request.method}" not allowed.')
-            return await _send(request, call, replace(refused, headers={"Allow": ", ".join(sorted(endpoints))}))
-        select = endpoint.operation
-        operation = select if isinstance(select, Operation) else select(incoming)
-        call.operation = operation.name
-        call.facts.update(operation.describe(incoming))
+            allowed = ", ".join(sorted({one.method for one in endpoints}))
+            return await _send(request, call, replace(refused, headers={"Allow": allowed}))
+        call.operation = endpoint.operation
+        call.facts.update(endpoint.describe(incoming))
 
         def process() -> Answer:
-            answer = operation.process(incoming)
+            try:
+                answer = endpoint.process(incoming)
+            except Refusal as refusal:
+                answer = refusal.answer
             call.processed = True
             call.facts.update(answer.facts)
-            return answer
+            return partner.finish(answer)
 
-        armed = self._faults.next_fault(partner.name, operation.name, incoming.json)
+        armed = self._faults.next_fault(partner.name, endpoint.operation, incoming.fields)
         if armed is None:
             return await _send(request, call, process())
         call.fault = {"id": armed.id, "kind": armed.order.fault.kind}
@@ -87,54 +90,40 @@ async def _apply_fault(
         case DropFault():
             if fault.when == "after":
                 process()
-            return _drop(request, call)
-        case SlowBodyFault():
-            return await _send_slowly(request, call, process(), fault)
+            call.end(Outcome.DROPPED)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
         case RateLimitFault():
             page = HtmlFault(kind="html", status=fault.status).answer()
             refused = page if fault.by == "proxy" else partner.refused(429, "Request was throttled.")
             return await _send(request, call, replace(refused, status=fault.status, headers=fault.headers))
-        case instead:
-            if instead.processed:
+        case AnswerFault() | HtmlFault():
+            if fault.processed:
                 process()
-            return await _send(request, call, instead.answer())
+            return await _send(request, call, fault.answer())
+        case slow:
+            return await _send(request, call, process(), slow.chunk, slow.seconds)
 
 
-async def _send(request: web.Request, call: Call, answer: Answer) -> web.StreamResponse:
+async def _send(
+    request: web.Request, call: Call, answer: Answer, chunk: int | None = None, seconds: float = 0
+) -> web.StreamResponse:
+    """Send the head, then the body in pieces of `chunk` bytes with `seconds` before each, or as a whole."""
     if request.transport is None or request.transport.is_closing():
         raise ConnectionResetError
-    response = web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
-    # Logged before it is written: a client that has the answer must find it in the log.
-    call.status, call.outcome = answer.status, Outcome.ANSWERED
+    headers = CIMultiDict({"Content-Type": answer.content_type, **answer.headers})
+    if chunk is None:
+        response: web.StreamResponse = web.Response(status=answer.status, body=answer.body, headers=headers)
+    else:
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        response.content_length = len(answer.body)
+        await response.prepare(request)
+        for start in range(0, len(answer.body), chunk):
+            await asyncio.sleep(seconds)
+            await response.write(answer.body[start : start + chunk])
+    # Logged before the end is written: a client that has the answer must find it in the log.
+    call.end(Outcome.ANSWERED, answer.status)
     await response.prepare(request)
     await response.write_eof()
     return response
-
-
-async def _send_slowly(request: web.Request, call: Call, answer: Answer, fault: SlowBodyFault) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
-    response.content_length = len(answer.body)
-    await response.prepare(request)
-    for start in range(0, len(answer.body), fault.chunk):
-        await asyncio.sleep(fault.seconds)
-        await response.write(answer.body[start : start + fault.chunk])
-    call.status, call.outcome = answer.status, Outcome.ANSWERED
-    await response.write_eof()
-    return response
-
-
-def _drop(request: web.Request, call: Call) -> web.StreamResponse:
-    _lost(call, Outcome.DROPPED)
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
-
-
-def _lost(call: Call, outcome: Outcome) -> None:
-    call.status, call.outcome = None, outcome
-
-
-def _headers(answer: Answer) -> CIMultiDict[str]:
-    headers = CIMultiDict({"Content-Type": answer.content_type})
-    headers.update(answer.headers)
-    return headers

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.orders import Order
+from devstack.sandbox.control import Order
 from devstack.sandbox.partner import Answer
 
 MAX_ARMED = 1000
 RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a time ends
-CHALLENGE = b"<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
+CHALLENGE = "<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
+NGINX = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 
 type Seconds = Annotated[float, Field(ge=0, le=3600)]
 type Status = Annotated[int, Field(ge=200, le=599)]
@@ -28,7 +29,7 @@ type HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]*$")
 class AnswerFault(Order):
     """Any answer. A string body is sent as it is, anything else as JSON; None is an empty body."""
 
-    kind: Literal["answer"]
+    kind: Literal["answer", "empty"]
     status: Status = 200
     body: Any = None
     headers: dict[HeaderName, HeaderValue] = {}
@@ -36,13 +37,10 @@ class AnswerFault(Order):
     processed: bool = False
 
     def answer(self) -> Answer:
-        match self.body:
-            case None:
-                body, content_type = b"", "application/json"
-            case str(text):
-                body, content_type = text.encode(), "text/plain; charset=utf-8"
-            case value:
-                body, content_type = strict_json.dump(value), "application/json"
+        if isinstance(self.body, str):
+            body, content_type = self.body.encode(), "text/plain; charset=utf-8"
+        else:
+            body, content_type = b"" if self.body is None else strict_json.dump(self.body), "application/json"
         return Answer(self.status, body, self.content_type or content_type, self.headers)
 
 
@@ -55,21 +53,9 @@ class HtmlFault(Order):
     processed: bool = False
 
     def answer(self) -> Answer:
-        if self.page == "challenge":
-            return Answer(self.status, CHALLENGE, "text/html; charset=UTF-8", {"cf-mitigated": "challenge"})
-        page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status}</h1><hr>nginx</body></html>"
-        return Answer(self.status, page.encode(), "text/html")
-
-
-class EmptyFault(Order):
-    """A status and no body."""
-
-    kind: Literal["empty"]
-    status: Status = 200
-    processed: bool = False
-
-    def answer(self) -> Answer:
-        return Answer(self.status)
+        if self.page == "nginx":
+            return Answer(self.status, NGINX.format(self.status).encode(), "text/html")
+        return Answer(self.status, CHALLENGE.encode(), "text/html; charset=UTF-8", {"cf-mitigated": "challenge"})
 
 
 class RateLimitFault(Order):
@@ -90,14 +76,13 @@ class RateLimitFault(Order):
             case None:
                 return {}
             case "unix_time":
-                value = str(int(time.time()) + RATE_LIMIT_SECONDS)
+                return {"Retry-After": str(int(time.time()) + RATE_LIMIT_SECONDS)}
             case "date":
-                value = formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)
+                return {"Retry-After": formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)}
             case "years":
-                value = str(10 * 365 * 86_400)
+                return {"Retry-After": str(10 * 365 * 86_400)}
             case seconds:
-                value = str(seconds)
-        return {"Retry-After": value}
+                return {"Retry-After": str(seconds)}
 
 
 class DelayFault(Order):
@@ -123,8 +108,9 @@ class SlowBodyFault(Order):
     chunk: Annotated[int, Field(ge=1)] = 1
 
 
-type Instead = AnswerFault | HtmlFault | EmptyFault
-type Fault = Annotated[Instead | RateLimitFault | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")]
+type Fault = Annotated[
+    AnswerFault | HtmlFault | RateLimitFault | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")
+]
 
 
 class FaultOrder(Order):
@@ -137,7 +123,7 @@ class FaultOrder(Order):
     match: dict[str, Any] = {}
     fault: Fault
 
-    def matches(self, partner: str, operation: str, body: object) -> bool:
+    def matches(self, partner: str, operation: str, body: Mapping[str, Any]) -> bool:
         return (
             self.partner == partner
             and self.operation in {None, operation}
@@ -159,22 +145,22 @@ class ArmedFault:
 
 
 class Faults:
-    """The faults in force, oldest first. A call gets the first that matches."""
+    """The faults in force by id, oldest first. A call gets the first that matches."""
 
     def __init__(self) -> None:
-        self._armed: dict[str, ArmedFault] = {}
+        self.armed: dict[str, ArmedFault] = {}
 
     def arm(self, order: FaultOrder) -> ArmedFault:
         """Raises `OverflowError` above `MAX_ARMED`."""
-        if len(self._armed) >= MAX_ARMED:
+        if len(self.armed) >= MAX_ARMED:
             raise OverflowError(f"{MAX_ARMED} faults are armed: clear some")
         armed = ArmedFault(uuid.uuid4().hex[:8], order)
-        self._armed[armed.id] = armed
+        self.armed[armed.id] = armed
         return armed
 
-    def next_fault(self, partner: str, operation: str, body: object) -> ArmedFault | None:
+    def next_fault(self, partner: str, operation: str, body: Mapping[str, Any]) -> ArmedFault | None:
         """Return and count the fault for this call, if any."""
-        for armed in self._armed.values():
+        for armed in self.armed.values():
             order = armed.order
             if not order.matches(partner, operation, body):
                 continue
@@ -185,22 +171,11 @@ class Faults:
                 return armed
         return None
 
-    def all(self) -> list[ArmedFault]:
-        return list(self._armed.values())
-
-    def clear(self, fault_id: str | None = None) -> bool:
-        """Clear one fault, or all. Returns whether it existed."""
-        if fault_id is not None:
-            return self._armed.pop(fault_id, None) is not None
-        self._armed.clear()
-        return True
-
 
 def _at(body: object, path: str) -> object:
-    value = body
     for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+        body = body.get(key) if isinstance(body, Mapping) else None
+    return body
 
 
 def _same(actual: object, expected: object) -> bool:

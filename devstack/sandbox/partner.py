@@ -1,18 +1,28 @@
-"""The interface between the sandbox and each partner's folder.
+"""What a partner of the sandbox is made of.
 
-A partner is a folder with a `service.py` that defines `SERVICE`, a class with the interface of `Partner`.
+A partner kind is a folder with a `service.py` that defines `SERVICE`, a subclass of `Partner`.
 """
 
 import hashlib
+import re
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import parse_qsl
 
-from aiohttp import web
 from multidict import MultiMapping
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from devstack.sandbox import strict_json
+from devstack.sandbox.control import Control
+
+MAX_STORED = 100_000
+MAX_FORM_FIELDS = 100
 
 type Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -27,54 +37,54 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the sandbox gives a partner: its name, a private file for its credentials, the clock, the pace.
-
-    `settings` are what this partner does differently from others of its kind.
-    """
+    """What the sandbox gives a partner. `settings` are what it does differently from others of its kind."""
 
     name: str
     credentials_file: Path
     clock: Clock
     pace: Pace
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Incoming:
-    """One request with its whole body. `json` is None if the body is not JSON; `json_error` says why."""
+    """One request with its whole body."""
 
     method: str
-    path: str
     params: Mapping[str, str]
     query: MultiMapping[str]
     headers: Mapping[str, str]
     content_type: str
     raw: bytes
-    json: Any
-    json_error: str | None
 
-    @classmethod
-    def of(cls, request: web.Request, raw: bytes) -> Self:
+    @cached_property
+    def json(self) -> Any:
+        """Raises `MalformedJsonError`."""
+        return strict_json.parse(self.raw)
+
+    @cached_property
+    def is_object(self) -> bool:
+        """Whether the body is a JSON object."""
         try:
-            value, error = strict_json.parse(raw), None
-        except strict_json.MalformedJsonError as malformed:
-            value, error = None, str(malformed)
-        return cls(
-            method=request.method,
-            path=request.path,
-            params=request.match_info,
-            query=request.query,
-            headers=request.headers,
-            content_type=request.content_type,
-            raw=raw,
-            json=value,
-            json_error=error,
-        )
+            return isinstance(self.json, dict)
+        except strict_json.MalformedJsonError:
+            return False
 
     @property
-    def fields(self) -> Mapping[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """The members of the JSON object; empty if the body is not one."""
-        return self.json if isinstance(self.json, dict) else {}
+        return self.json if self.is_object else {}
+
+    @property
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of an urlencoded body. Raises ValueError."""
+        return parse_qsl(
+            self.raw.decode(),
+            keep_blank_values=True,
+            strict_parsing=bool(self.raw),
+            errors="strict",
+            max_num_fields=MAX_FORM_FIELDS,
+        )
 
     @property
     def bearer(self) -> str | None:
@@ -99,63 +109,114 @@ class Answer:
         return cls(status, strict_json.dump(value), facts=facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`describe` returns facts about the request for the call log, whether or not it is processed."""
+class Refusal(Exception):
+    """An answer that ends the processing of a call."""
 
-    name: str
-    process: Callable[[Incoming], Answer]
-    describe: Callable[[Incoming], Mapping[str, Any]] = lambda _incoming: {}
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path below `/{partner}` (an aiohttp pattern) with its operation, or a function that selects one."""
+    """An operation at a path below `/{partner}` (an aiohttp pattern). The first of those that match is used.
 
-    methods: tuple[str, ...]
-    path: str
-    operation: Operation | Callable[[Incoming], Operation]
-
-
-class Partner(Protocol):
-    """A partner's side. All methods run in the server's event loop and must not block.
-
-    `kind` is the name of its folder. Several partners of one kind have names of their own.
+    `process` may raise `Refusal`. `describe` returns facts for the call log, whether or not the call is processed.
     """
 
-    kind: str
-    name: str
-    operations: frozenset[str]
-    rotations: Mapping[str, Callable[[], None]]
-    """What can be replaced in its secret, the default first. The new values are stored before it returns."""
+    operation: str
+    method: str
+    path: str
+    process: Callable[[Incoming], Answer]
+    describe: Callable[[Incoming], Mapping[str, Any]] = lambda _incoming: {}
+    matches: Callable[[Incoming], bool] = lambda _incoming: True
+
+
+class Partner:
+    """A partner's side. All methods run in the server's event loop and must not block.
+
+    `kind` is the name of its folder. Several partners of one kind have names of their own. `rotations` are the parts of
+    its secret that can be replaced, the default first.
+    """
+
+    kind: ClassVar[str]
+    rotations: ClassVar[Sequence[str]] = ()
 
     def __init__(self, context: Context) -> None:
         """Raises ValueError for settings that its kind does not have."""
-        ...
+        self.name = context.name
+        self.clock = context.clock
+        self.pace = context.pace
 
-    def endpoints(self) -> Sequence[Endpoint]: ...
+    def endpoints(self) -> list[Endpoint]:
+        raise NotImplementedError
 
-    def controls(self) -> Sequence[web.RouteDef]:
-        """Its own routes, mounted below `/control/{name}`."""
-        ...
+    def controls(self) -> list[Control]:
+        """Its own routes, below `/control/{name}`."""
+        return []
 
     def secret(self, root: str) -> dict[str, Any]:
         """The secret that a client needs. `root` is this partner's URL without a trailing slash."""
-        ...
+        raise NotImplementedError
+
+    def rotate(self, what: str) -> None:
+        """Replace a part of the secret, and store the new value."""
 
     def refused(self, status: int, detail: str) -> Answer:
         """404, 405, 413 and, by a fault, 429, in this partner's format."""
-        ...
+        raise NotImplementedError
+
+    def finish(self, answer: Answer) -> Answer:
+        """What every processed call is answered."""
+        return answer
 
     def advance(self) -> None:
         """Make all status changes that are due. Called before the pace changes."""
-        ...
 
     def reset(self) -> None:
         """Delete everything but keys and credentials."""
-        ...
+
+
+class Rows[Key, Row](OrderedDict[Key, Row]):
+    """The last `limit` rows by key, oldest first."""
+
+    def __init__(self, limit: int = MAX_STORED) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def add(self, key: Key, row: Row) -> Row | None:
+        """Store a new row. Returns the row that was dropped for it, if any."""
+        self[key] = row
+        return self.popitem(last=False)[1] if len(self) > self._limit else None
+
+
+def written_as(pattern: str, problem: str = "a wrong format") -> Callable[[str], str]:
+    """A validator of texts that match the whole pattern."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not isinstance(text, str) or not compiled.fullmatch(text):
+            raise ValueError(problem)
+        return text
+
+    return check
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "a blank text")
+    return text
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+"""A text that is not blank."""
 
 
 def digest(token: str | None) -> str | None:
     """Sixteen hex digits of SHA-256, by which a log distinguishes tokens."""
     return None if token is None else hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def rfc3339(seconds: float) -> str:
+    """`2026-01-31T09:30:00.123Z` of seconds since the epoch."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from devstack.sandbox.leeloo.ids import Ids
+from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.partner import Rows
 from devstack.sandbox.remote import Remote
-from devstack.sandbox.rows import Rows
 from devstack.sandbox.server import Sandbox
 from quality.testkit.sandbox.client import Reply, call
 from quality.testkit.sandbox.clock import Clock
@@ -140,10 +140,10 @@ def test_a_page_has_twenty_rows_by_default_and_a_hundred_at_most(leeloo: LeelooC
 
 
 def test_ids_never_repeat_and_rows_are_bounded(clock: Clock) -> None:
-    ids = Ids(clock)
-    made = {ids.new() for _ in range(100)}
+    state = State(clock)
+    made = {state.new_id() for _ in range(100)}
     assert len(made) == 100
     assert {len(each) for each in made} == {24}
     rows = Rows[str, int](limit=2)
     assert [rows.add(str(number), number) for number in range(3)] == [None, None, 0]
-    assert (list(rows), list(rows.newest_first()), len(rows)) == ([1, 2], [2, 1], 2)
+    assert list(rows.values()) == [1, 2]

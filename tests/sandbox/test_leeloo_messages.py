@@ -5,8 +5,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.partner import Rows
 from devstack.sandbox.remote import Remote
-from devstack.sandbox.rows import Rows
 from quality.testkit.sandbox.clock import Clock
 from quality.testkit.sandbox.leeloo import LeelooClient, Office
 
@@ -120,5 +120,5 @@ def test_only_so_many_messages_are_kept(clock: Clock) -> None:
     person = state.add_person("x", None, None, ["SMS"])
     for text in "abc":
         state.send(person.accounts[0], text)
-    assert [message.text for message in state.messages] == ["b", "c"]
+    assert [message.text for message in state.messages.values()] == ["b", "c"]
     assert [message.text for message in person.accounts[0].chat] == ["b", "c"]

@@ -135,7 +135,7 @@ def test_all_fields_that_were_seen_are_taken_and_others_are_recorded(provider: P
     assert "violations" not in _last(remote)
     more = account(email="b@example.com", firstName="x", leadInfo={"leadSource": "x", "clickId": "y"})
     assert provider.create(lambda body: (more(body), body.update(source="z"))).status == 200
-    assert _last(remote)["violations"] == ["source", "account.firstName", "account.leadInfo.clickId"]
+    assert sorted(_last(remote)["violations"]) == ["account.firstName", "account.leadInfo.clickId", "source"]
 
 
 def test_a_bad_token_comes_before_a_bad_body(provider: Provider) -> None:
@@ -178,16 +178,3 @@ def test_a_status_that_is_set_stays(provider: Provider, remote: Remote, clock: C
     assert remote.account(account_uuid) == changed
     with pytest.raises(ControlError, match="404"):
         remote.put_account("0" * 36, "VIP")
-
-
-def test_statuses_are_set_for_many_at_once(remote: Remote) -> None:
-    remote.add_accounts(10, start="2020-01-01T00:00:00Z", end="2020-01-10T00:00:00Z", status="NEW_CONTACT")
-    assert remote.put_accounts("CONTACTED", start="2020-01-09T00:00:00Z", end="2020-01-10T00:00:00Z") == 2
-    uuids = [each["uuid"] for each in remote.accounts()]
-    assert remote.put_accounts("CONTACTED", uuids=[uuids[0], uuids[9], "unknown"]) == 1
-    assert [each["uuid"] for each in remote.accounts() if each["leadStatus"] == "CONTACTED"] == [
-        uuids[0],
-        *uuids[8:],
-    ]
-    with pytest.raises(ControlError, match="uuids, or from and to"):
-        remote.put_accounts("CONTACTED")

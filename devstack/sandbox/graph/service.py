@@ -1,19 +1,18 @@
 """Graph as a partner of the sandbox: one endpoint, and the leads that the control made."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Annotated, Any
 
-from aiohttp import web
 from pydantic import StringConstraints
 
-from devstack.sandbox.calls import rfc3339
-from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.graph import refusals
-from devstack.sandbox.graph.credentials import Credentials
-from devstack.sandbox.orders import Order, delete, get, post
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation, digest
-from devstack.sandbox.rows import Rows
+from devstack.sandbox.control import Control
+from devstack.sandbox.credentials import StoredCredentials, same
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, Rows, digest, rfc3339
 
 FIELDS = frozenset(
     {
@@ -22,112 +21,132 @@ FIELDS = frozenset(
     }
 )
 DEFAULT_FIELDS = ("created_time", "id", "field_data")
+READ_MORE = "Please read the Graph API documentation at https://developers.facebook.com/docs/graph-api"
+OAUTH, METHOD = "OAuthException", "GraphMethodException"
 
 type Number = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,32}$")]
 
 
-class LeadOrder(Order):
-    """The body of `POST /control/graph/leads`: the answers by question, and some of Graph's other fields.
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The app that this Graph knows: its page's access token and its secret."""
 
-    `disclaimers` are the boxes of the form's custom disclaimer: whether each is checked, by its key.
-    """
+    access_token: str = field(default_factory=lambda: f"EAA{secrets.token_urlsafe(48)}")
+    app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    leadgen_id: Number | None = None
-    answers: dict[str, str | list[str]]
-    form_id: Number = "234567890123456"
-    platform: str = "fb"
-    disclaimers: dict[str, bool] = {}
+    def is_proof(self, proof: str) -> bool:
+        """Whether this is the `appsecret_proof` of the token."""
+        return same(proof, hmac.digest(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256).hex())
 
 
-class Graph:
+class Graph(Partner):
     """Meta's side, for one app."""
 
     kind = "graph"
-    operations = frozenset({"lead"})
+    rotations = ("access_token",)
 
     def __init__(self, context: Context) -> None:
-        self.name = context.name
-        self._clock = context.clock
+        super().__init__(context)
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
         self._leads = Rows[str, dict[str, Any]]()
         self._numbers = count(120_210_000_000_000_001)
-        self.rotations: Mapping[str, Callable[[], None]] = {
-            "access_token": lambda: self._credentials.rotate("access_token")
-        }
 
     def endpoints(self) -> list[Endpoint]:
-        return [Endpoint(("GET",), "/{leadgen_id:[0-9]{1,32}}", Operation("lead", self._process_lead, _describe_lead))]
+        return [Endpoint("lead", "GET", "/{leadgen_id:[0-9]{1,32}}", self._read, _describe)]
 
-    def controls(self) -> list[web.RouteDef]:
+    def controls(self) -> list[Control]:
         return [
-            get("/leads", lambda _: {"leads": list(self._leads)}),
-            post("/leads", LeadOrder, self._add_lead, 201),
-            delete("/leads/{id:[0-9]{1,32}}", lambda request: self._leads.pop(request.match_info["id"]) is not None),
+            Control("GET", "/leads", lambda: {"leads": list(self._leads.values())}),
+            Control("POST", "/leads", self._add, 201),
+            Control("DELETE", "/leads/{leadgen_id}", self._delete),
         ]
 
     def secret(self, root: str) -> dict[str, str]:
         credentials = self._credentials.values
         return {"graph_url": root, "access_token": credentials.access_token, "app_secret": credentials.app_secret}
 
-    def refused(self, status: int, detail: str) -> Answer:
-        return refusals.of_status(status, detail)
+    def rotate(self, what: str) -> None:
+        self._credentials.rotate(what)
 
-    def advance(self) -> None:
-        """Nothing changes automatically."""
+    def refused(self, status: int, detail: str) -> Answer:
+        if status == 429:
+            return _error(400, OAUTH, 4, "(#4) Application request limit reached", is_transient=True).answer
+        return _error(status, METHOD, 100, f"Unsupported request. {detail} {READ_MORE}").answer
 
     def reset(self) -> None:
         self._leads.clear()
 
-    def _process_lead(self, incoming: Incoming) -> Answer:
+    def _read(self, incoming: Incoming) -> Answer:
         """Check in this order: token, proof, fields, lead."""
-        token = incoming.bearer or incoming.query.get("access_token")
+        token, credentials = incoming.bearer or incoming.query.get("access_token"), self._credentials.values
         if token is None:
-            return refusals.no_token()
-        if not self._credentials.values.admits(token):
-            return refusals.bad_token()
+            raise _error(400, OAUTH, 104, "An access token is required to request this resource.")
+        if not same(token, credentials.access_token):
+            raise _error(400, OAUTH, 190, "Invalid OAuth access token - Cannot parse access token")
         proof = incoming.query.get("appsecret_proof")
         if proof is None:
-            return refusals.no_proof()
-        if not self._credentials.values.is_proof(proof):
-            return refusals.bad_proof()
-        requested = [name for name in incoming.query.get("fields", "").split(",") if name] or list(DEFAULT_FIELDS)
+            raise _error(400, METHOD, 100, "API calls from the server require an appsecret_proof argument")
+        if not credentials.is_proof(proof):
+            raise _error(400, METHOD, 100, "Invalid appsecret_proof provided in the API argument")
+        requested = [name for name in incoming.query.get("fields", "").split(",") if name] or DEFAULT_FIELDS
         for name in requested:
             if name not in FIELDS:
-                return refusals.unknown_field(name)
+                raise _error(400, OAUTH, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type (Lead)")
         leadgen_id = incoming.params["leadgen_id"]
         lead = self._leads.get(leadgen_id)
         if lead is None:
-            return refusals.unknown_lead(leadgen_id)
+            message = (
+                f"Unsupported get request. Object with ID '{leadgen_id}' does not exist, cannot be loaded due to"
+                f" missing permissions, or does not support this operation. {READ_MORE}"
+            )
+            raise _error(400, METHOD, 100, message, error_subcode=33)
         return Answer.of(200, {name: lead[name] for name in dict.fromkeys((*requested, "id")) if name in lead})
 
-    def _add_lead(self, order: LeadOrder, _request: web.Request) -> object:
+    def _add(
+        self,
+        answers: Mapping[str, str | list[str]],
+        leadgen_id: Number | None = None,
+        form_id: Number = "234567890123456",
+        platform: str = "fb",
+        disclaimers: Mapping[str, bool] | None = None,
+    ) -> dict[str, Any]:
+        """Add a lead. `disclaimers` are the boxes of the form's custom disclaimer: whether each is checked, by key."""
         lead: dict[str, Any] = {
-            "id": order.leadgen_id or str(next(self._numbers)),
-            "created_time": rfc3339(self._clock()).partition(".")[0] + "+0000",
-            "form_id": order.form_id,
-            "platform": order.platform,
+            "id": leadgen_id or str(next(self._numbers)),
+            "created_time": rfc3339(self.clock()).partition(".")[0] + "+0000",
+            "form_id": form_id,
+            "platform": platform,
             "is_organic": False,
             "field_data": [
                 {"name": name, "values": [answer] if isinstance(answer, str) else answer}
-                for name, answer in order.answers.items()
+                for name, answer in answers.items()
             ],
         }
-        if order.disclaimers:
+        if disclaimers:
             lead["custom_disclaimer_responses"] = [
                 {"checkbox_key": key, "is_checked": "1" if is_checked else ""}
-                for key, is_checked in order.disclaimers.items()
+                for key, is_checked in disclaimers.items()
             ]
         self._leads.add(lead["id"], lead)
         return lead
+
+    def _delete(self, leadgen_id: str) -> None:
+        del self._leads[leadgen_id]
 
 
 SERVICE = Graph
 
 
-def _describe_lead(incoming: Incoming) -> dict[str, Any]:
+def _describe(incoming: Incoming) -> dict[str, Any]:
     return {
         "leadgen_id": incoming.params["leadgen_id"],
         "fields": incoming.query.get("fields"),
         "access_token_sha256": digest(incoming.bearer),
         "has_proof": "appsecret_proof" in incoming.query,
     }
+
+
+def _error(status: int, kind: str, code: int, message: str, **more: object) -> Refusal:
+    """HTTP 400 for nearly all, with `code` and `error_subcode`."""
+    error = {"message": message, "type": kind, "code": code, **more, "fbtrace_id": secrets.token_urlsafe(16)}
+    return Refusal(Answer.of(status, {"error": error}, refused=f"code {code}"))

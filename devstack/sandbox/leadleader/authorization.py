@@ -1,14 +1,28 @@
-"""Authorization: check two encrypted and signed credentials; one of five error texts, or none."""
+"""Authorization: two credentials, encrypted and signed with RSA-1024 and SHA-1.
 
+Both are too weak for anything new. Lead Leader's document requires exactly them: OAEP with SHA-1 and MGF1-SHA-1 for the
+credentials, PKCS#1 v1.5 with SHA-1 for their signatures. Private keys are PKCS#1 PEM, as in the document.
+"""
+
+import base64
+import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 from devstack.sandbox.credentials import same
-from devstack.sandbox.leadleader import rsa1024
-from devstack.sandbox.leadleader.credentials import Credentials
 
 FIELDS = frozenset({"encrypted_email", "encrypted_password", "signed_email", "signed_password"})
+BITS = 1024
+BLOCK_BYTES = BITS // 8  # of a ciphertext, and of a signature
+
+_OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)
 
 
 class AuthorizationError(StrEnum):
@@ -21,39 +35,74 @@ class AuthorizationError(StrEnum):
     WRONG_PASSWORD = "Пароль невірний"
 
 
-def refusal(body: Mapping[str, Any], credentials: Credentials) -> AuthorizationError | None:
+def _private_pem() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    pkcs1 = serialization.PrivateFormat.TraditionalOpenSSL
+    return key.private_bytes(serialization.Encoding.PEM, pkcs1, serialization.NoEncryption()).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The credentials of Lead Leader's one client, and the private keys of both sides."""
+
+    email: str = field(default_factory=lambda: f"partner-{secrets.token_hex(4)}@example.com")
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    partner_private_key: str = field(default_factory=_private_pem)
+    private_key: str = field(default_factory=_private_pem)
+
+    @property
+    def partner_public_key(self) -> str:
+        encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        return _key(self.partner_private_key).public_key().public_bytes(encoding, form).decode()
+
+
+def authorization_error(body: Mapping[str, Any], credentials: Credentials) -> AuthorizationError | None:
     """The first error, in the partner's order: decryption, form of the signatures, their validity, email, password.
 
     A missing field is malformed. A signature of the right form by a wrong key, or over another text (for example the
     ciphertext), is a mismatch.
     """
+    given = [body.get("encrypted_email"), body.get("encrypted_password")]
     try:
-        email = _decrypted(credentials, body.get("encrypted_email"))
-        password = _decrypted(credentials, body.get("encrypted_password"))
-    except rsa1024.DecryptionError:
+        email, password = (_decrypted(credentials.partner_private_key, block) for block in given)
+    except ValueError:
         return AuthorizationError.DECRYPTION
-    key = credentials.private_key
-    match _signature(body.get("signed_email")), _signature(body.get("signed_password")):
-        case (bytes(signed_email), bytes(signed_password)):
-            if not (rsa1024.is_signed(key, signed_email, email) and rsa1024.is_signed(key, signed_password, password)):
-                return AuthorizationError.MISMATCH
-        case _:
-            return AuthorizationError.SIGNATURE
+    signatures = [_signature(body.get("signed_email")), _signature(body.get("signed_password"))]
+    if None in signatures:
+        return AuthorizationError.SIGNATURE
+    for signature, text in zip(signatures, (email, password), strict=True):
+        if not _is_signed(credentials.private_key, signature or b"", text):
+            return AuthorizationError.MISMATCH
     if email != credentials.email:
         return AuthorizationError.UNKNOWN_USER
     return None if same(password, credentials.password) else AuthorizationError.WRONG_PASSWORD
 
 
-def _decrypted(credentials: Credentials, value: object) -> str:
-    if not isinstance(value, str):
-        raise rsa1024.DecryptionError
-    return rsa1024.decrypt(credentials.partner_private_key, value)
+def _decrypted(pem: str, block: object) -> str:
+    """Raises ValueError for what is not base64, not one block, encrypted for another key, or not UTF-8."""
+    if not isinstance(block, str):
+        raise ValueError("not a string")
+    return _key(pem).decrypt(base64.b64decode(block, validate=True), _OAEP).decode()
 
 
 def _signature(value: object) -> bytes | None:
     """128 integers from 0 to 255 as bytes; None for anything else, including booleans and base64."""
-    if not isinstance(value, list) or len(value) != rsa1024.BLOCK_BYTES:
+    if not isinstance(value, list) or len(value) != BLOCK_BYTES:
         return None
-    if not all(type(number) is int and 0 <= number <= 255 for number in value):
-        return None
-    return bytes(value)
+    return bytes(value) if all(type(number) is int and 0 <= number <= 255 for number in value) else None
+
+
+def _is_signed(pem: str, signature: bytes, text: str) -> bool:
+    try:
+        _key(pem).public_key().verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA1())
+    except InvalidSignature:
+        return False
+    return True
+
+
+@cache
+def _key(pem: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != BITS:
+        raise TypeError("not an RSA-1024 private key")
+    return key

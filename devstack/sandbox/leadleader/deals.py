@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from devstack.sandbox.calls import rfc3339
-from devstack.sandbox.partner import Clock, Pace
-from devstack.sandbox.rows import Rows
+from devstack.sandbox.partner import Clock, Pace, Rows, rfc3339
 from devstack.sandbox.strict_json import raw_text
 
 GRANTED_PATH = ("В обробці", "Погоджено", "Видано")
@@ -18,16 +16,13 @@ REFUSED_ABOVE = Decimal(500_000)
 
 @dataclass(slots=True)
 class Deal:
-    """`summa` is the text that was sent. `history` has each status with its time."""
+    """`summa` is the text that was sent. `ahead` are the statuses still to come; a pinned deal keeps its status."""
 
     deal_id: int
-    created_at: float
     client_info: Mapping[str, str]
     termin: int
     summa: str
-    path: tuple[str, ...]
-    step_since: float
-    step: int = 0
+    ahead: tuple[str, ...]
     pinned: bool = False
     history: list[tuple[str, float]] = field(default_factory=list)
 
@@ -36,21 +31,15 @@ class Deal:
         return self.history[-1][0]
 
     def advance(self, now: float, pace: float) -> None:
-        """Take every step that is due. A pinned deal keeps its status."""
-        while not self.pinned and self.step + 1 < len(self.path) and now - self.step_since >= pace:
-            self.step += 1
-            self.step_since += pace
-            self.history.append((self.path[self.step], self.step_since))
-
-    def pin(self, status: str, now: float) -> None:
-        self.pinned = True
-        if status != self.status:
-            self.history.append((status, now))
+        """Take every step that is due."""
+        while self.ahead and now - self.history[-1][1] >= pace:
+            self.history.append((self.ahead[0], self.history[-1][1] + pace))
+            self.ahead = self.ahead[1:]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "deal_id": self.deal_id,
-            "created_at": rfc3339(self.created_at),
+            "created_at": rfc3339(self.history[0][1]),
             "status": self.status,
             "pinned": self.pinned,
             "clientInfo": dict(self.client_info),
@@ -72,36 +61,30 @@ class Deals:
     def create(self, body: Mapping[str, Any]) -> Deal:
         """Store the deal of a valid create body."""
         self._last_id += 1
-        now = self._clock()
-        path = REFUSED_PATH if body["summa"] > REFUSED_ABOVE else GRANTED_PATH
-        summa, history = raw_text(body["summa"]) or "", [(path[0], now)]
-        deal = Deal(self._last_id, now, body["clientInfo"], body["termin"], summa, path, now, history=history)
+        first, *ahead = REFUSED_PATH if body["summa"] > REFUSED_ABOVE else GRANTED_PATH
+        summa = raw_text(body["summa"]) or ""
+        deal = Deal(self._last_id, body["clientInfo"], body["termin"], summa, tuple(ahead))
+        deal.history.append((first, self._clock()))
         self._deals.add(deal.deal_id, deal)
         return deal
 
-    def get(self, deal_id: int) -> Deal | None:
-        """The deal in its present status."""
-        deal = self._deals.get(deal_id)
-        if deal is not None:
-            deal.advance(self._clock(), self._pace.seconds)
+    def get(self, deal_id: int) -> Deal:
+        """The deal in its present status. Raises KeyError."""
+        deal = self._deals[deal_id]
+        deal.advance(self._clock(), self._pace.seconds)
         return deal
 
-    def pin(self, deal_id: int, status: str) -> Deal | None:
-        """Set any status, which then no longer changes."""
+    def pin(self, deal_id: int, status: str) -> Deal:
+        """Set any status, which then no longer changes. Raises KeyError."""
         deal = self.get(deal_id)
-        if deal is not None:
-            deal.pin(status, self._clock())
+        deal.pinned, deal.ahead = True, ()
+        if status != deal.status:
+            deal.history.append((status, self._clock()))
         return deal
 
     def all(self) -> list[Deal]:
-        """Oldest first."""
-        self.advance()
-        return list(self._deals)
-
-    def advance(self) -> None:
-        now = self._clock()
-        for deal in self._deals:
-            deal.advance(now, self._pace.seconds)
+        """Oldest first, in their present status."""
+        return [self.get(deal_id) for deal_id in self._deals]
 
     def clear(self) -> None:
         self._deals.clear()

@@ -1,96 +1,78 @@
-"""The fields of create and check-status, held to the contract's table to the letter.
+"""The fields of create and check-status, held to the contract's table to the letter."""
 
-Errors are a map in the shape of the request: `{"clientInfo": {"stateCode": ["…"]}, "summa": ["…"]}`; empty when all is
-well.
-"""
-
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-type Errors = dict[str, Any]
-type Check = Callable[[object], str | None]
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StrictInt, ValidationError
 
-REQUIRED = "Це поле обов'язкове."
-UNKNOWN = "Невідоме поле."
+from devstack.sandbox.partner import Filled, written_as
+
 DECIMAL_PLACES = 2
-
-
-def create_errors(body: Mapping[str, Any]) -> Errors:
-    """The errors of a create body, including `security_token`."""
-    errors = _errors(body, {"termin": _termin, "summa": _summa, "security_token": _text}, {}, {"clientInfo"})
-    match body.get("clientInfo"):
-        case dict(client):
-            client_errors = _errors(client, _CLIENT_REQUIRED, _CLIENT_OPTIONAL)
-            if client_errors:
-                errors["clientInfo"] = client_errors
-        case _:
-            errors["clientInfo"] = ["Очікувався об'єкт." if "clientInfo" in body else REQUIRED]
-    return errors
-
-
-def status_errors(body: Mapping[str, Any]) -> Errors:
-    """The errors of a check-status body."""
-    return _errors(body, {"deal_id": _integer, "security_token": _text}, {})
-
-
-def _errors(
-    given: Mapping[str, Any],
-    required: Mapping[str, Check],
-    optional: Mapping[str, Check],
-    elsewhere: frozenset[str] | set[str] = frozenset(),
-) -> Errors:
-    checks = {**required, **optional}
-    problems = {name: check(given[name]) for name, check in checks.items() if name in given}
-    errors: Errors = {name: [problem] for name, problem in problems.items() if problem is not None}
-    errors.update({name: [REQUIRED] for name in required if name not in given})
-    known = checks.keys() | elsewhere
-    errors.update({name: [UNKNOWN] for name in given if name not in known})
-    return errors
-
-
-def _text(value: object) -> str | None:
-    if not isinstance(value, str):
-        return "Потрібен рядок."
-    return None if value.strip() else "Це поле не може бути порожнім."
-
-
-def _integer(value: object) -> str | None:
-    return None if type(value) is int else "Потрібне ціле число."
-
-
-def _termin(value: object) -> str | None:
-    return _integer(value) or (None if isinstance(value, int) and value > 0 else "Значення має бути більшим за 0.")
-
-
-def _summa(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return "Потрібне число."
-    exact = Decimal(value)
-    if exact <= 0:
-        return "Значення має бути більшим за 0."
-    exponent = exact.as_tuple().exponent
-    if isinstance(exponent, int) and exponent >= -DECIMAL_PLACES:
-        return None
-    return f"Не більше {DECIMAL_PLACES} знаків після коми."
-
-
-def _written_as(pattern: str, problem: str) -> Check:
-    compiled = re.compile(pattern)
-
-    def check(value: object) -> str | None:
-        if not isinstance(value, str):
-            return _text(value)
-        return None if compiled.fullmatch(value) else problem
-
-    return check
-
-
-_CLIENT_REQUIRED: Mapping[str, Check] = {
-    "PIB": _text,
-    "telephone": _written_as(r"0[0-9]{9}", "Потрібен номер у вигляді 0XXXXXXXXX."),
-    "stateCode": _written_as(r"[0-9]{10}", "Потрібно 10 цифр."),
-    "activity": _text,
+TEXTS = {
+    "missing": "Це поле обов'язкове.",
+    "extra_forbidden": "Невідоме поле.",
+    "string_type": "Потрібен рядок.",
+    "int_type": "Потрібне ціле число.",
+    "blank": "Це поле не може бути порожнім.",
+    "model_type": "Очікувався об'єкт.",
 }
-_CLIENT_OPTIONAL: Mapping[str, Check] = {"email": _text, "city": _text, "region": _text}
+"""The partner's texts by Pydantic's type of an error. Those of other types are in the error itself."""
+
+
+def _positive[Number: (int, Decimal)](value: Number) -> Number:
+    if value <= 0:
+        raise ValueError("Значення має бути більшим за 0.")
+    return value
+
+
+def _summa(value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("Потрібне число.")
+    exponent = Decimal(value).as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -DECIMAL_PLACES:
+        raise ValueError(f"Не більше {DECIMAL_PLACES} знаків після коми.")
+    return Decimal(value)
+
+
+class Fields(BaseModel):
+    """An object without unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClientInfo(Fields):
+    PIB: Filled
+    telephone: Annotated[str, AfterValidator(written_as(r"0[0-9]{9}", "Потрібен номер у вигляді 0XXXXXXXXX."))]
+    stateCode: Annotated[str, AfterValidator(written_as(r"[0-9]{10}", "Потрібно 10 цифр."))]
+    activity: Filled
+    email: Filled = ""
+    city: Filled = ""
+    region: Filled = ""
+
+
+class Create(Fields):
+    clientInfo: ClientInfo
+    termin: Annotated[StrictInt, AfterValidator(_positive)]
+    summa: Annotated[Decimal, BeforeValidator(_summa), AfterValidator(_positive)]
+    security_token: Filled
+
+
+class CheckStatus(Fields):
+    deal_id: StrictInt
+    security_token: Filled
+
+
+def field_errors(model: type[Fields], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The errors in the shape of the request: `{"clientInfo": {"stateCode": ["…"]}, "summa": ["…"]}`; empty if none."""
+    errors: dict[str, Any] = {}
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        for found in error.errors(include_url=False, include_input=False):
+            *outer, name = map(str, found["loc"])
+            place = errors
+            for each in outer:
+                place = place.setdefault(each, {})
+            place[name] = [TEXTS.get(found["type"], found["msg"].removeprefix("Value error, "))]
+    return errors

@@ -1,23 +1,21 @@
 """Lead Leader as a partner of the sandbox: its endpoints and its controls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from aiohttp import web
 from pydantic import StringConstraints
 
+from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.leadleader import authorization, rsa1024
-from devstack.sandbox.leadleader.credentials import Credentials
-from devstack.sandbox.leadleader.deals import Deal, Deals
-from devstack.sandbox.leadleader.fields import UNKNOWN, create_errors, status_errors
+from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, authorization_error
+from devstack.sandbox.leadleader.deals import Deals
+from devstack.sandbox.leadleader.fields import TEXTS, CheckStatus, Create, Fields, field_errors
 from devstack.sandbox.leadleader.tokens import TokenPairs
-from devstack.sandbox.orders import Order, existing, get, post
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation, digest
-from devstack.sandbox.strict_json import raw_text
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, digest
+from devstack.sandbox.strict_json import MalformedJsonError, raw_text
 
 INPUT = "/api/partners/input"
-CREATE_KEYS = frozenset({"clientInfo", "termin", "summa", "security_token"})
+ROTATIONS = {"password": "password", "keys": "private_key"}
 NOT_AUTHENTICATED = {"detail": "Authentication credentials were not provided.", "code": "not_authenticated"}
 TOKEN_NOT_VALID = {
     "detail": "Given token not valid for any token type",
@@ -26,44 +24,34 @@ TOKEN_NOT_VALID = {
 }
 
 
-class StatusOrder(Order):
-    """The body of `POST /control/leadleader/deals/{id}`."""
-
-    status: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class LeadLeader:
+class LeadLeader(Partner):
     """The partner's side of the contract, for its one client."""
 
     kind = "leadleader"
-    operations = frozenset({"authorize", "create", "status"})
+    rotations = tuple(ROTATIONS)
 
     def __init__(self, context: Context) -> None:
-        self.name = context.name
+        super().__init__(context)
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
         self._tokens = TokenPairs(context.clock)
         self._deals = Deals(context.clock, context.pace)
-        self._authorize = Operation("authorize", self._process_authorize)
-        self._create = Operation("create", self._process_create, _describe_create)
-        self._status = Operation("status", self._process_status, _describe_status)
-        self.rotations: Mapping[str, Callable[[], None]] = {
-            "password": lambda: self._credentials.rotate("password"),
-            "keys": lambda: self._credentials.rotate("private_key"),
-        }
 
     def endpoints(self) -> list[Endpoint]:
+        """The document's authorization section prints the create URL. Both readings work; the keys distinguish them."""
+        create, status = f"{INPUT}/create-short-deal/", f"{INPUT}/check-status/"
         return [
-            Endpoint(("POST",), f"{INPUT}/authorization/", self._authorize),
-            Endpoint(("POST",), f"{INPUT}/create-short-deal/", self._authorize_or_create),
-            Endpoint(("GET", "POST"), f"{INPUT}/check-status/", self._status),
+            Endpoint("authorize", "POST", f"{INPUT}/authorization/", self._authorize),
+            Endpoint("authorize", "POST", create, self._authorize, matches=_is_authorization),
+            Endpoint("create", "POST", create, self._create, _describe_create),
+            Endpoint("status", "POST", status, self._status, _describe_status),
+            Endpoint("status", "GET", status, self._status, _describe_status),
         ]
 
-    def controls(self) -> list[web.RouteDef]:
-        deal = "/deals/{id:[0-9]{1,15}}"
+    def controls(self) -> list[Control]:
         return [
-            get("/deals", lambda _: {"deals": [each.as_json() for each in self._deals.all()]}),
-            get(deal, lambda request: existing(self._deals.get(_id(request))).as_json()),
-            post(deal, StatusOrder, self._pin),
+            Control("GET", "/deals", lambda: {"deals": [deal.as_json() for deal in self._deals.all()]}),
+            Control("GET", "/deals/{deal_id}", self._show),
+            Control("POST", "/deals/{deal_id}", self._pin),
         ]
 
     def secret(self, root: str) -> dict[str, str]:
@@ -73,35 +61,30 @@ class LeadLeader:
             "base_url": f"{root}{INPUT}/",
             "email": credentials.email,
             "password": credentials.password,
-            "partner_public_key": rsa1024.public_pem(credentials.partner_private_key),
+            "partner_public_key": credentials.partner_public_key,
             "private_key": credentials.private_key,
         }
+
+    def rotate(self, what: str) -> None:
+        self._credentials.rotate(ROTATIONS[what])
 
     def refused(self, status: int, detail: str) -> Answer:
         return Answer.of(status, {"detail": detail})
 
     def advance(self) -> None:
-        self._deals.advance()
+        self._deals.all()
 
     def reset(self) -> None:
         self._deals.clear()
         self._tokens.clear()
 
-    def _authorize_or_create(self, incoming: Incoming) -> Operation:
-        """The document's authorization section prints the create URL. Both readings work; the keys distinguish them."""
-        keys = incoming.fields.keys()
-        return self._authorize if keys & authorization.FIELDS and not keys & CREATE_KEYS else self._create
-
-    def _process_authorize(self, incoming: Incoming) -> Answer:
-        unreadable = _unreadable(incoming)
-        if unreadable is not None:
-            return unreadable
-        unknown = incoming.json.keys() - authorization.FIELDS
-        if unknown:
-            return _field_errors({name: [UNKNOWN] for name in sorted(unknown)})
-        refusal = authorization.refusal(incoming.json, self._credentials.values)
-        if refusal is not None:
-            return Answer.of(400, {"error": refusal}, refused=refusal)
+    def _authorize(self, incoming: Incoming) -> Answer:
+        body = _object(incoming)
+        if unknown := body.keys() - FIELDS:
+            raise _refusal(400, {name: [TEXTS["extra_forbidden"]] for name in sorted(unknown)})
+        error = authorization_error(body, self._credentials.values)
+        if error is not None:
+            raise _refusal(400, {"error": error}, error)
         pair = self._tokens.issue()
         return Answer.of(
             200,
@@ -110,62 +93,65 @@ class LeadLeader:
             security_token_sha256=digest(pair.security),
         )
 
-    def _process_create(self, incoming: Incoming) -> Answer:
-        refused = self._unauthorized(incoming) or _refused_fields(create_errors(incoming.json))
-        if refused is not None:
-            return refused
-        deal_id = self._deals.create(incoming.json).deal_id
+    def _create(self, incoming: Incoming) -> Answer:
+        deal_id = self._deals.create(self._admitted(incoming, Create)).deal_id
         return Answer.of(200, {"message": "Заявку було успішно створено", "deal_id": deal_id}, deal_id=deal_id)
 
-    def _process_status(self, incoming: Incoming) -> Answer:
-        refused = self._unauthorized(incoming) or _refused_fields(status_errors(incoming.json))
-        if refused is not None:
-            return refused
-        deal = self._deals.get(incoming.json["deal_id"])
-        if deal is None:
-            return Answer.of(404, {"error": "Заявку не знайдено"}, refused="unknown deal")
-        return Answer.of(200, {"message": "Статус отримано", "status": deal.status}, deal_status=deal.status)
+    def _status(self, incoming: Incoming) -> Answer:
+        deal_id = self._admitted(incoming, CheckStatus)["deal_id"]
+        try:
+            status = self._deals.get(deal_id).status
+        except KeyError as error:
+            raise _refusal(404, {"error": "Заявку не знайдено"}, "unknown deal") from error
+        return Answer.of(200, {"message": "Статус отримано", "status": status}, deal_status=status)
 
-    def _unauthorized(self, incoming: Incoming) -> Answer | None:
-        """The refusal of a call without a valid pair of tokens. A readable call with an access token spends them."""
+    def _admitted(self, incoming: Incoming, model: type[Fields]) -> dict[str, Any]:
+        """The valid body of a call with a valid pair of tokens. A readable call with an access token spends them."""
         access = incoming.bearer
         if access is None:
-            return Answer.of(401, NOT_AUTHENTICATED, refused="no access token")
-        unreadable = _unreadable(incoming)
-        if unreadable is not None:
-            return unreadable
-        security = incoming.json.get("security_token")
-        refusal = self._tokens.spend(access, security if isinstance(security, str) else None)
-        return None if refusal is None else Answer.of(401, TOKEN_NOT_VALID, refused=f"token {refusal}")
+            raise _refusal(401, NOT_AUTHENTICATED, "no access token")
+        body = _object(incoming)
+        security = body.get("security_token")
+        refused = self._tokens.spend(access, security if isinstance(security, str) else None)
+        if refused is not None:
+            raise _refusal(401, TOKEN_NOT_VALID, f"token {refused}")
+        if errors := field_errors(model, body):
+            raise _refusal(400, errors)
+        return body
 
-    def _pin(self, order: StatusOrder, request: web.Request) -> object:
-        deal: Deal = existing(self._deals.pin(_id(request), order.status))
-        return deal.as_json()
+    def _show(self, deal_id: int) -> dict[str, Any]:
+        return self._deals.get(deal_id).as_json()
+
+    def _pin(
+        self, deal_id: int, status: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    ) -> dict[str, Any]:
+        return self._deals.pin(deal_id, status).as_json()
 
 
 SERVICE = LeadLeader
 
 
-def _id(request: web.Request) -> int:
-    return int(request.match_info["id"])
+def _is_authorization(incoming: Incoming) -> bool:
+    keys = incoming.fields.keys()
+    return bool(keys & FIELDS) and not keys & Create.model_fields.keys()
 
 
-def _unreadable(incoming: Incoming) -> Answer | None:
-    """The refusal of a body that is not a JSON object."""
+def _object(incoming: Incoming) -> dict[str, Any]:
     if incoming.content_type != "application/json":
         detail = f'Unsupported media type "{incoming.content_type}" in request.'
-        return Answer.of(415, {"detail": detail}, refused="media type")
-    if incoming.json_error is not None:
-        return Answer.of(400, {"detail": f"JSON parse error - {incoming.json_error}"}, refused="malformed JSON")
-    return None if isinstance(incoming.json, dict) else _field_errors({"non_field_errors": ["Очікувався об'єкт."]})
+        raise _refusal(415, {"detail": detail}, "media type")
+    try:
+        body = incoming.json
+    except MalformedJsonError as error:
+        raise _refusal(400, {"detail": f"JSON parse error - {error}"}, "malformed JSON") from error
+    if not isinstance(body, dict):
+        raise _refusal(400, {"non_field_errors": [TEXTS["model_type"]]})
+    return body
 
 
-def _refused_fields(errors: Mapping[str, Any]) -> Answer | None:
-    return _field_errors(errors) if errors else None
-
-
-def _field_errors(errors: Mapping[str, Any]) -> Answer:
-    return Answer.of(400, errors, refused=errors)
+def _refusal(status: int, body: Mapping[str, Any], reason: object = None) -> Refusal:
+    """`reason` is for the call log only; by default it is the body."""
+    return Refusal(Answer.of(status, body, refused=body if reason is None else reason))
 
 
 def _describe_create(incoming: Incoming) -> dict[str, Any]:

@@ -7,8 +7,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from devstack.sandbox.partner import Clock
-from devstack.sandbox.rows import MAX_STORED, Rows
+from devstack.sandbox.partner import MAX_STORED, Clock, Rows
 
 LIFETIME_SECONDS = 24 * 3600
 SECURITY_TOKEN_LENGTH = 32
@@ -39,16 +38,17 @@ class TokenPairs:
     def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._by_access = Rows[str, Pair](limit)
-        self._by_security = Rows[str, Pair](limit)
+        self._pairs = Rows[str, Pair](2 * limit)  # by each of their tokens
 
     def issue(self) -> Pair:
         now = int(self._clock())
-        claims = {"token_type": "access", "exp": now + LIFETIME_SECONDS, "iat": now, "jti": secrets.token_hex(16)}
-        access = _jwt({**claims, "user_id": 1}, self._key)
-        pair = Pair(access, secrets.token_hex(SECURITY_TOKEN_LENGTH // 2), now + LIFETIME_SECONDS)
-        self._by_access.add(pair.access, pair)
-        self._by_security.add(pair.security, pair)
+        expires_at = now + LIFETIME_SECONDS
+        claims = {"token_type": "access", "exp": expires_at, "iat": now, "jti": secrets.token_hex(16), "user_id": 1}
+        head = f"{_segment({'alg': 'HS256', 'typ': 'JWT'})}.{_segment(claims)}"
+        access = f"{head}.{_base64url(hmac.digest(self._key, head.encode(), 'sha256'))}"
+        pair = Pair(access, secrets.token_hex(SECURITY_TOKEN_LENGTH // 2), expires_at)
+        self._pairs.add(pair.access, pair)
+        self._pairs.add(pair.security, pair)
         return pair
 
     def spend(self, access: str, security: str | None) -> TokenRefusal | None:
@@ -56,34 +56,24 @@ class TokenPairs:
 
         If no security token was sent (None), the access token decides, and is spent.
         """
-        pair = self._by_access.get(access)
-        other = pair if security is None else self._by_security.get(security)
-        refusal = self._refusal(pair, other)
-        for each in (pair, other):
-            if each is not None:
-                each.spent = True
-        return refusal
+        found = [self._pairs.get(token) for token in (access, access if security is None else security)]
+        pairs = [pair for pair in found if pair is not None]
+        was_spent = any(pair.spent for pair in pairs)
+        for pair in pairs:
+            pair.spent = True
+        if len(pairs) < len(found):
+            return TokenRefusal.UNKNOWN
+        if was_spent:
+            return TokenRefusal.REUSED
+        if pairs[0] is not pairs[1] or pairs[0].access != access:
+            return TokenRefusal.MISMATCHED
+        return TokenRefusal.EXPIRED if self._clock() >= pairs[0].expires_at else None
 
     def clear(self) -> None:
-        self._by_access.clear()
-        self._by_security.clear()
-
-    def _refusal(self, pair: Pair | None, other: Pair | None) -> TokenRefusal | None:
-        if pair is None or other is None:
-            return TokenRefusal.UNKNOWN
-        if pair.spent or other.spent:
-            return TokenRefusal.REUSED
-        if pair is not other:
-            return TokenRefusal.MISMATCHED
-        return TokenRefusal.EXPIRED if self._clock() >= pair.expires_at else None
+        self._pairs.clear()
 
 
-def _jwt(claims: dict[str, object], key: bytes) -> str:
-    head = _segment({"alg": "HS256", "typ": "JWT"}) + "." + _segment(claims)
-    return head + "." + _base64url(hmac.digest(key, head.encode(), "sha256"))
-
-
-def _segment(value: dict[str, object]) -> str:
+def _segment(value: object) -> str:
     return _base64url(json.dumps(value, separators=(",", ":")).encode())
 
 

@@ -3,11 +3,11 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Any
 
-SET_UP_AT = 1_735_689_600.0
-"""When all of it was set up, in seconds since the epoch: 2025-01-01."""
+SET_UP_AT = "2025-01-01T00:00Z"
 
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 
@@ -24,13 +24,15 @@ class Named:
     id: str
     name: str
 
+    def dated(self) -> dict[str, Any]:
+        """A user or a tunnel in the API."""
+        return {"id": self.id, "name": self.name, "createdAt": SET_UP_AT, "updatedAt": SET_UP_AT}
+
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Named):
     """A connection (a bot of the company) or a lead tool of a tunnel."""
 
-    id: str
-    name: str
     type: str
 
 
@@ -49,11 +51,9 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
-class Tunnel:
+class Tunnel(Named):
     """A funnel. A person can be put into its blocks, and comes from its lead tools."""
 
-    id: str
-    name: str
     blocks: tuple[Named, ...]
     leadgentools: tuple[Typed, ...]
 
@@ -71,88 +71,81 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentCredit:
+class PaymentCredit(Named):
     """A payment method. The API can only update orders with a manual one."""
 
-    id: str
-    name: str
     manual: bool
 
 
-def _named(kind: str, *names: str) -> dict[str, Named]:
-    return {fixed_id(kind, name): Named(fixed_id(kind, name), name) for name in names}
+def _named(kind: str, *names: str) -> list[Named]:
+    return [Named(fixed_id(kind, name), name) for name in names]
 
 
-def _typed(kind: str, types: Mapping[str, str]) -> dict[str, Typed]:
-    return {fixed_id(kind, name): Typed(fixed_id(kind, name), name, what) for name, what in types.items()}
+def _typed(kind: str, types: Mapping[str, str]) -> list[Typed]:
+    return [Typed(fixed_id(kind, name), name, what) for name, what in types.items()]
 
 
-def _templates(category: str, texts: Mapping[str, str]) -> dict[str, Template]:
+def _templates(category: str, texts: Mapping[str, str]) -> list[Template]:
     category_id = fixed_id("category", category)
-    return {
-        fixed_id("template", name): Template(fixed_id("template", name), category_id, name, text)
-        for name, text in texts.items()
-    }
+    return [Template(fixed_id("template", name), category_id, name, text) for name, text in texts.items()]
 
 
 def _tunnel(name: str, blocks: tuple[str, ...], tools: Mapping[str, str]) -> Tunnel:
-    return Tunnel(
-        fixed_id("tunnel", name),
-        name,
-        tuple(_named(f"block/{name}", *blocks).values()),
-        tuple(_typed(f"leadgentool/{name}", tools).values()),
-    )
+    own_blocks, own_tools = _named(f"block/{name}", *blocks), _typed(f"leadgentool/{name}", tools)
+    return Tunnel(fixed_id("tunnel", name), name, tuple(own_blocks), tuple(own_tools))
 
 
-CONNECTIONS = _typed(
-    "connection", {"Кредитний помічник": "TELEGRAM", "Сторінка компанії": "FACEBOOK", "Розсилка SMS": "SMS"}
+def _offer(title: str, description: str, price: str, currency: str, tunnel: str) -> Offer:
+    return Offer(fixed_id("offer", title), title, description, Decimal(price), currency, fixed_id("tunnel", tunnel))
+
+
+def _by_id[Thing: (Named, Typed, Template, Tunnel, Offer, PaymentCredit)](*things: Thing) -> dict[str, Thing]:
+    return {thing.id: thing for thing in things}
+
+
+CONNECTIONS = _by_id(
+    *_typed("connection", {"Кредитний помічник": "TELEGRAM", "Сторінка компанії": "FACEBOOK", "Розсилка SMS": "SMS"})
 )
-CATEGORIES = _named("category", "Заявки", "Продажі")
-TEMPLATES = _templates(
-    "Заявки",
-    {
-        "Заявку отримано": "Вітаємо, {{name}}! Ми отримали вашу заявку на {{amount}} грн і вже її розглядаємо.",
-        "Заявку погоджено": "{{name}}, вашу заявку на {{amount}} грн погоджено. Менеджер зателефонує вам.",
-        "Кошти видано": "{{name}}, {{amount}} грн видано. Дякуємо, що ви з нами!",
-        "Заявку відхилено": "{{name}}, на жаль, цього разу заявку відхилено. Спробуйте пізніше.",
-    },
-) | _templates("Продажі", {"Дякуємо за покупку": "{{name}}, дякуємо за покупку «{{offer}}»!\nСума: {{price}}."})
-TAGS = _named("tag", "лід", "погоджено", "видано", "відмовлено", "трейдер")
-TUNNELS = {
-    tunnel.id: tunnel
-    for tunnel in (
-        _tunnel("Кредит онлайн", ("Вітання", "Нагадування"), {"Форма на сайті": "LANDING", "Імпорт": "IMPORT"}),
-        _tunnel("Навчання трейдингу", ("Перший урок",), {"Реєстрація на курс": "LANDING"}),
-    )
-}
+CATEGORIES = _by_id(*_named("category", "Заявки", "Продажі"))
+TEMPLATES = _by_id(
+    *_templates(
+        "Заявки",
+        {
+            "Заявку отримано": "Вітаємо, {{name}}! Ми отримали вашу заявку на {{amount}} грн і вже її розглядаємо.",
+            "Заявку погоджено": "{{name}}, вашу заявку на {{amount}} грн погоджено. Менеджер зателефонує вам.",
+            "Кошти видано": "{{name}}, {{amount}} грн видано. Дякуємо, що ви з нами!",
+            "Заявку відхилено": "{{name}}, на жаль, цього разу заявку відхилено. Спробуйте пізніше.",
+        },
+    ),
+    *_templates("Продажі", {"Дякуємо за покупку": "{{name}}, дякуємо за покупку «{{offer}}»!\nСума: {{price}}."}),
+)
+TAGS = _by_id(*_named("tag", "лід", "погоджено", "видано", "відмовлено", "трейдер"))
+TUNNELS = _by_id(
+    _tunnel("Кредит онлайн", ("Вітання", "Нагадування"), {"Форма на сайті": "LANDING", "Імпорт": "IMPORT"}),
+    _tunnel("Навчання трейдингу", ("Перший урок",), {"Реєстрація на курс": "LANDING"}),
+)
 TUNNELS_BY_LEADGENTOOL = {tool.id: tunnel for tunnel in TUNNELS.values() for tool in tunnel.leadgentools}
-USERS = _named("user", "Олена Коваль", "Ігор Бондар")
-OFFERS = {
-    offer.id: offer
-    for offer in (
-        Offer(
-            fixed_id("offer", "Консультація"),
-            "Консультація",
-            "Година з фахівцем",
-            Decimal(1500),
-            "UAH",
-            fixed_id("tunnel", "Кредит онлайн"),
-        ),
-        Offer(
-            fixed_id("offer", "Курс трейдингу"),
-            "Курс трейдингу",
-            "Дванадцять уроків",
-            Decimal("199.99"),
-            "USD",
-            fixed_id("tunnel", "Навчання трейдингу"),
-        ),
-    )
-}
-PAYMENT_CREDITS = {
-    fixed_id("payment", name): PaymentCredit(fixed_id("payment", name), name, manual)
-    for name, manual in (("Оплата вручну", True), ("Еквайринг", False))
-}
+USERS = _by_id(*_named("user", "Олена Коваль", "Ігор Бондар"))
+OFFERS = _by_id(
+    _offer("Консультація", "Година з фахівцем", "1500", "UAH", "Кредит онлайн"),
+    _offer("Курс трейдингу", "Дванадцять уроків", "199.99", "USD", "Навчання трейдингу"),
+)
+PAYMENT_CREDITS = _by_id(
+    PaymentCredit(fixed_id("payment", "Оплата вручну"), "Оплата вручну", manual=True),
+    PaymentCredit(fixed_id("payment", "Еквайринг"), "Еквайринг", manual=False),
+)
 
 
-def connection_of_type(kind: str) -> Typed | None:
-    return next((connection for connection in CONNECTIONS.values() if connection.type == kind), None)
+def as_json() -> dict[str, Any]:
+    """All of it, for the control."""
+    lists: dict[str, Mapping[str, Any]] = {
+        "connections": CONNECTIONS,
+        "categories": CATEGORIES,
+        "templates": TEMPLATES,
+        "tags": TAGS,
+        "tunnels": TUNNELS,
+        "users": USERS,
+        "payment_credits": PAYMENT_CREDITS,
+    }
+    shown: dict[str, Any] = {name: [asdict(each) for each in things.values()] for name, things in lists.items()}
+    return {**shown, "offers": [asdict(each) | {"price": str(each.price)} for each in OFFERS.values()]}

@@ -1,42 +1,57 @@
 """`/control/leeloo`: people, the messages sent to them, the rate limit, Leeloo's own webhooks."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import aiohttp
-from aiohttp import web
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.calls import rfc3339
-from devstack.sandbox.leeloo import company, shapes
-from devstack.sandbox.leeloo.limit import LimitOrder, RateLimit
-from devstack.sandbox.leeloo.state import Message, Person, State
-from devstack.sandbox.orders import BadOrder, Order, get, post, reply
+from devstack.sandbox.control import Control
+from devstack.sandbox.leeloo import company
+from devstack.sandbox.leeloo.requests import too_many_requests
+from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.partner import Answer, Clock
 
 WEBHOOK_TIMEOUT_SECONDS = 30
 MAX_SHOWN_BODY = 2000
 
 type Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+type Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
 
 
-class PersonOrder(Order):
-    """The body of `POST /control/leeloo/people`: tags by name, channels by type (`TELEGRAM`, or any other)."""
+class RateLimit:
+    """A window begins with the first call after the end of the last one. Refused calls do not count."""
 
-    name: Text
-    phone: Text | None = None
-    email: Text | None = None
-    tags: list[str] = []
-    accounts: list[Text] = []
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._opened_at = 0.0
+        self._calls = 0
+        self._answer = too_many_requests()
+        self.set(None)
 
+    def set(
+        self,
+        calls: Annotated[int, Field(ge=0)] | None,
+        seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60,
+        status: Annotated[int, Field(ge=200, le=599)] = 429,
+        retry_after: Annotated[int, Field(ge=0)] | None = None,
+    ) -> None:
+        """Replace the limit and reset the count. `calls` None is no limit; `seconds` is the window's length."""
+        self._limit, self._seconds, self._calls = calls, seconds, 0
+        self._answer = too_many_requests(status, retry_after)
 
-class EmitOrder(Order):
-    """The body of `POST /control/leeloo/emit`."""
-
-    type: Text
-    data: dict[str, Any]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://")]
+    def refusal(self) -> Answer | None:
+        """Count a call. Returns the refusal of one above the limit."""
+        if self._limit is None:
+            return None
+        now = self._clock()
+        if self._calls == 0 or now - self._opened_at >= self._seconds:
+            self._opened_at, self._calls = now, 0
+        if self._calls >= self._limit:
+            return self._answer
+        self._calls += 1
+        return None
 
 
 class Controls:
@@ -44,85 +59,55 @@ class Controls:
         self._state = state
         self._limit = limit
 
-    def routes(self) -> list[web.RouteDef]:
+    def routes(self) -> list[Control]:
         return [
-            get("/company", lambda _: _company()),
-            get("/people", lambda _: {"people": [self._person(person) for person in self._state.people]}),
-            post("/people", PersonOrder, self._add_person, 201),
-            get("/messages", self._list_messages),
-            get("/limit", lambda _: self._limit.order.model_dump()),
-            post("/limit", LimitOrder, self._set_limit),
-            web.post("/emit", _emit),
+            Control("GET", "/company", company.as_json),
+            Control("GET", "/people", self._list_people),
+            Control("POST", "/people", self._add_person, 201),
+            Control("GET", "/messages", self._list_messages),
+            Control("POST", "/limit", self._limit.set),
+            Control("POST", "/emit", _emit),
         ]
 
-    def _add_person(self, order: PersonOrder, _request: web.Request) -> object:
-        tag_ids = {tag.name: tag.id for tag in company.TAGS.values()}
-        if not tag_ids.keys() >= set(order.tags):
-            raise BadOrder(f"tags: some of {', '.join(tag_ids)}")
-        person = self._state.add_person(order.name, order.phone, order.email, order.accounts)
-        person.tag_ids = [tag_ids[name] for name in dict.fromkeys(order.tags)]
-        return self._person(person)
+    def _list_people(self) -> dict[str, Any]:
+        people = self._state.people.values()
+        return {"people": [person.as_json() | {"comments": person.comments} for person in people]}
 
-    def _list_messages(self, request: web.Request) -> object:
-        phone, account_id = request.query.get("phone"), request.query.get("account_id")
+    def _add_person(
+        self,
+        name: Text,
+        phone: Text | None = None,
+        email: Text | None = None,
+        tags: Sequence[str] = (),
+        accounts: Sequence[Text] = (),
+    ) -> dict[str, Any]:
+        """Tags are by name, channels by type (`TELEGRAM`, or any other)."""
+        tag_ids = {tag.name: tag.id for tag in company.TAGS.values()}
+        if not tag_ids.keys() >= set(tags):
+            raise ValueError(f"tags: some of {', '.join(tag_ids)}")
+        person = self._state.add_person(name, phone, email, accounts)
+        person.tag_ids = [tag_ids[tag] for tag in dict.fromkeys(tags)]
+        return person.as_json()
+
+    def _list_messages(self, phone: str | None = None, account_id: str | None = None) -> dict[str, Any]:
         messages = [
-            _message(message)
-            for message in self._state.messages
+            message.as_json()
+            for message in self._state.messages.values()
             if phone in {None, message.account.person.phone} and account_id in {None, message.account.id}
         ]
         return {"messages": messages}
 
-    def _set_limit(self, order: LimitOrder, _request: web.Request) -> object:
-        self._limit.set(order)
-        return order.model_dump()
 
-    def _person(self, person: Person) -> dict[str, Any]:
-        return {**shapes.person(person, self._state), "comments": person.comments}
-
-
-async def _emit(request: web.Request) -> web.Response:
+async def _emit(data: dict[str, Any], url: Url, kind: Annotated[Text, Field(alias="type")]) -> dict[str, Any]:
     """Post `{type, data}` once, without redirects, and return the response."""
-    order = await EmitOrder.read(request)
+    timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_SECONDS)
+    content, headers = strict_json.dump({"type": kind, "data": data}), {"Content-Type": "application/json"}
     try:
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_SECONDS)) as session,
-            session.post(
-                order.url,
-                data=strict_json.dump({"type": order.type, "data": order.data}),
-                headers={"Content-Type": "application/json"},
-                allow_redirects=False,
-            ) as response,
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=content, headers=headers, allow_redirects=False) as response,
         ):
             body = await response.text(errors="replace")
     except (aiohttp.ClientError, TimeoutError) as error:
-        return reply({"status": None, "error": type(error).__name__})
-    return reply({"status": response.status, "body": body[:MAX_SHOWN_BODY]})
-
-
-def _company() -> dict[str, Any]:
-    lists: dict[str, Mapping[str, Any]] = {
-        "connections": company.CONNECTIONS,
-        "categories": company.CATEGORIES,
-        "templates": company.TEMPLATES,
-        "tags": company.TAGS,
-        "tunnels": company.TUNNELS,
-        "users": company.USERS,
-        "payment_credits": company.PAYMENT_CREDITS,
-    }
-    shown: dict[str, Any] = {name: [asdict(each) for each in things.values()] for name, things in lists.items()}
-    return {**shown, "offers": [asdict(each) | {"price": str(each.price)} for each in company.OFFERS.values()]}
-
-
-def _message(message: Message) -> dict[str, Any]:
-    return {
-        "number": message.number,
-        "message_id": message.id,
-        "at": rfc3339(message.at),
-        "account_id": message.account.id,
-        "from": message.account.kind,
-        "person_id": message.account.person.id,
-        "phone": message.account.person.phone,
-        "text": message.text,
-        "template_id": message.template_id,
-        "variables": message.variables,
-    }
+        return {"status": None, "error": type(error).__name__}
+    return {"status": response.status, "body": body[:MAX_SHOWN_BODY]}

@@ -1,127 +1,69 @@
-"""The format of fields, and the required and optional fields of a request."""
+"""The types of fields."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
 
-from devstack.sandbox.leeloo.refusals import Wrong
+from pydantic import AfterValidator, ConfigDict, Field, with_config
 
-type Check = Callable[[object], bool]
-"""Whether a value has the form."""
+from devstack.sandbox.partner import Filled, rfc3339, written_as
 
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """The fields of an object. Others are refused."""
-
-    required: Mapping[str, Check] = field(default_factory=dict)
-    optional: Mapping[str, Check] = field(default_factory=dict)
-
-    def errors(self, given: Mapping[str, Any]) -> dict[str, Wrong]:
-        checks = {**self.required, **self.optional}
-        errors = {name: Wrong.REQUIRED for name in self.required if name not in given}
-        for name, value in given.items():
-            check = checks.get(name)
-            if check is None:
-                errors[name] = Wrong.UNKNOWN_FIELD
-            elif not check(value):
-                errors[name] = Wrong.WRONG_FORMAT
-        return errors
+STRICT = ConfigDict(extra="forbid", strict=True)
+ID = "[0-9a-f]{24}"
 
 
-def text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def date_as(show: Callable[[datetime], str]) -> Callable[[str], str]:
+    """A validator of dates that are written so."""
+
+    def check(text: str) -> str:
+        if show(datetime.fromisoformat(text)) != text:
+            raise ValueError("another format")
+        return text
+
+    return check
 
 
-def any_text(value: object) -> bool:
-    return isinstance(value, str)
+Text = Filled
+Id = Annotated[str, AfterValidator(written_as(ID))]
+Phone = Annotated[str, AfterValidator(written_as(r"\+?[0-9]{9,15}"))]
+Line = Annotated[str, AfterValidator(written_as(r"\+?[0-9]{2,15}"))]  # a phone, or an extension such as `606`
+Email = Annotated[str, AfterValidator(written_as(r"[^@\s]+@[^@\s]+\.[^@\s]+"))]
+Currency = Annotated[str, AfterValidator(written_as("[A-Z]{3}"))]
+Money = Annotated[str, AfterValidator(written_as(r"[0-9]{1,12}(\.[0-9]{1,2})?"))]
+Link = Annotated[str, AfterValidator(written_as(r"https?://[^\s]+|NOT_DEFINED"))]
+Digits = Annotated[str, AfterValidator(written_as("[0-9]{1,9}"))]
+Positive = Annotated[str, AfterValidator(written_as("(?=.*[1-9])[0-9]{1,9}"))]
+Seconds = Annotated[int, Field(ge=0, lt=10**9)] | Digits
+Instant = Annotated[str, AfterValidator(date_as(lambda at: rfc3339(at.timestamp())))]
+Minute = Annotated[str, AfterValidator(date_as(lambda at: f"{at:%Y-%m-%d %H:%M}"))]
+Day = Annotated[str, AfterValidator(date_as(lambda at: f"{at:%Y-%m-%d}"))]
+Flag = Literal["true", "false"]
+CallStatus = Literal["TALKING", "SUCCESS", "NO_ANSWER", "CLOSED_BY_SYSTEM"]
+Direction = Literal["INBOUND", "OUTBOUND"]
+Outcome = Literal["RESOLVED", "REJECTED"]
 
 
-def texts_by_name(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+@with_config(STRICT)
+class Who(TypedDict):
+    """A person of an import."""
+
+    name: Text
+    email: Email
+    phone: Phone
 
 
-def one_of(*values: str) -> Check:
-    return lambda value: isinstance(value, str) and value in values
+Recipients = Annotated[list[Who], Field(min_length=1)]
 
 
-def some_of(*values: str) -> Check:
+@with_config(STRICT)
+class CustomField(TypedDict):
+    """A further field of a person."""
+
+    type: Text
+    name: Text
+    value: str
+
+
+def some_of(*words: str) -> Any:
     """Comma-separated words."""
-    return lambda value: isinstance(value, str) and set(value.split(",")) <= set(values)
-
-
-def list_of(check: Check) -> Check:
-    return lambda value: isinstance(value, list) and all(map(check, value))
-
-
-def rows_of(fields: Fields, at_least: int = 0) -> Check:
-    """A list of objects with these fields."""
-    return lambda value: (
-        isinstance(value, list)
-        and len(value) >= at_least
-        and all(isinstance(row, dict) and not fields.errors(row) for row in value)
-    )
-
-
-def _written(pattern: str, *also: Check) -> Check:
-    compiled = re.compile(pattern)
-    return lambda value: (
-        isinstance(value, str) and compiled.fullmatch(value) is not None and all(check(value) for check in also)
-    )
-
-
-def _date(pattern: str, form: str) -> Check:
-    """A pattern that is also a valid date."""
-
-    def there_is(value: object) -> bool:
-        try:
-            datetime.strptime(str(value), form)  # noqa: DTZ007
-        except ValueError:
-            return False
-        return True
-
-    return _written(pattern, there_is)
-
-
-an_id = _written(r"[0-9a-f]{24}")
-phone = _written(r"\+?[0-9]{9,15}")
-line = _written(r"\+?[0-9]{2,15}")
-"""One end of a call: a phone, or an extension such as `606`."""
-email = _written(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-currency = _written(r"[A-Z]{3}")
-money = _written(r"[0-9]{1,12}(\.[0-9]{1,2})?")
-true_or_false = one_of("true", "false")
-link = _written(r"https?://[^\s]+|NOT_DEFINED")
-digits = _written(r"[0-9]{1,9}")
-positive = _written(r"[0-9]{1,9}", lambda value: int(str(value)) > 0)
-instant = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z", "%Y-%m-%dT%H:%M:%S.%fZ")
-minute = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}", "%Y-%m-%d %H:%M")
-day = _date(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "%Y-%m-%d")
-
-
-def seconds(value: object) -> bool:
-    """A whole number, or its digits."""
-    return digits(str(value)) if type(value) is int else digits(value)
-
-
-def errors_of_ids(params: Mapping[str, str]) -> dict[str, Wrong]:
-    """The errors of a path's ids."""
-    return {name: Wrong.WRONG_FORMAT for name, value in params.items() if not an_id(value)}
-
-
-def errors_of_query(
-    pairs: Iterable[tuple[str, str]], allowed: Mapping[str, Check], repeatable: frozenset[str]
-) -> dict[str, Wrong]:
-    """The errors of a query: unknown names, wrong values, repeated names."""
-    errors: dict[str, Wrong] = {}
-    seen: set[str] = set()
-    for name, value in pairs:
-        check = allowed.get(name)
-        if check is None:
-            errors[name] = Wrong.UNKNOWN_FIELD
-        elif not check(value) or (name in seen and name not in repeatable):
-            errors[name] = Wrong.WRONG_FORMAT
-        seen.add(name)
-    return errors
+    return Annotated[str, AfterValidator(written_as(f"({'|'.join(words)})(,({'|'.join(words)}))*"))]

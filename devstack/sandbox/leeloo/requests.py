@@ -1,110 +1,139 @@
-"""Parsing requests: the encoding, and the fields."""
+"""Requests and answers: encodings, fields, errors, pages.
 
-from collections.abc import Callable, Mapping
+An error is `{"status": 0, "error": {"fields": {"name": "REQUIRED"}, "code": "FORMAT_ERROR"}}`, a success
+`{"data": …, "status": 1}`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.policy import HTTP
+from functools import cached_property
+from io import BytesIO
 from typing import Any
-from urllib.parse import parse_qsl
 
-from multidict import MultiMapping
+from multipart import MultipartParser, parse_options_header
+from pydantic import BaseModel, ValidationError, create_model
 
-from devstack.sandbox.leeloo.fields import Check, Fields, errors_of_ids, errors_of_query
-from devstack.sandbox.leeloo.refusals import Refusal, Wrong, malformed
-from devstack.sandbox.partner import Answer, Incoming
+from devstack.sandbox.leeloo.fields import ID, STRICT
+from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.partner import MAX_FORM_FIELDS, Answer, Incoming, Refusal
 
-FORM_FIELDS_AT_MOST = 100
-TAGS = "filter[tags]"
-REPEATABLE = frozenset({TAGS})
+TOO_MANY_REQUESTS = "Too many requests, please try again later."
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A valid request: ids of the path, the query, the fields of the body."""
-
-    params: Mapping[str, str]
-    query: MultiMapping[str]
-    body: Mapping[str, Any]
+REQUIRED, WRONG_FORMAT, UNKNOWN_FIELD = "REQUIRED", "WRONG_FORMAT", "UNKNOWN_FIELD"
+NOT_FOUND, NOT_ALLOWED, FORMAT_ERROR = "NOT_FOUND", "NOT_ALLOWED", "FORMAT_ERROR"
 
 
-@dataclass(frozen=True, slots=True)
+type Given = Mapping[str, Any]
+"""The valid ids of the path, and the fields of the body or the query."""
+
+
+@dataclass(frozen=True)
 class Route:
-    """One of the thirty: its path below the base URL, what it takes, and how it is answered.
+    """One of the thirty: its path below the base URL, how it is answered, and the types of its fields.
 
-    `answer` may raise `Refusal`. `forms`: it takes form-data and urlencoded bodies beside JSON.
+    `answer` may raise `Refusal`. The fields of a GET are its query. `forms`: form-data and urlencoded bodies are taken
+    beside JSON.
     """
 
     operation: str
     method: str
     path: str
-    answer: Callable[[Asked], Answer]
-    query: Mapping[str, Check] = field(default_factory=dict)
-    body: Fields | None = None
+    answer: Callable[[State, Given], Answer]
+    required: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
     forms: bool = False
 
-    def asked(self, incoming: Incoming) -> Asked:
+    @cached_property
+    def _model(self) -> type[BaseModel]:
+        required: dict[str, Any] = {name: (kind, ...) for name, kind in self.required.items()}
+        optional: dict[str, Any] = {name: (kind, None) for name, kind in self.optional.items()}
+        return create_model(self.operation, __config__=STRICT, **required, **optional)
+
+    def given(self, incoming: Incoming) -> Given:
         """Parse a request. Raises `Refusal` with all errors."""
-        body = {} if self.body is None else body_of(incoming, forms=self.forms)
-        errors = {
-            **errors_of_ids(incoming.params),
-            **errors_of_query(incoming.query.items(), self.query, REPEATABLE),
-            **({} if self.body is None else self.body.errors(body)),
-        }
+        fields = self.fields(incoming)
+        errors = {name: WRONG_FORMAT for name, value in incoming.params.items() if not re.fullmatch(ID, value)}
+        if self.method != "GET":
+            errors |= dict.fromkeys(incoming.query, UNKNOWN_FIELD)
+        try:
+            self._model.model_validate(fields)
+        except ValidationError as error:
+            for found in error.errors(include_url=False, include_input=False):
+                words = {"missing": REQUIRED, "extra_forbidden": UNKNOWN_FIELD} if len(found["loc"]) == 1 else {}
+                errors[str(found["loc"][0])] = words.get(found["type"], WRONG_FORMAT)
         if errors:
-            raise Refusal(400, errors)
-        return Asked(incoming.params, incoming.query, body)
+            raise refusal(400, errors)
+        return {**fields, **incoming.params}
 
-
-def body_of(incoming: Incoming, *, forms: bool) -> dict[str, Any]:
-    """The fields of a body. Raises `Refusal` for a wrong or malformed encoding."""
-    match incoming.content_type:
-        case "application/json" if isinstance(incoming.json, dict):
-            return incoming.json
-        case "application/x-www-form-urlencoded" if forms:
-            return _fields(_urlencoded(incoming.raw))
-        case "multipart/form-data" if forms:
-            return _fields(_multipart(incoming))
-        case "application/json":
-            raise malformed(body=Wrong.WRONG_FORMAT)
-        case _:
-            raise Refusal(415, {"Content-Type": Wrong.WRONG_FORMAT})
-
-
-def _urlencoded(raw: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            raw.decode(),
-            keep_blank_values=True,
-            strict_parsing=bool(raw),
-            errors="strict",
-            max_num_fields=FORM_FIELDS_AT_MOST,
-        )
-    except ValueError as error:
-        raise malformed(body=Wrong.WRONG_FORMAT) from error
-
-
-def _multipart(incoming: Incoming) -> list[tuple[str, str]]:
-    """Name and text of each part. Files are refused."""
-    head = f"Content-Type: {incoming.headers['Content-Type']}\r\n\r\n"
-    message = message_from_bytes(head.encode() + incoming.raw, policy=HTTP)
-    if not message.is_multipart() or message.defects:
-        raise malformed(body=Wrong.WRONG_FORMAT)
-    return [_part(part) for part in message.iter_parts()]
-
-
-def _part(part: Any) -> tuple[str, str]:
-    name, content = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
-    try:
-        if isinstance(name, str) and isinstance(content, bytes) and part.get_filename() is None and not part.defects:
-            return name, content.decode()
-    except UnicodeError:
-        pass
-    raise malformed(body=Wrong.WRONG_FORMAT)
-
-
-def _fields(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
+    def fields(self, incoming: Incoming) -> dict[str, Any]:
+        """The fields as sent, of a repeated one of a query the list. Raises `Refusal` for a wrong encoding."""
+        if self.method == "GET":
+            values = {name: incoming.query.getall(name) for name in incoming.query}
+            return {name: each[0] if len(each) == 1 else each for name, each in values.items()}
+        match incoming.content_type:
+            case "application/json" if incoming.is_object:
+                return incoming.fields
+            case "application/x-www-form-urlencoded" | "multipart/form-data" if self.forms:
+                pairs = _form(incoming)
+            case "application/json":
+                raise refusal(400, {"body": WRONG_FORMAT})
+            case _:
+                raise refusal(415, {"Content-Type": WRONG_FORMAT})
         names = [name for name, _ in pairs]
-        raise Refusal(400, {name: Wrong.WRONG_FORMAT for name in names if names.count(name) > 1})
-    return fields
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise refusal(400, dict.fromkeys(repeated, WRONG_FORMAT))
+        return dict(pairs)
+
+
+def _form(incoming: Incoming) -> list[tuple[str, str]]:
+    """The fields of a form. Files are refused."""
+    try:
+        if incoming.content_type != "multipart/form-data":
+            return incoming.form
+        _, options = parse_options_header(incoming.headers["Content-Type"])
+        parser = MultipartParser(
+            BytesIO(incoming.raw), options.get("boundary", ""), strict=True, part_limit=MAX_FORM_FIELDS
+        )
+        parts = list(parser)
+        if not any(part.filename for part in parts):
+            return [(part.name, part.value) for part in parts]
+    except ValueError:
+        pass
+    raise refusal(400, {"body": WRONG_FORMAT})
+
+
+def refusal(status: int, fields: Mapping[str, str], code: str = FORMAT_ERROR) -> Refusal:
+    error = {"fields": fields, "code": code}
+    return Refusal(Answer.of(status, {"status": 0, "error": error}, refused=error))
+
+
+def too_many_requests(status: int = 429, retry_after: int | None = None) -> Answer:
+    """Plain text with any status. `retry_after` is in seconds."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    facts = {"refused": "too many requests"}
+    return Answer(status, TOO_MANY_REQUESTS.encode(), "text/plain; charset=utf-8", headers, facts)
+
+
+def find[Thing](things: Mapping[str, Thing], given: Given, name: str) -> Thing:
+    """Return what has the id in this field. Raises `Refusal`, a 404 that names the field."""
+    thing = things.get(given[name])
+    if thing is None:
+        raise refusal(404, {name: NOT_FOUND}, NOT_FOUND)
+    return thing
+
+
+def success(data: object, more: Mapping[str, Any] | None = None, **facts: object) -> Answer:
+    """`more` is `meta`, `included` or `linked`. Facts go to the call log."""
+    return Answer.of(200, {"data": data, "status": 1, **(more or {})}, **facts)
+
+
+def page(given: Given, matching: Iterable[Any], total: int) -> Answer:
+    """The rows of `limit` and `offset`. A limit above the maximum is the maximum, also in `meta`."""
+    rows = list(matching)
+    limit = min(int(given.get("limit", DEFAULT_LIMIT)), MAX_LIMIT)
+    offset = int(given.get("offset", 0))
+    meta = {"limit": limit, "offset": offset, "filteredCount": len(rows), "totalCount": total}
+    return success(rows[offset : offset + limit], {"meta": meta})

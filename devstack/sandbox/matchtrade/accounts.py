@@ -1,97 +1,240 @@
-"""One account, small enough for 100,000 of them: a sample's data are computed from its number."""
+"""The broker's accounts, in the order of their creation, and how their statuses change."""
 
-from collections.abc import Mapping
+import itertools
+import uuid
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any, Literal
 
-from devstack.sandbox.matchtrade import samples
-from devstack.sandbox.matchtrade.times import Millis
+from devstack.sandbox.partner import Clock, Pace
 
+MAX_STORED = 250_000
+HAND_MADE_EVERY = 4  # of the accounts that did not come from us, every so manieth has no lead source at all
 SEARCHED = ("email", "name", "surname", "phone")
-_SPREAD, _SPACE = 2_654_435_761, 2**32
-_BACK = pow(_SPREAD, -1, _SPACE)
+
+STATUSES = ("NEW_CONTACT", "CONTACTED", "NEED_ANALYSIS", "READY_TO_DEPOSIT", "NO_POTENTIAL", "ACTIVE_CLIENT")
+CLIENT_PATH = ("NEW_CONTACT", "CONTACTED", "READY_TO_DEPOSIT", "ACTIVE_CLIENT")
+HOPELESS_PATH = ("NEW_CONTACT", "CONTACTED", "NO_POTENTIAL")
+HOPELESS_PHONE_ENDS_IN = "0"
+
+NAMES = ("Anna", "Boris", "Clara", "Denys", "Emma", "Frank", "Halyna", "Ivan", "Julia", "Karl", "Lesia")
+SURNAMES = ("Adler", "Bondar", "Cohen", "Dovhan", "Evans", "Fedun", "Gruber", "Hnatiuk", "Ivanova", "Jensen")
+COUNTRIES = ("Ukraine", "Poland", "Germany", "Cyprus", "Spain", "Italy", "Latvia")
+
+type Origin = Literal["registered", "ours", "foreign"]
+"""Registered over the API, or a sample: one of ours, or another provider's."""
 
 
-class Origin(Enum):
-    """Registered over the API, or a sample: one of ours, or another provider's."""
-
-    REGISTERED = "registered"
-    OURS = "ours"
-    FOREIGN = "foreign"
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Account:
-    """`given` is what was registered, or what a sample has instead of its own. `ahead` are the statuses still to come;
-    `updated` is when the status became what it is. `history` has no entry for how a sample began."""
+    """`person` are the fields as registered. `ahead` are the statuses still to come; `updated` is when the status last
+    changed. Times are in whole milliseconds. `history` has no entry for how a sample began."""
 
+    uuid: str
     number: int
-    tail: str
-    created: Millis
-    updated: Millis
+    created: datetime
+    updated: datetime
     status: str
     origin: Origin
-    given: Mapping[str, Any] | None = None
+    person: Mapping[str, Any]
+    lead_source: str | None
     ahead: tuple[str, ...] = ()
-    history: tuple[tuple[str, Millis], ...] = ()
+    history: tuple[tuple[str, datetime], ...] = ()
 
     @property
-    def uuid(self) -> str:
-        """Computed from the number, so that uuids are not in the order of creation."""
-        return f"{self.number * _SPREAD % _SPACE:08x}-{self.tail}"
-
-    @property
-    def place(self) -> tuple[Millis, int]:
+    def place(self) -> tuple[datetime, int]:
         """The sort key of lists."""
         return self.created, self.number
 
     @property
     def email(self) -> str:
-        email: str | None = self.given.get("email") if self.given else None
-        return samples.email(self.number) if email is None and self.origin is not Origin.REGISTERED else email or ""
-
-    def person(self) -> Mapping[str, Any]:
-        """The person's fields."""
-        given = self.given or {}
-        return given if self.origin is Origin.REGISTERED else {**samples.person(self.number), **given}
-
-    def lead_source(self) -> str | None:
-        if self.origin is not Origin.REGISTERED:
-            return samples.lead_source(self.number, foreign=self.origin is Origin.FOREIGN)
-        source: str | None = self.person().get("leadInfo", {}).get("leadSource")
-        return source
+        return str(self.person.get("email", ""))
 
     def mentions(self, text: str) -> bool:
         """Whether the text, in lower case, is part of the email, name, surname or phone."""
-        if "@" in text:
-            return text in self.email.lower()
-        person = self.person()
-        return any(text in person.get(field, "").lower() for field in SEARCHED)
+        names = ("email",) if "@" in text else SEARCHED
+        return any(text in self.person.get(name, "").lower() for name in names)
 
-    def advance(self, now: Millis, pace: float) -> None:
-        """Take every step that is due. `pace` is in milliseconds."""
-        while self.ahead and now - self.updated >= pace:
-            status, *ahead = self.ahead
-            self.ahead = tuple(ahead)
-            self._become(status, self.updated + int(pace))
-
-    def put(self, status: str, now: Millis) -> bool:
-        """Set a status, which then no longer changes. Returns whether it is a new one."""
-        self.ahead = ()
-        if status == self.status:
-            return False
-        self._become(status, now)
-        return True
-
-    def _become(self, status: str, at: Millis) -> None:
+    def become(self, status: str, at: datetime) -> None:
         self.status, self.updated = status, at
         self.history += ((status, at),)
 
 
-def number_of(account_uuid: str) -> int:
-    """The number in a uuid of ours; any number, or -1, for others."""
-    try:
-        return int(account_uuid[:8], 16) * _BACK % _SPACE
-    except ValueError:
-        return -1
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Accounts created (or updated) between both times, included, with the text, if any."""
+
+    start: datetime
+    end: datetime
+    by: Literal["created", "updated"]
+    text: str
+
+
+class Registry:
+    """At most `MAX_STORED` accounts; a registered one replaces the oldest. Numbers never repeat within a run."""
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
+        self._clock = clock
+        self._pace = pace
+        self._numbers = itertools.count(1)
+        self._rows: list[Account] = []
+        self._by_uuid: dict[str, Account] = {}
+        self._by_email: dict[str, Account] = {}
+        self._moving: dict[str, Account] = {}
+
+    @property
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(round(self._clock(), 3), UTC)
+
+    def register(self, person: Mapping[str, Any]) -> Account:
+        """Store a valid, new account."""
+        now = self.now
+        hopeless = str(person.get("phone", "")).endswith(HOPELESS_PHONE_ENDS_IN)
+        status, *ahead = HOPELESS_PATH if hopeless else CLIENT_PATH
+        account = Account(
+            uuid=str(uuid.uuid4()),
+            number=next(self._numbers),
+            created=now,
+            updated=now,
+            status=status,
+            origin="registered",
+            person=person,
+            lead_source=person.get("leadInfo", {}).get("leadSource"),
+            ahead=tuple(ahead),
+            history=((status, now),),
+        )
+        self._index([account])
+        insort(self._rows, account, key=attrgetter("place"))
+        self._moving[account.uuid] = account
+        if len(self._rows) > MAX_STORED:
+            self.remove(self._rows[0])
+        return account
+
+    def add_samples(
+        self,
+        count: int,
+        first: datetime,
+        last: datetime,
+        origin: Origin = "foreign",
+        status: str | None = None,
+        emails: Sequence[str] = (),
+    ) -> list[Account]:
+        """Add samples, evenly from the first time to the last, both included. `emails` are the first ones'.
+
+        Raises `OverflowError` if there is no room, `ValueError` if an email has an account.
+        """
+        if len(self._rows) + count > MAX_STORED:
+            raise OverflowError(f"{MAX_STORED} accounts at most, there are {len(self._rows)}")
+        if any(email.lower() in self._by_email for email in emails):
+            raise ValueError("emails: some have an account")
+        added = []
+        for index, email in zip(range(count), itertools.chain(emails, itertools.repeat(None)), strict=False):
+            created = first + (last - first) * index // max(count - 1, 1)
+            added.append(_sample(next(self._numbers), _whole(created), last, origin, status, email))
+        self._index(added)
+        self._rows += added
+        self._rows.sort(key=attrgetter("place"))
+        return added
+
+    def get(self, account_uuid: str) -> Account:
+        """The account in its present status. Raises KeyError."""
+        return self._advanced(self._by_uuid[account_uuid])
+
+    def with_email(self, email: str) -> Account | None:
+        """The account in its present status. Emails are compared without case."""
+        account = self._by_email.get(email.lower())
+        return None if account is None else self._advanced(account)
+
+    def remove(self, account: Account) -> None:
+        self._rows.remove(account)
+        del self._by_uuid[account.uuid]
+        self._by_email.pop(account.email.lower(), None)
+        self._moving.pop(account.uuid, None)
+
+    def move(self, account: Account, created: datetime) -> None:
+        """Change the time of creation, and so the place in the list."""
+        account.created = _whole(created)
+        self._rows.sort(key=attrgetter("place"))
+
+    def put(self, account: Account, status: str) -> bool:
+        """Set a status, which then no longer changes. Returns whether it was a different one."""
+        account.ahead = ()
+        self._moving.pop(account.uuid, None)
+        if status == account.status:
+            return False
+        account.become(status, self.now)
+        return True
+
+    def within(self, window: Window) -> list[Account]:
+        """The accounts in their present status, first created first."""
+        self.advance()
+        rows = self._rows
+        if window.by == "created":
+            start = bisect_left(rows, window.start, key=attrgetter("created"))
+            rows = rows[start : bisect_right(rows, window.end, key=attrgetter("created"))]
+        else:
+            rows = [row for row in rows if window.start <= row.updated <= window.end]
+        return [row for row in rows if row.mentions(window.text)] if window.text else rows
+
+    def all(self) -> Sequence[Account]:
+        """First created first, in their present status. Read-only."""
+        self.advance()
+        return self._rows
+
+    def advance(self) -> None:
+        for account in list(self._moving.values()):
+            if not self._advanced(account).ahead:
+                del self._moving[account.uuid]
+
+    def clear(self) -> None:
+        for each in (self._rows, self._by_uuid, self._by_email, self._moving):
+            each.clear()
+
+    def _advanced(self, account: Account) -> Account:
+        """Take every step that is due."""
+        now, pace = self.now, timedelta(seconds=self._pace.seconds)
+        while account.ahead and now - account.updated >= pace:
+            status, *ahead = account.ahead
+            account.ahead = tuple(ahead)
+            account.become(status, account.updated + pace)
+        return account
+
+    def _index(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            self._by_uuid[account.uuid] = account
+            if account.email:
+                self._by_email[account.email.lower()] = account
+
+
+def _whole(at: datetime) -> datetime:
+    """The time in whole milliseconds."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def _sample(
+    number: int, created: datetime, last: datetime, origin: Origin, status: str | None, email: str | None
+) -> Account:
+    """The sample with this number: the same in every run. It was updated up to 29 days after its creation."""
+    person = {
+        "email": email or f"lead-{number}@clients.example.com",
+        "name": NAMES[number % len(NAMES)],
+        "surname": SURNAMES[number % len(SURNAMES)],
+        "phone": f"380{500_000_000 + number % 500_000_000}",
+        "country": COUNTRIES[number % len(COUNTRIES)],
+    }
+    lead_source = f"Other Offer|elsewhere.example.com|Another provider|{number:x}" if number % HAND_MADE_EVERY else None
+    if origin == "ours":
+        lead_source = f"Test Offer|testoffer.com|Test Description|{number:010x}"
+    return Account(
+        uuid=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
+        number=number,
+        created=created,
+        updated=max(created, min(created + timedelta(days=number % 30), _whole(last))),
+        status=status or STATUSES[number % len(STATUSES)],
+        origin=origin,
+        person=person,
+        lead_source=lead_source,
+    )

@@ -1,15 +1,12 @@
 """Changes of accounts between two pages of a client's list."""
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from devstack.sandbox.matchtrade.accounts import Origin
-from devstack.sandbox.matchtrade.registry import Registry, Samples
-from devstack.sandbox.matchtrade.times import millis
-from devstack.sandbox.orders import Order
-
-MAX_PENDING = 1000
+from devstack.sandbox.control import Order
+from devstack.sandbox.matchtrade.accounts import Registry
 
 type Status = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 type Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]
@@ -23,13 +20,8 @@ class Insert(Order):
     email: Email | None = None
 
     def apply(self, registry: Registry) -> bool:
-        """Return False if there is no room or the email has an account."""
-        at = millis(self.created)
-        emails = () if self.email is None else (self.email,)
-        try:
-            return bool(registry.add(Samples(1, at, at, Origin.FOREIGN, emails=emails)))
-        except (OverflowError, ValueError):
-            return False
+        registry.add_samples(1, self.created, self.created, emails=() if self.email is None else (self.email,))
+        return True
 
 
 class Remove(Order):
@@ -39,10 +31,8 @@ class Remove(Order):
     uuid: str
 
     def apply(self, registry: Registry) -> bool:
-        account = registry.get(self.uuid)
-        if account is not None:
-            registry.remove(account)
-        return account is not None
+        registry.remove(registry.get(self.uuid))
+        return True
 
 
 class Move(Order):
@@ -53,10 +43,8 @@ class Move(Order):
     created: AwareDatetime
 
     def apply(self, registry: Registry) -> bool:
-        account = registry.get(self.uuid)
-        if account is not None:
-            registry.move(account, millis(self.created))
-        return account is not None
+        registry.move(registry.get(self.uuid), self.created)
+        return True
 
 
 class Put(Order):
@@ -67,45 +55,16 @@ class Put(Order):
     status: Status
 
     def apply(self, registry: Registry) -> bool:
-        account = registry.get(self.uuid)
-        return account is not None and registry.put([account], self.status) > 0
+        return registry.put(registry.get(self.uuid), self.status)
 
 
 type Change = Annotated[Insert | Remove | Move | Put, Field(discriminator="kind")]
 
 
-class ChangesOrder(Order):
-    """The body of `POST /control/matchtrade/changes`. Without a page they happen immediately."""
-
-    page: Annotated[int, Field(ge=0)] | None = None
-    changes: list[Change]
-
-    def apply(self, registry: Registry) -> int:
-        """Return how many changes had an effect."""
-        return sum([change.apply(registry) for change in self.changes])
-
-
-class Pending:
-    """Orders for a page. Each is executed once, before the first answer with that page."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._orders: list[ChangesOrder] = []
-
-    def add(self, order: ChangesOrder) -> None:
-        """Raises `OverflowError` above `MAX_PENDING`."""
-        if len(self._orders) >= MAX_PENDING:
-            raise OverflowError(f"{MAX_PENDING} orders are pending: clear some")
-        self._orders.append(order)
-
-    def execute(self, page: int) -> int:
-        """Execute the orders of a page. Returns how many rows changed."""
-        due = [order for order in self._orders if order.page == page]
-        self._orders = [order for order in self._orders if order.page != page]
-        return sum(order.apply(self._registry) for order in due)
-
-    def all(self) -> list[ChangesOrder]:
-        return self._orders
-
-    def clear(self) -> None:
-        self._orders.clear()
+def apply(changes: list[Change], registry: Registry) -> int:
+    """Return how many had an effect. One that finds nothing to change, or no room, has none."""
+    changed = 0
+    for change in changes:
+        with suppress(LookupError, OverflowError, ValueError):
+            changed += change.apply(registry)
+    return changed

@@ -1,79 +1,78 @@
 """The list of accounts: parsing the query, and a Spring page."""
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from multidict import MultiMapping
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from devstack.sandbox.matchtrade.accounts import Account, Origin
-from devstack.sandbox.matchtrade.broker import Broker
-from devstack.sandbox.matchtrade.refusals import Refusal
-from devstack.sandbox.matchtrade.registry import Registry, Window
-from devstack.sandbox.matchtrade.statuses import ACTIVE_CLIENT
-from devstack.sandbox.matchtrade.times import Millis, instant, local_time, millis_of
-from devstack.sandbox.partner import Answer
+from devstack.sandbox.matchtrade.accounts import Account, Registry, Window
+from devstack.sandbox.matchtrade.broker import Broker, refusal
+from devstack.sandbox.partner import Answer, written_as
 
-PARAMETERS = ("query", "from", "to", "size", "page")
-DEFAULT_SIZE = 20
 SHOWN = ("email", "name", "surname", "phone", "country")
-_WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
+INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
+
+type Instant = Annotated[datetime, BeforeValidator(written_as(INSTANT))]
+type Whole = Annotated[int, BeforeValidator(written_as("[0-9]{1,9}"))]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A valid query. The window includes both ends; pages start at 0."""
+class Query(BaseModel):
+    """The window includes `from` and `to`, which are required. `query` may be empty. Pages start at 0."""
 
-    window: Window
-    page: int
-    size: int
-
-
-def asked(query: MultiMapping[str], broker: Broker) -> Asked:
-    """`from` and `to` are required, `query` may be empty, `size` is limited by the broker.
-
-    Raises `Refusal`, a 400.
-    """
-    repeated = [name for name in PARAMETERS if len(query.getall(name, [])) > 1]
-    if repeated:
-        raise _malformed(repeated[0])
-    start, end = _read(query, "from", millis_of), _read(query, "to", millis_of)
-    page, size = _read(query, "page", _whole, "0"), _read(query, "size", _whole, str(DEFAULT_SIZE))
-    if size < 1:
-        raise _malformed("size")
-    text = query.get("query", "").strip().lower()
-    return Asked(Window(start, end, broker.filter_by, text), page, min(size, broker.max_size))
+    query: str = ""
+    start: Instant = Field(alias="from")
+    end: Instant = Field(alias="to")
+    size: Annotated[Whole, Field(ge=1)] = 20
+    page: Whole = 0
 
 
-def page(registry: Registry, asked: Asked, broker: Broker) -> Answer:
+PARAMETERS = tuple(known.alias or name for name, known in Query.model_fields.items())
+
+
+def query_of(given: MultiMapping[str]) -> Query:
+    """Parse a query. Others than the known parameters are ignored. Raises `Refusal`, a 400."""
+    values = {name: given.getall(name) for name in PARAMETERS if name in given}
+    try:
+        return Query.model_validate({name: each[0] if len(each) == 1 else each for name, each in values.items()})
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        name = found["loc"][0]
+        if found["type"] == "missing":
+            raise refusal(400, f"Required parameter '{name}' is not present", f"missing: {name}") from error
+        raise refusal(400, f"Failed to convert value of parameter '{name}'", f"malformed: {name}") from error
+
+
+def page(registry: Registry, query: Query, broker: Broker) -> Answer:
     """Rows are ordered by creation. The minimal shape has only the members that other views of this API have."""
-    matching = registry.within(asked.window)
-    start = asked.page * asked.size
-    rows = matching[start : start + asked.size]
-    pages = -(-len(matching) // asked.size)
+    matching = registry.within(Window(query.start, query.end, broker.filter_by, query.query.strip().lower()))
+    size = min(query.size, broker.max_size)
+    rows = matching[query.page * size : (query.page + 1) * size]
+    pages = -(-len(matching) // size)
     shown: dict[str, Any] = {"content": [row(account, broker) for account in rows], "totalPages": pages}
     if broker.page_shape == "full":
         shown |= {
             "totalElements": len(matching),
-            "last": asked.page + 1 >= pages,
-            "number": asked.page,
-            "size": asked.size,
+            "last": query.page + 1 >= pages,
+            "number": query.page,
+            "size": size,
         }
     return Answer.of(200, shown, rows=len(rows), total=len(matching))
 
 
 def row(account: Account, broker: Broker) -> dict[str, Any]:
     """One account in the broker's list; unknown values are null."""
-    person = account.person()
+    nested = broker.lead_source == "nested" or (broker.lead_source == "mixed" and account.number % 2 == 0)
+    source = {"leadSource": account.lead_source}
     return {
         "uuid": account.uuid,
         "created": _time(account.created, broker),
         "updated": _time(account.updated, broker),
-        **{name: person.get(name) for name in SHOWN},
-        "role": "CLIENT" if account.status == ACTIVE_CLIENT else "LEAD",
+        **{name: account.person.get(name) for name in SHOWN},
+        "role": "CLIENT" if account.status == "ACTIVE_CLIENT" else "LEAD",
         "leadStatus": broker.words.get(account.status, account.status),
-        **_lead_source(account, broker),
+        **({"leadInfo": source} if nested else source),
     }
 
 
@@ -81,41 +80,20 @@ def shown(account: Account, broker: Broker) -> dict[str, Any]:
     """One account in the control: its row, and what the broker does not show."""
     return {
         **row(account, broker),
-        "leadSource": account.lead_source(),
-        "origin": account.origin.value,
+        "leadSource": account.lead_source,
+        "origin": account.origin,
         "moves": bool(account.ahead),
-        "account": account.given if account.origin is Origin.REGISTERED else None,
-        "history": [{"status": status, "at": instant(at)} for status, at in account.history],
+        "account": account.person if account.origin == "registered" else None,
+        "history": [{"status": status, "at": _utc(at)} for status, at in account.history],
     }
 
 
-def _time(at: Millis, broker: Broker) -> str:
-    return instant(at) if broker.time_zone is None else local_time(at, broker.time_zone)
+def _time(at: datetime, broker: Broker) -> str:
+    """With Z, or local and without an offset."""
+    if broker.time_zone is None:
+        return _utc(at)
+    return at.astimezone(ZoneInfo(broker.time_zone)).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
-def _lead_source(account: Account, broker: Broker) -> dict[str, Any]:
-    source = account.lead_source()
-    nested = broker.lead_source == "nested" or (broker.lead_source == "mixed" and account.number % 2 == 0)
-    return {"leadInfo": {"leadSource": source}} if nested else {"leadSource": source}
-
-
-def _read[Value](
-    query: MultiMapping[str], name: str, reading: Callable[[str], Value], default: str | None = None
-) -> Value:
-    text = query.get(name, default)
-    if text is None:
-        raise Refusal(400, f"Required parameter '{name}' is not present", f"missing: {name}")
-    try:
-        return reading(text)
-    except ValueError as error:
-        raise _malformed(name) from error
-
-
-def _whole(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _malformed(name: str) -> Refusal:
-    return Refusal(400, f"Failed to convert value of parameter '{name}'", f"malformed: {name}")
+def _utc(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

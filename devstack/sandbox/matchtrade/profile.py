@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from devstack.sandbox.matchtrade.statuses import SEEN
+from devstack.sandbox.matchtrade.accounts import STATUSES
 from devstack.sandbox.profile import PartnerRecord, Person, Profile
 from devstack.sandbox.remote import Remote
 
@@ -52,7 +52,7 @@ PROFILE = Profile(
     refused_by="email",
     refused_field="account.email",
     refused_share=0.1,
-    open_statuses=SEEN,
+    open_statuses=STATUSES,
     last_statuses=frozenset({"ACTIVE_CLIENT", "NO_POTENTIAL"}),
     records=records,
     person_of=person_of,

@@ -5,120 +5,115 @@
 """
 
 import re
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
-from devstack.sandbox.matchtrade import refusals
-from devstack.sandbox.matchtrade.broker import Broker
-from devstack.sandbox.matchtrade.credentials import Credentials
-from devstack.sandbox.matchtrade.refusals import Refusal
-from devstack.sandbox.partner import Incoming
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
-TEXTS = ("name", "surname", "country", "state", "city", "postCode", "address", "clientType")
-KNOWN = frozenset({*TEXTS, "partnerId", "email", "phone", "dateOfBirth", "leadInfo"})
-LEAD_SOURCE = "leadInfo.leadSource"
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+from devstack.sandbox.matchtrade.broker import INVALID_MODEL, Broker, Credentials, refusal
+from devstack.sandbox.partner import Filled, Incoming, written_as
+from devstack.sandbox.strict_json import MalformedJsonError
 
-type Check = Callable[[object], bool]
+COLUMNS = ("uuid", "created", "updated", "partner_id", "email", "name", "surname", "phone", "country", "lead_source")
+UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A valid body. `account` has the fields as sent."""
-
-    offer_uuid: str
-    account: Mapping[str, Any]
-
-    @property
-    def email(self) -> str:
-        email: str = self.account.get("email", "")
-        return email
+def _own_number(number: int, info: ValidationInfo) -> int:
+    if info.context is None or number != info.context["partner_id"]:
+        raise ValueError("another partner's number")
+    return number
 
 
-def registration(incoming: Incoming, broker: Broker, credentials: Credentials) -> Registration:
-    """Parse a body. Raises `Refusal`; the call log gets all errors. Empty values and null are invalid."""
+def _phone(text: str, info: ValidationInfo) -> str:
+    plus = r"\+?" if info.context is not None and info.context["plus_in_phone"] else ""
+    if not re.fullmatch(plus + "[0-9]+", text):
+        raise ValueError("not a phone")
+    return text
+
+
+class Fields(BaseModel):
+    """Unknown fields are accepted. Empty values and null are invalid."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class LeadInfo(Fields):
+    leadSource: Filled = ""
+
+
+class Account(Fields):
+    partnerId: Annotated[int, AfterValidator(_own_number)]
+    email: Annotated[str, AfterValidator(written_as(r"[^@\s]+@[^@\s]+\.[^@\s.]+"))] = ""
+    name: Filled = ""
+    surname: Filled = ""
+    phone: Annotated[str, AfterValidator(_phone)] = ""
+    country: Filled = ""
+    state: Filled = ""
+    city: Filled = ""
+    postCode: Filled = ""
+    address: Filled = ""
+    clientType: Filled = ""
+    dateOfBirth: date = date.min
+    leadInfo: LeadInfo = LeadInfo()
+
+
+class Registration(Fields):
+    offerUuid: Annotated[str, AfterValidator(written_as(UUID))]
+    account: Account
+
+
+def registration(incoming: Incoming, broker: Broker, credentials: Credentials) -> dict[str, Any]:
+    """The valid body, as sent. Raises `Refusal`; the call log gets all errors."""
     if incoming.content_type != "application/json":
-        raise Refusal(415, f"Content type '{incoming.content_type}' not supported", "media type")
-    if incoming.json_error is not None:
-        raise Refusal(400, "JSON parse error", f"malformed JSON: {incoming.json_error}")
-    body = incoming.json if isinstance(incoming.json, dict) else {}
-    account = body.get("account")
-    if not isinstance(account, dict):
-        raise refusals.invalid_model("account")
-    wrong = [
-        *([] if _is_uuid(body.get("offerUuid")) else ["offerUuid"]),
-        *(f"account.{path}" for path in _wrong(account, broker, credentials.partner_id)),
-    ]
+        raise refusal(415, f"Content type '{incoming.content_type}' not supported", "media type")
+    try:
+        body = incoming.json
+    except MalformedJsonError as error:
+        raise refusal(400, "JSON parse error", f"malformed JSON: {error}") from error
+    given = dict(_flat(incoming.fields.get("account")))
+    wrong = {f"account.{path}" for path in broker.required if path not in given}
+    wrong |= {"account.leadInfo"} if given.get("leadInfo") == {} else set()
+    context = {"partner_id": credentials.partner_id, "plus_in_phone": broker.plus_in_phone}
+    try:
+        Registration.model_validate_json(incoming.raw, context=context)
+    except ValidationError as error:
+        found = {".".join(map(str, each["loc"])) for each in error.errors(include_url=False, include_input=False)}
+        wrong = found if "account" in found else wrong | found
     if wrong:
-        raise refusals.invalid_model(*wrong)
-    return Registration(body["offerUuid"], account)
+        raise refusal(500, INVALID_MODEL, sorted(wrong))
+    return dict(body)
 
 
-def fit(asked: Registration, broker: Broker) -> None:
-    """Raises `Refusal` if a text is longer than its column."""
-    for path, value in _flat(asked.account):
-        if isinstance(value, str) and len(value) > broker.column_length:
-            raise refusals.does_not_fit(asked.email, broker.column_length, f"account.{path}")
+def fit(account: Mapping[str, Any], broker: Broker) -> None:
+    """Raises `Refusal` if a text is longer than its column: with the SQL and the person's address, as drivers write."""
+    length = broker.column_length
+    for path, value in _flat(account):
+        if isinstance(value, str) and len(value) > length:
+            insert = f"insert into account ({', '.join(COLUMNS)})"
+            message = (
+                f"could not execute batch; SQL [{insert} values ({', '.join('?' * len(COLUMNS))})]; nested exception is"
+                f" org.hibernate.exception.DataException: could not execute batch: Batch entry 0 {insert} values"
+                f" (…, '{account.get('email')}', …) was aborted: ERROR: value too long for type"
+                f" character varying({length})"
+            )
+            raise refusal(400, message, f"does not fit: account.{path}")
 
 
-def unknown_fields(body: object) -> list[str]:
-    """Unknown fields, which are accepted but logged."""
-    if not isinstance(body, dict):
-        return []
-    account, info = body.get("account"), None
-    found = [name for name in body if name not in {"offerUuid", "account"}]
-    if isinstance(account, dict):
-        found += [f"account.{name}" for name in account if name not in KNOWN]
-        info = account.get("leadInfo")
-    if isinstance(info, dict):
-        found += [f"account.leadInfo.{name}" for name in info if name != "leadSource"]
-    return found
+def unknown_fields(body: Mapping[str, Any], model: type[BaseModel] = Registration, prefix: str = "") -> Iterator[str]:
+    """The paths of unknown fields, which are accepted but logged."""
+    for name, value in body.items():
+        known = model.model_fields.get(name)
+        if known is None:
+            yield prefix + name
+        elif isinstance(value, dict) and isinstance(known.annotation, type) and issubclass(known.annotation, Fields):
+            yield from unknown_fields(value, known.annotation, f"{prefix}{name}.")
 
 
-def _wrong(account: Mapping[str, Any], broker: Broker, partner_id: int) -> Iterator[str]:
-    given = dict(_flat(account))
-    yield from (path for path in ("partnerId", *broker.required) if path not in given)
-    checks = _checks(broker, partner_id)
-    yield from (path for path, value in given.items() if path in checks and not checks[path](value))
-
-
-def _checks(broker: Broker, partner_id: int) -> dict[str, Check]:
-    phone = re.compile(r"\+?[0-9]+" if broker.plus_in_phone else r"[0-9]+", re.ASCII)
-    return {
-        **dict.fromkeys((*TEXTS, LEAD_SOURCE), _is_text),
-        "partnerId": lambda value: type(value) is int and value == partner_id,
-        "email": lambda value: isinstance(value, str) and _EMAIL.fullmatch(value) is not None,
-        "phone": lambda value: isinstance(value, str) and phone.fullmatch(value) is not None,
-        "dateOfBirth": _is_date,
-        "leadInfo": lambda _value: False,
-    }
-
-
-def _flat(account: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _flat(account: object) -> Iterator[tuple[str, Any]]:
     """Fields by path. `leadInfo` itself if it is not an object or empty."""
-    for name, value in account.items():
+    for name, value in account.items() if isinstance(account, dict) else ():
         if name == "leadInfo" and isinstance(value, dict) and value:
             yield from ((f"{name}.{inner}", held) for inner, held in value.items())
         else:
             yield name, value
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_date(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(date.fromisoformat(value))
-    except ValueError:
-        return False
-
-
-def _is_uuid(value: object) -> bool:
-    try:
-        return isinstance(value, str) and str(uuid.UUID(value)) == value.lower()
-    except ValueError:
-        return False

@@ -1,68 +1,72 @@
-"""Match-Trade as a partner of the sandbox: its endpoints and its secret."""
+"""Match-Trade as a partner of the sandbox: its endpoints, its controls and its secret."""
 
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from aiohttp import web
+from pydantic import AwareDatetime, Field
 
+from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.matchtrade import listing, refusals
-from devstack.sandbox.matchtrade.broker import Broker
-from devstack.sandbox.matchtrade.controls import Controls
-from devstack.sandbox.matchtrade.credentials import Credentials
-from devstack.sandbox.matchtrade.granting import fields_of, grant
-from devstack.sandbox.matchtrade.refusals import NoToken, Refusal
-from devstack.sandbox.matchtrade.registration import Registration, fit, registration, unknown_fields
-from devstack.sandbox.matchtrade.state import State
-from devstack.sandbox.matchtrade.times import millis_now
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Operation, digest
+from devstack.sandbox.matchtrade.accounts import MAX_STORED, Registry
+from devstack.sandbox.matchtrade.broker import BAD_TOKEN, UNKNOWN_OFFER, Broker, Credentials, refusal
+from devstack.sandbox.matchtrade.changes import Change, Email, Status, apply
+from devstack.sandbox.matchtrade.listing import PARAMETERS, page, query_of, row, shown
+from devstack.sandbox.matchtrade.registration import fit, registration, unknown_fields
+from devstack.sandbox.matchtrade.tokens import Tokens, fields_of
+from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, digest
 
 TOKEN_PATH = "/proxy/auth/oauth/token"
 CREATE_PATH = "/proxy/processing/api/accounts"
 LIST_PATH = "/proxy/statistic/api/partner/{partner_id}/accounts/view/for-lead-provider"
+BEGINNING = datetime(2019, 1, 1, tzinfo=UTC)
+MAX_PENDING = 1000
 
 
-class MatchTrade:
+class MatchTrade(Partner):
     """The broker's side of the contract, for one lead provider."""
 
     kind = "matchtrade"
-    operations = frozenset({"token", "create", "list"})
+    rotations = ("password", "client_secret", "offer_uuid", "partner_id")
 
     def __init__(self, context: Context) -> None:
-        self.name = context.name
+        super().__init__(context)
+        self._first = self._broker = Broker(**context.settings)
         self._stored = StoredCredentials(Credentials, context.credentials_file)
-        self._state = State(context.clock, context.pace, Broker(**context.settings))
-        self.rotations: Mapping[str, Callable[[], None]] = {
-            **{name: partial(self._stored.rotate, name) for name in ("password", "client_secret", "offer_uuid")},
-            "partner_id": lambda: self._stored.change(partner_id=self._credentials.partner_id + 1),
-        }
-
-    @property
-    def _credentials(self) -> Credentials:
-        return self._stored.values
+        self._accounts = Registry(context.clock, context.pace)
+        self._tokens = Tokens(context.clock)
+        self._pending: list[tuple[int, list[Change]]] = []
 
     @property
     def _offers(self) -> dict[str, str]:
         """The ids of the further offers by name. They change with the id of the first one."""
-        first = uuid.UUID(self._credentials.offer_uuid)
-        return {name: str(uuid.uuid5(first, name)) for name in self._state.broker.offers}
+        first = uuid.UUID(self._stored.values.offer_uuid)
+        return {name: str(uuid.uuid5(first, name)) for name in self._broker.offers}
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            self._endpoint("POST", TOKEN_PATH, Operation("token", self._process_token, _describe_token)),
-            self._endpoint("POST", CREATE_PATH, Operation("create", self._process_create, _describe_create)),
-            self._endpoint("GET", LIST_PATH, Operation("list", self._process_list, _describe_list)),
+            Endpoint("token", "POST", TOKEN_PATH, self._grant, _described(_describe_token)),
+            Endpoint("create", "POST", CREATE_PATH, self._create, _described(_describe_create)),
+            Endpoint("list", "GET", LIST_PATH, self._list, _described(_describe_list)),
         ]
 
-    def controls(self) -> list[web.RouteDef]:
-        return Controls(self._state).routes()
+    def controls(self) -> list[Control]:
+        return [
+            Control("GET", "/broker", self._show_broker),
+            Control("POST", "/broker", self._change_broker),
+            Control("POST", "/expire", self._tokens.expire),
+            Control("GET", "/accounts", self._list_accounts),
+            Control("POST", "/accounts", self._add_accounts, 201),
+            Control("GET", "/accounts/{account_uuid}", self._show_account),
+            Control("POST", "/accounts/{account_uuid}", self._put_account),
+            Control("POST", "/changes", self._change_accounts),
+        ]
 
     def secret(self, root: str) -> dict[str, Any]:
-        credentials = self._credentials
+        credentials = self._stored.values
         return {
             "base_url": root,
             "client_id": credentials.client_id,
@@ -74,103 +78,158 @@ class MatchTrade:
             **({"offers": offers} if (offers := self._offers) else {}),
         }
 
+    def rotate(self, what: str) -> None:
+        if what == "partner_id":
+            self._stored.change(partner_id=self._stored.values.partner_id + 1)
+        else:
+            self._stored.rotate(what)
+
     def refused(self, status: int, detail: str) -> Answer:
-        return Refusal(status, detail).answer(self._now())
+        return refusal(status, detail).answer
 
-    def advance(self) -> None:
-        self._state.accounts.advance()
-
-    def reset(self) -> None:
-        self._state.clear()
-
-    def _now(self) -> int:
-        return millis_now(self._state.clock)
-
-    def _endpoint(self, method: str, path: str, operation: Operation) -> Endpoint:
-        whole = Operation(
-            operation.name,
-            lambda incoming: self._answered(operation, incoming),
-            lambda incoming: {**operation.describe(incoming), **_violations(incoming)},
-        )
-        return Endpoint((method,), path, whole)
-
-    def _answered(self, operation: Operation, incoming: Incoming) -> Answer:
+    def finish(self, answer: Answer) -> Answer:
         """Add a session cookie, as in the document's examples. Clients must not return it."""
-        try:
-            answer = operation.process(incoming)
-        except Refusal as refusal:
-            answer = refusal.answer(self._now())
-        except NoToken as refusal:
-            answer = refusal.answer()
         cookie = f"JSESSIONID={secrets.token_hex(16).upper()}; Path=/; HttpOnly"
         return replace(answer, headers={**answer.headers, "Set-Cookie": cookie})
 
-    def _process_token(self, incoming: Incoming) -> Answer:
-        return grant(incoming, self._state, self._credentials)
+    def advance(self) -> None:
+        self._accounts.advance()
 
-    def _process_create(self, incoming: Incoming) -> Answer:
+    def reset(self) -> None:
+        self._accounts.clear()
+        self._tokens.expire()
+        self._pending.clear()
+        self._broker = self._first
+
+    # The contract
+
+    def _grant(self, incoming: Incoming) -> Answer:
+        return self._tokens.grant(incoming, self._broker, self._stored.values)
+
+    def _create(self, incoming: Incoming) -> Answer:
         """Check in this order: token, model, offer, duplicate, columns."""
         self._admit(incoming)
-        asked = registration(incoming, self._state.broker, self._credentials)
-        if asked.offer_uuid.lower() not in {self._credentials.offer_uuid, *self._offers.values()}:
-            raise Refusal(404, refusals.UNKNOWN_OFFER)
-        known = self._state.accounts.with_email(asked.email)
-        if known is not None:
-            raise refusals.already_exists(asked.email, self._credentials.partner_id)
-        fit(asked, self._state.broker)
-        return self._created(asked)
-
-    def _created(self, asked: Registration) -> Answer:
-        broker = self._state.broker
-        account = self._state.accounts.register(asked.account)
+        broker, credentials = self._broker, self._stored.values
+        body = registration(incoming, broker, credentials)
+        if body["offerUuid"].lower() not in {credentials.offer_uuid, *self._offers.values()}:
+            raise refusal(404, UNKNOWN_OFFER)
+        email = body["account"].get("email", "")
+        if self._accounts.with_email(email) is not None:
+            raise refusal(409, f"Account [{email}:{credentials.partner_id}] already exists", "already exists")
+        fit(body["account"], broker)
+        account = self._accounts.register(body["account"])
         if not broker.create_uuid or broker.create_status in {204, 205}:
             return Answer(broker.create_status, facts={"account_uuid": account.uuid})
-        return Answer.of(broker.create_status, listing.row(account, broker), account_uuid=account.uuid)
+        return Answer.of(broker.create_status, row(account, broker), account_uuid=account.uuid)
 
-    def _process_list(self, incoming: Incoming) -> Answer:
+    def _list(self, incoming: Incoming) -> Answer:
         self._admit(incoming)
-        if incoming.params["partner_id"] != str(self._credentials.partner_id):
-            raise Refusal(403, "Access is denied", "another partner")
-        asked = listing.asked(incoming.query, self._state.broker)
-        changed = self._state.pending.execute(asked.page)
-        answer = listing.page(self._state.accounts, asked, self._state.broker)
+        if incoming.params["partner_id"] != str(self._stored.values.partner_id):
+            raise refusal(403, "Access is denied", "another partner")
+        query = query_of(incoming.query)
+        changed = sum(apply(changes, self._accounts) for due, changes in self._pending if due == query.page)
+        self._pending = [order for order in self._pending if order[0] != query.page]
+        answer = page(self._accounts, query, self._broker)
         return replace(answer, facts={**answer.facts, "changed": changed}) if changed else answer
 
     def _admit(self, incoming: Incoming) -> None:
         token = incoming.bearer
-        if token is None or not self._state.tokens.admits(token):
-            raise Refusal(401, refusals.BAD_TOKEN, "no token" if token is None else "token")
+        if token is None or not self._tokens.admits(token):
+            raise refusal(401, BAD_TOKEN, "no token" if token is None else "token")
+
+    # The control
+
+    def _show_broker(self) -> dict[str, Any]:
+        return self._broker.model_dump()
+
+    def _change_broker(self, **settings: Any) -> dict[str, Any]:
+        self._broker = Broker(**(self._show_broker() | settings))
+        return self._show_broker()
+
+    def _list_accounts(
+        self,
+        email: str | None = None,
+        offset: Annotated[int, Field(ge=0)] = 0,
+        limit: Annotated[int, Field(ge=0, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        found = self._accounts.all()
+        if email is not None:
+            account = self._accounts.with_email(email)
+            found = [] if account is None else [account]
+        rows = [shown(account, self._broker) for account in found[offset : offset + limit]]
+        return {"accounts": rows, "total": len(found)}
+
+    def _add_accounts(
+        self,
+        count: Annotated[int, Field(ge=1, le=MAX_STORED)] | None = None,
+        start: AwareDatetime = BEGINNING,
+        end: AwareDatetime | None = None,
+        emails: list[Email] = [],  # noqa: B006
+        foreign: bool = True,
+        status: Status | None = None,
+    ) -> dict[str, Any]:
+        """Add samples. `count` is by default the number of emails."""
+        count, end = count or len(emails), end or self._accounts.now
+        if not count or count < len(emails) or len({email.lower() for email in emails}) < len(emails):
+            raise ValueError("count or emails: not fewer accounts than emails, and no email twice")
+        if end < start:
+            raise ValueError("start: not after end")
+        added = self._accounts.add_samples(count, start, end, "foreign" if foreign else "ours", status, emails)
+        total = len(self._accounts.all())
+        return {"added": count, "total": total, "first": added[0].uuid, "last": added[-1].uuid}
+
+    def _show_account(self, account_uuid: str) -> dict[str, Any]:
+        return shown(self._accounts.get(account_uuid), self._broker)
+
+    def _put_account(self, account_uuid: str, status: Status) -> dict[str, Any]:
+        self._accounts.put(self._accounts.get(account_uuid), status)
+        return self._show_account(account_uuid)
+
+    def _change_accounts(
+        self, changes: list[Change], page: Annotated[int, Field(ge=0)] | None = None
+    ) -> dict[str, int]:
+        """Change accounts now, or once before the first answer with that page."""
+        if page is None:
+            return {"changed": apply(changes, self._accounts)}
+        if len(self._pending) >= MAX_PENDING:
+            raise OverflowError(f"{MAX_PENDING} orders are pending: clear some")
+        self._pending.append((page, changes))
+        return {"pending": len(self._pending)}
 
 
 SERVICE = MatchTrade
 
 
-def _violations(incoming: Incoming) -> dict[str, Any]:
-    """What the document does not allow but the broker accepts."""
-    found = ["Cookie"] if "Cookie" in incoming.headers else []
-    match incoming.method:
-        case "GET":
+def _described(
+    describe: Callable[[Incoming], Mapping[str, Any]],
+) -> Callable[[Incoming], dict[str, Any]]:
+    """Add what the document does not allow but the broker accepts."""
+
+    def facts(incoming: Incoming) -> dict[str, Any]:
+        found = ["Cookie"] if "Cookie" in incoming.headers else []
+        if incoming.method == "GET":
             found += ["body"] if incoming.raw else []
-            found += sorted(set(incoming.query) - set(listing.PARAMETERS))
-        case _:
+            found += sorted(set(incoming.query) - set(PARAMETERS))
+        else:
             found += ["query"] if incoming.query else []
-            found += unknown_fields(incoming.json)
-    return {"violations": found} if found else {}
+            found += unknown_fields(incoming.fields)
+        return {**describe(incoming), **({"violations": found} if found else {})}
+
+    return facts
 
 
 def _describe_token(incoming: Incoming) -> dict[str, Any]:
     try:
         return {"grant_type": fields_of(incoming).get("grant_type")}
-    except NoToken:
+    except Refusal:
         return {"grant_type": None}
 
 
 def _describe_create(incoming: Incoming) -> dict[str, Any]:
     body = incoming.fields
     account = body.get("account")
-    email = account.get("email") if isinstance(account, dict) else None
     return {
-        "email": email,
+        "email": account.get("email") if isinstance(account, dict) else None,
         "offerUuid": body.get("offerUuid"),
         "account": account,
         "access_token_sha256": digest(incoming.bearer),
@@ -178,7 +237,5 @@ def _describe_create(incoming: Incoming) -> dict[str, Any]:
 
 
 def _describe_list(incoming: Incoming) -> dict[str, Any]:
-    return {
-        **{name: incoming.query.get(name) for name in listing.PARAMETERS},
-        "access_token_sha256": digest(incoming.bearer),
-    }
+    given = {name: incoming.query.get(name) for name in PARAMETERS}
+    return {**given, "access_token_sha256": digest(incoming.bearer)}

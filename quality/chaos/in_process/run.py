@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from devstack.partners import further, partner_profiles
 from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.leadleader.credentials import Credentials
+from devstack.sandbox.leadleader.authorization import Credentials
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.leadleader.fields import create_errors
-from devstack.sandbox.matchtrade import credentials as broker_credentials
-from devstack.sandbox.matchtrade.broker import Broker
+from devstack.sandbox.leadleader.fields import Create, field_errors
+from devstack.sandbox.matchtrade.broker import Broker, Credentials
 from devstack.sandbox.matchtrade.registration import fit, registration
 from devstack.sandbox.partner import Incoming
 from leadbridge.domain.acceptance.build import build_lead
@@ -82,9 +81,9 @@ def broker_takes(body: dict[str, Any], *, column_length: int, plus_in_phone: boo
     """Raises what the sandbox's broker refuses."""
     raw = written(body)
     broker = Broker(required=REQUIRED, column_length=column_length, plus_in_phone=plus_in_phone)
-    incoming = Incoming("POST", "/", {}, MultiDict(), {}, "application/json", raw, strict_json.parse(raw), None)
-    ours = broker_credentials.Credentials("c", "s", "u", "p", SECRET["offer_uuid"], SECRET["partner_id"], "m")
-    fit(registration(incoming, broker, ours), broker)
+    incoming = Incoming("POST", {}, MultiDict(), {}, "application/json", raw)
+    ours = Credentials("c", "s", "u", "p", SECRET["offer_uuid"], SECRET["partner_id"], "m")
+    fit(registration(incoming, broker, ours)["account"], broker)
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -104,7 +103,7 @@ def test_the_lender_takes_the_body_of_every_lead_that_is_accepted_for_it(values:
     lead = accepted(values, leadleader=LENDER)
     if lead is not None:
         body = strict_json.parse(written({**short_deal(lead), "security_token": "s" * 32}))
-        assert create_errors(body) == {}
+        assert field_errors(Create, body) == {}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

@@ -1,1 +1,0 @@
-"""The thirty endpoints, by subject."""
