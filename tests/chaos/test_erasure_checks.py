@@ -149,6 +149,12 @@ def test_a_tie_may_stay_whose_delivery_expired_before_the_person_was_erased() ->
     assert violations(after(table=[*left(), tie]), CHECKS) != []
 
 
+@pytest.mark.parametrize(("seconds", "is_allowed"), [(-1, True), (1, False)])
+def test_what_has_expired_may_stay_until_dynamodb_deletes_it(seconds: int, is_allowed: bool) -> None:
+    claim = {**CLAIM, "expires_at": int(NOW.timestamp()) + seconds}
+    assert (violations(after(table=[*left(), claim], now=NOW), CHECKS) == []) is is_allowed
+
+
 def test_an_account_may_stay_whose_lead_expired_before_the_person_was_erased() -> None:
     account = {**ACCOUNT, "lead_id": LEAD.lead_id, "email": EMAIL}
     table = [*left(), account]

@@ -50,14 +50,16 @@ def postbacks_are_accepted_or_failed(snapshot: Snapshot) -> Iterator[tuple[str, 
 
 @check
 def postbacks_are_in_order(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """The tracker got the events of a lead in the order of the delivery's versions, unless one was sent again."""
+    """The tracker got the events of a delivery in the order of its versions, unless one of the lead was sent again."""
     place = {one["event_id"]: number for number, one in enumerate(snapshot.tracker_events)}
     for lead_id, record in snapshot.leads.items():
         if any(one.what == "postback_resend_requested" for one in record.timeline.values()):
             continue
-        got = [place[one.event_id] for one in sort_for_sending(record.postbacks) if one.event_id in place]
-        if got != sorted(got):
-            yield lead_id, f"the tracker got its events in the order {got}"
+        for partner in record.deliveries:
+            own = sort_for_sending(one for one in record.postbacks if one.partner == partner)
+            got = [place[one.event_id] for one in own if one.event_id in place]
+            if got != sorted(got):
+                yield lead_id, f"the tracker got its events at {partner} in the order {got}"
 
 
 def _wrong(postback: Postback, received: list[str], *, is_explained: bool) -> str | None:

@@ -23,8 +23,8 @@ CONTENT_CLAIM = RECEIVED_EVENT | {"expires_at"}  # recognizes repeated content f
 def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """An erased lead has a tombstone, deliveries without ids, a timeline without personal data, and nothing else.
 
-    No other item of the table contains the person's data, in any key or attribute, as text or as a hash. The exceptions
-    are in docs/security.md. All requested erasures are done.
+    No other item of the table contains the person's data, in any key or attribute, as text or as a hash, until it
+    expires. The exceptions are in docs/security.md. All requested erasures are done.
     """
     for lead_id in sorted(snapshot.to_be_erased):
         if lead_id in snapshot.leads and snapshot.leads[lead_id].lead.erased_at is None:
@@ -91,7 +91,10 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
     links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
     others = frozenset[str]().union(*(marks[lead_id] for lead_id in marks.keys() - erased))
     seen = {values["pk"]: values["first_seen_at"] for values in snapshot.table if "first_seen_at" in values}
+    now = 0.0 if snapshot.now is None else snapshot.now.timestamp()
     for values in snapshot.table:
+        if int(values.get("expires_at", now)) < int(now):
+            continue  # DynamoDB deletes it
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
         text = json.dumps(values, ensure_ascii=False, default=str).casefold()

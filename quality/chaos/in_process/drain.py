@@ -26,6 +26,7 @@ SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
 MAX_ROUNDS = 5000  # a day of waiting for a cap is several hundred
 MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
 MAX_WAITS = 200  # for the same things; those for a daily cap and its repeats are up to seventy a day
+MAX_CHECK_WAIT = timedelta(days=4)  # about what `MAX_WAITS` take; an operator checks what the product checks later
 MAX_ERASURES = 20  # without faults
 WITHOUT_BUS = 0.25  # the share of runs in which the event bus stays off until everything has ended
 
@@ -122,7 +123,7 @@ class Drain:
         return True
 
     def _check_old_deals(self, snapshot: Snapshot) -> None:
-        """Have an operator check the changed statuses of deals whose next check is further away than `MAX_TIME`.
+        """Have an operator check the changed statuses of deals whose next check is further away than `MAX_CHECK_WAIT`.
 
         A deal that the run has aged by months is checked at twice its age.
         """
@@ -135,7 +136,7 @@ class Drain:
                 if schedule is None or delivery.followed_since is None:
                     continue
                 next_check = schedule.next_check(delivery.followed_since, self.run.time.now)
-                if next_check is None or next_check - self.run.time.now > MAX_TIME:
+                if next_check is None or next_check - self.run.time.now > MAX_CHECK_WAIT:
                     self.run.counters.add("old deals that an operator checked")
                     place = {"lead_id": delivery.lead_id, "partner": delivery.partner}
                     self.run.operator.call("POST", CHECK, place=place)
