@@ -135,6 +135,7 @@ KEPT = {
     "_private_key": "a key in the secret",
     "fold_configured": "labels in the configuration",
     "_all_folded": "labels in the configuration",
+    "adapter_named": "adapters in the configuration",
     "checker": "partners in the configuration",
     "submitter": "partners in the configuration",
     "sync": "partners in the configuration",

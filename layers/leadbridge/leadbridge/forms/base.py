@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -129,6 +130,7 @@ def keeps_id_of_edits(adapter: Adapter) -> bool:
     return bool(getattr(adapter, "edits_keep_id", False))
 
 
+@lru_cache
 def adapter_named(name: str) -> Adapter:
-    """Return an adapter by name. It is imported on first use."""
+    """Return a configured adapter by name. It is imported on first use."""
     return cast("Adapter", import_module(f"leadbridge.forms.adapters.{name}"))

@@ -95,5 +95,5 @@ def content_hash(key: str, source: str, content: Mapping[str, str]) -> str:
 
 def _comparable(text: str) -> str:
     if text.isascii() and text.isprintable():
-        return " ".join(text.split())
+        return " ".join(text.split()) if " " in text else text
     return clean(text) if len(text) <= MAX_NORMALIZED else collapse(text)
