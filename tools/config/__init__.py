@@ -10,34 +10,38 @@ import json
 import pickle
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from leadbridge.settings import Settings
-from tools.config.checks import Wrong, wrongs_in
+from tools.config.checks import TABLES, Tables, Wrong, wrongs_in
 from tools.config.lines import Place, lines_of
 
+__all__ = ["ENVIRONMENTS", "TABLES", "WrongConfiguration", "check", "read_toml", "ship"]
+
 ENVIRONMENTS = ("local", "dev", "prod")
-TABLES = ("sources", "partners", "messages", "alerts")
 PROTOCOL = 5  # of pickle: every supported Python reads it
+
+type Problem = tuple[str, int, str]  # file, line, error
 
 
 class WrongConfiguration(ValueError):
     """`problems` are lines with file, line and error."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+    def __init__(self, found: Iterable[Problem]) -> None:
+        self.found = sorted(set(found))
+        self.problems = [f"{file}:{line}: {text}" for file, line, text in self.found]
+        super().__init__("\n".join(self.problems))
 
 
 @dataclass
 class File:
-    """One TOML file with the line of each place."""
+    """One TOML file."""
 
     name: str
-    content: dict[str, Any]
+    content: Tables
     text: str
 
     @cached_property
@@ -51,99 +55,96 @@ class File:
         return len(known), self.lines.get(known, 1)
 
 
-def read_toml(folder: Path, environment: str) -> dict[str, Any]:
+def read_toml(folder: Path, environment: str) -> Tables:
     """Read the tables of a folder, each merged with its `*.{environment}.toml` if that exists.
 
     Raises WrongConfiguration for invalid TOML.
     """
-    return _laid_over(_files(folder, environment))
+    return _merged(_files(folder, environment))
 
 
-def check(folder: Path) -> dict[str, dict[str, Any]]:
+def check(folder: Path) -> dict[str, Tables]:
     """Check the configuration for every environment. Returns it by environment.
 
     Raises WrongConfiguration with all errors.
     """
-    found, problems = {}, []
+    checked: dict[str, Tables] = {}
+    problems: list[Problem] = []
     for environment in ENVIRONMENTS:
         try:
             files = _files(folder, environment)
         except WrongConfiguration as wrong:
-            problems += wrong.problems
+            problems += wrong.found
             continue
-        found[environment] = _laid_over(files)
-        problems += [_located(wrong, files[wrong.table]) for wrong in wrongs_in(found[environment], environment)]
+        checked[environment] = _merged(files)
+        problems += [_located(wrong, files[wrong.table]) for wrong in wrongs_in(checked[environment], environment)]
     if problems:
-        raise WrongConfiguration(sorted(set(problems), key=_by_file_and_line))
-    return found
+        raise WrongConfiguration(problems)
+    return checked
 
 
-def ship(folder: Path, into: Path) -> None:
+def ship(folder: Path, into: Path) -> dict[str, Tables]:
     """Check the configuration and write `into/{environment}.pickle` for each environment, or nothing."""
     checked = check(folder)
     into.mkdir(parents=True, exist_ok=True)
     for environment, tables in checked.items():
         shipped = pickle.dumps(Settings.model_validate(tables), protocol=PROTOCOL)
         (into / f"{environment}.pickle").write_bytes(shipped)
+    return checked
 
 
 def _files(folder: Path, environment: str) -> dict[str, list[File]]:
     """The files of each table: its own, and the environment's."""
-    files: dict[str, list[File]] = {}
-    problems: list[str] = []
-    for table in TABLES:
+    files: dict[str, list[File]] = {table: [] for table in TABLES}
+    problems: list[Problem] = []
+    for table, found in files.items():
         overlay = folder / f"{table}.{environment}.toml"
-        files[table] = []
         for path in (folder / f"{table}.toml", *([overlay] if overlay.exists() else [])):
             try:
-                files[table].append(_read(path))
+                found.append(_read(path))
             except WrongConfiguration as wrong:
-                problems += wrong.problems
+                problems += wrong.found
     if problems:
         raise WrongConfiguration(problems)
     return files
 
 
 def _read(path: Path) -> File:
-    name = f"{path.parent.name}/{path.name}"
+    name, text = f"{path.parent.name}/{path.name}", ""
     try:
         text = path.read_text(encoding="utf-8-sig")
         return File(name, tomllib.loads(text), text)
     except OSError:
-        raise WrongConfiguration([f"{name}:1: the file cannot be read"]) from None
+        problem = 1, "the file cannot be read"
     except UnicodeDecodeError:
-        raise WrongConfiguration([f"{name}:1: the file is not UTF-8; save it as UTF-8"]) from None
+        problem = 1, "the file is not UTF-8; save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
-        where = re.search(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)", str(error))
-        line = int(where[1]) if where and where[1] else text.rstrip().count("\n") + 1
-        said = str(error).replace(where[0], "") if where else str(error)
-        raise WrongConfiguration([f"{name}:{line}: this is not TOML: {said[:1].lower()}{said[1:]}"]) from None
+        said, _, where = str(error).partition(" (at ")
+        line = re.match("line ([0-9]+)", where)
+        number = int(line[1]) if line else text.rstrip().count("\n") + 1
+        problem = number, f"this is not TOML: {said[:1].lower()}{said[1:]}"
+    raise WrongConfiguration([(name, *problem)])
 
 
-def _laid_over(files: dict[str, list[File]]) -> dict[str, Any]:
-    tables: dict[str, Any] = {}
+def _merged(files: dict[str, list[File]]) -> Tables:
+    tables: Tables = {}
     for table, (first, *overlays) in files.items():
         tables[table] = json.loads(json.dumps(first.content, default=str))
         for overlay in overlays:
-            _lay_over(tables[table], overlay.content)
+            _merge(tables[table], overlay.content)
     return tables
 
 
-def _lay_over(table: dict[str, Any], overlay: dict[str, Any]) -> None:
+def _merge(table: Tables, overlay: Tables) -> None:
     for key, value in overlay.items():
         if isinstance(value, dict) and isinstance(table.get(key), dict):
-            _lay_over(table[key], value)
+            _merge(table[key], value)
         else:
             table[key] = value
 
 
-def _located(wrong: Wrong, files: list[File]) -> str:
+def _located(wrong: Wrong, files: list[File]) -> Problem:
     """An error with file and line: the overlay if that has the whole place, else the file with most of it."""
     whole = [file for file in files if file.line_of(wrong.place)[0] == len(wrong.place)]
     file = whole[-1] if whole else max(files, key=lambda one: one.line_of(wrong.place)[0])
-    return f"{file.name}:{file.line_of(wrong.place)[1]}: {wrong}"
-
-
-def _by_file_and_line(problem: str) -> tuple[str, int, str]:
-    name, line, text = problem.split(":", 2)
-    return name, int(line), text
+    return file.name, file.line_of(wrong.place)[1], str(wrong)

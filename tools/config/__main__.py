@@ -1,7 +1,5 @@
 """The command: check the configuration, and optionally write the validated settings."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path
@@ -16,9 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("into", type=Path, nargs="?", help="where to write the validated settings of each environment")
     given = parser.parse_args(arguments)
     try:
-        checked = check(given.config.resolve())
-        if given.into is not None:
-            ship(given.config.resolve(), given.into)
+        checked = ship(given.config.resolve(), given.into) if given.into else check(given.config.resolve())
     except WrongConfiguration as wrong:
         print(*wrong.problems, sep="\n", file=sys.stderr)
         return 1

@@ -1,4 +1,7 @@
-"""What can be wrong with the configuration beyond TOML itself: its shape, and the names it names."""
+"""What can be wrong with the configuration beyond TOML itself: the shape of a section, and the names in it.
+
+The names in a section are checked when its shape is right.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,20 @@ from leadbridge.forms.base import FetchByIdAdapter, adapter_named
 from leadbridge.partners.feedback.kinds import KINDS
 from leadbridge.partners.kind import StatusSource
 from leadbridge.partners.registry import kind_named, kind_names
-from leadbridge.settings import Settings, self_check
+from leadbridge.settings import Partner, Settings, Source, self_check
+from leadbridge.settings.alerts import AlertSettings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
+from leadbridge.settings.messages import MessageSettings
 from tools.config.lines import Place
 from tools.config.words import meant, sentence
 
 Tables = dict[str, Any]
+Found = tuple[Place, str]  # a place in a section, and what is wrong with it
 
+TABLES = tuple(Settings.model_fields)
 EVENTS = [SUBMITTED, *(one.value for one in DeliveryOutcome)]
-_OWNERS = {"sources": "source", "partners": "partner"}
+_SECTIONS: dict[str, type[BaseModel]] = {"sources": Source, "partners": Partner}
+_WHOLE: dict[str, type[BaseModel]] = {"messages": MessageSettings, "alerts": AlertSettings}
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 UTM_TAG = re.compile(r"utm\.utm_[a-z0-9_]+")
 
@@ -44,16 +52,37 @@ class Wrong:
     text: str
 
     def __str__(self) -> str:
-        owner = _OWNERS.get(self.table)
-        return f"{owner} {self.place[0]}: {self.text}" if owner and self.place else self.text
+        is_named = self.table in _SECTIONS and self.place
+        return f"{self.table.removesuffix('s')} {self.place[0]}: {self.text}" if is_named else self.text
 
 
 def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
     """Everything that is wrong with the configuration of one environment, as it was read from TOML."""
-    found = [*_in_shape(tables), *_in_sources(tables, environment), *_in_partners(tables), *_in_notifications(tables)]
-    if any(wrong.table == "sources" for wrong in found):
-        return found  # a wrong line may be the one that names a partner
-    return [*found, *_in_routes_to(tables)]
+    right: dict[str, dict[str, Any]] = {"sources": {}, "partners": {}}
+    found: list[Wrong] = []
+    for table, model in _SECTIONS.items():
+        for name, section in tables[table].items():
+            try:
+                right[table][name] = model.model_validate(section)
+            except ValidationError as error:
+                found += _in_shape(table, (name,), section, model, error)
+    for table, model in _WHOLE.items():
+        try:
+            right[table] = {table: model.model_validate(tables[table])}
+        except ValidationError as error:
+            found += _in_shape(table, (), tables[table], model, error)
+    partners = list(tables["partners"])
+    text = "a name is part of an address: letters, digits and hyphens, 64 at most"
+    found += [Wrong("sources", (name,), text) for name in tables["sources"] if not SOURCE_NAME.fullmatch(name)]
+    for name, source in right["sources"].items():
+        found += [Wrong("sources", (name, *place), text) for place, text in _in_source(source, partners, environment)]
+    for name, partner in right["partners"].items():
+        found += [Wrong("partners", (name, *place), text) for place, text in _in_partner(partner)]
+    for settings in right.get("messages", {}).values():
+        found += _in_notifications(settings, partners)
+    if not any(wrong.table in _SECTIONS for wrong in found):  # a wrong section may be the one that names a partner
+        found += [*_in_routes(right["sources"], right["partners"]), *_in_next_partners(**right)]
+    return found
 
 
 def adapters() -> list[str]:
@@ -72,47 +101,154 @@ def fields_of_a_lead() -> list[str]:
     return [f"{section}.{name}" for section, known in {**names, "ids": IDS}.items() for name in known]
 
 
-def _in_shape(tables: Tables) -> Iterator[Wrong]:
-    try:
-        settings = Settings.model_validate(tables)
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-    else:
-        yield from _in_schedules(settings)
-        yield from _in_next_partners(settings)
-        return
+def _in_shape(
+    table: str, section: Place, content: Any, model: type[BaseModel], error: ValidationError
+) -> Iterator[Wrong]:
     reported = set()
-    for one in found:
-        if not one["loc"]:
-            continue  # a name that nothing has, which is found again below, with its place
+    for one in error.errors(include_url=False):
         if one["type"] == "too_short" and one["input"]:
             continue  # what it has is wrong, which is reported separately
-        table, *rest = one["loc"]
-        place = _in_the_file(tables[str(table)], tuple(rest), is_missing=one["type"] == "missing")
-        if (table, place) not in reported:
-            reported.add((table, place))
-            yield Wrong(str(table), place, sentence(one, place))
+        place = (*section, *_in_the_file(content, one["loc"], is_missing=one["type"] == "missing"))
+        if place not in reported:
+            reported.add(place)
+            yield Wrong(table, place, sentence(one, place, model))
 
 
-def _in_schedules(settings: Settings) -> Iterator[Wrong]:
-    for name, partner in settings.partners.items():
+def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:
+    """The place without the kinds that Pydantic names behind it where a value may be one of several."""
+    for length, part in enumerate(place):
         try:
-            _ = partner.check_schedule
-        except ValueError as error:
-            yield Wrong("partners", (name, "cadence"), f"'cadence': {error}")
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            return place[: length + is_missing]
+    return place
 
 
-def _in_next_partners(settings: Settings) -> Iterator[Wrong]:
+def _in_source(source: Source, partners: list[str], environment: str) -> Iterator[Found]:
+    if source.adapter not in (known := adapters()):
+        yield ("adapter",), f"there is no adapter {source.adapter!r}{meant(source.adapter, known)}"
+    elif isinstance(adapter_named(source.adapter), FetchByIdAdapter) is (source.fetch is None):
+        yield (
+            ("fetch",) if source.fetch else (),
+            "a section [….fetch] goes with forms whose posts only name leads, and with no others",
+        )
+    yield from _in_country(source.phone_country)
+    named: list[tuple[str, ...]] = []
+    for number, rule in enumerate(source.partners):
+        place: Place = ("partners", number)
+        if not rule.when and rule.partners in named and len(rule.partners) == 1:
+            yield place, f"the partner {rule.partners[0]!r} is named twice"
+        named.append(rule.partners)
+        for partner in rule.partners:
+            if partner not in partners:
+                yield place, f"there is no partner {partner!r} in partners.toml{meant(partner, partners)}"
+        for path in rule.when:
+            if path != TIME and not path.startswith(FORM_PREFIX):
+                yield from _unless_known(place, path)
+    yield from _in_fields(source)
+    yield from _in_pages(source, environment)
+    yield from _in_feedback(source)
+
+
+def _in_fields(source: Source) -> Iterator[Found]:
+    labels: dict[str, str] = {}
+    for label, path in source.fields.items():
+        yield from _unless_known(("fields", label), path)
+        twin = labels.setdefault(fold(label), label)
+        if twin != label:
+            yield ("fields", label), f"{twin!r} and {label!r} are one form field"
+    for path in source.defaults:
+        yield from _unless_known(("defaults", path), path)
+    if source.honeypot and (label := labels.get(fold(source.honeypot), "")):
+        yield ("honeypot",), f"'honeypot': people fill in {label!r}, and their leads would be thrown away"
+
+
+def _in_pages(source: Source, environment: str) -> Iterator[Found]:
+    pages: list[tuple[Place, str | None]] = [(("thank_you",), source.thank_you), (("try_again",), source.try_again)]
+    for place, address in [*((("origins", n), one) for n, one in enumerate(source.origins)), *pages]:
+        if address is None or not is_on_own_machine(address):
+            continue
+        if environment != "local":
+            yield place, "an address of one's own machine belongs in sources.local.toml alone"
+        if ANY_PORT in address and not any(ANY_PORT in origin for origin in source.origins):
+            yield (
+                place,
+                f"{place[0]!r}: the port is that of the page that posts, so 'origins' must have one of any port too",
+            )
+
+
+def _in_feedback(source: Source) -> Iterator[Found]:
+    for name, tracker in source.feedback.items():
+        place: Place = ("feedback", name)
+        if tracker.kind not in KINDS:
+            yield (*place, "kind"), f"there is no kind of tracker {tracker.kind!r}{_meant_or_all(tracker.kind, KINDS)}"
+        for event in tracker.on:
+            if event not in EVENTS:
+                yield (*place, "on", event), f"there is no event {event!r}{_meant_or_all(event, EVENTS)}"
+
+
+def _in_partner(partner: Partner) -> Iterator[Found]:
+    yield from _in_country(partner.phone_country)
+    if partner.kind not in (kinds := kind_names()):
+        yield ("kind",), f"there is no partner kind {partner.kind!r}{_meant_or_all(partner.kind, kinds)}"
+    elif (kind_named(partner.kind).status is StatusSource.SYNC) is (partner.sync is None):
+        wanted, other = ("sync", "cadence") if partner.sync is None else ("cadence", "sync")
+        yield (other,), f"a partner of kind {partner.kind!r} needs {wanted!r} instead of {other!r}"
+    for number, path in enumerate(partner.requires):
+        yield from _unless_known(("requires", number), path)
+    for label, path in partner.account.fields.items():
+        yield from _unless_known(("account", "fields", label), path)
+    try:
+        _ = partner.check_schedule
+    except ValueError as error:
+        yield ("cadence",), f"'cadence': {error}"
+
+
+def _in_country(country: str | None) -> Iterator[Found]:
+    if country is not None and country not in SUPPORTED_REGIONS:
+        yield ("phone_country",), f'there is no country {country!r} (ISO 3166, such as "UA")'
+
+
+def _unless_known(place: Place, path: str) -> Iterator[Found]:
+    if not UTM_TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
+        without_section = next((name for name in known if name.endswith(f".{path}")), path)
+        yield place, f"a lead has no field {path!r}{meant(without_section, known)}"
+
+
+def _meant_or_all(name: str, known: Iterable[str]) -> str:
+    return meant(name, known) or f"; there are {', '.join(known)}"
+
+
+def _in_routes(sources: dict[str, Source], partners: dict[str, Partner]) -> Iterator[Wrong]:
+    """A partner gets leads from a source, or from operators only. The source of the deployment's test lead is none."""
+    for name, partner in partners.items():
+        routes = [
+            source
+            for source, found in sources.items()
+            if source != self_check.SOURCE and any(name in rule.partners for rule in found.partners)
+        ]
+        if partner.by_hand and routes:
+            text = f"source {routes[0]!r} sends it leads, so remove 'by_hand', or the partner from the source"
+            yield Wrong("partners", (name, "by_hand"), text)
+        elif not partner.by_hand and not routes:
+            text = (
+                "no source sends it leads: add it to 'partners' of a source in sources.toml, "
+                "or set by_hand = true if only operators send it leads"
+            )
+            yield Wrong("partners", (name,), text)
+
+
+def _in_next_partners(sources: dict[str, Source], partners: dict[str, Partner], **_: Any) -> Iterator[Wrong]:
     """A partner that passes leads on needs a rule that does, and a rule that does needs such a partner."""
     passing = {
         (name, outcome)
-        for name, partner in settings.partners.items()
+        for name, partner in partners.items()
         if (intake := partner.intake) is not None
         for outcome, then in (("capped", intake.when_capped), ("closed", intake.when_closed))
         if then == "next"
     }
     passed = set()
-    for name, source in settings.sources.items():
+    for name, source in sources.items():
         for number, rule in enumerate(source.partners):
             first = rule.partners if rule.weights else rule.partners[:-1]  # those that another one follows
             for outcome in sorted({"capped", "closed"}.intersection(rule.next_on)):
@@ -132,186 +268,15 @@ def _in_next_partners(settings: Settings) -> Iterator[Wrong]:
         yield Wrong("partners", (name, "intake", f"when_{outcome}"), text)
 
 
-def _in_the_file(content: Any, place: Place, *, is_missing: bool) -> Place:
-    """The place without the kinds that Pydantic names behind it where a value may be one of several."""
-    for length, part in enumerate(place):
-        try:
-            content = content[part]
-        except (KeyError, IndexError, TypeError):
-            return place[: length + is_missing]
-    return place
-
-
-def _in_sources(tables: Tables, environment: str) -> Iterator[Wrong]:
-    for name, source in tables["sources"].items():
-        if not SOURCE_NAME.fullmatch(name):
-            yield Wrong("sources", (name,), "a name is part of an address: letters, digits and hyphens, 64 at most")
-        if not isinstance(source, dict):
-            continue
-        adapter = source.get("adapter")
-        if isinstance(adapter, str) and adapter not in (known := adapters()):
-            yield Wrong("sources", (name, "adapter"), f"there is no adapter {adapter!r}{meant(adapter, known)}")
-        elif isinstance(adapter, str) and isinstance(adapter_named(adapter), FetchByIdAdapter) is (
-            "fetch" not in source
-        ):
-            text = f"a section [{name}.fetch] goes with forms whose posts only name leads, and with no others"
-            yield Wrong("sources", (name, "fetch") if "fetch" in source else (name,), text)
-        yield from _in_country("sources", name, source)
-        yield from _in_partners_of(name, source.get("partners"), tables["partners"])
-        yield from _in_fields_of(name, source)
-        yield from _in_pages_of(name, source, environment)
-        yield from _in_feedback_of(name, source)
-
-
-def _in_country(table: str, name: str, section: dict[str, Any]) -> Iterator[Wrong]:
-    country = section.get("phone_country")
-    if isinstance(country, str) and re.fullmatch("[A-Z]{2}", country) and country not in SUPPORTED_REGIONS:
-        yield Wrong(table, (name, "phone_country"), f'there is no country {country!r} (ISO 3166, such as "UA")')
-
-
-def _in_partners_of(name: str, partners: Any, known: dict[str, Any]) -> Iterator[Wrong]:
-    for number, route in enumerate(partners if isinstance(partners, list) else []):
-        place: Place = (name, "partners", number)
-        if isinstance(route, str) and route in partners[:number]:
-            yield Wrong("sources", place, f"the partner {route!r} is named twice")
-        for partner in _targets_of(route):
-            if partner not in known:
-                text = f"there is no partner {partner!r} in partners.toml{meant(partner, known)}"
-                yield Wrong("sources", place, text)
-        for path, _ in _items(route.get("when") if isinstance(route, dict) else None):
-            if path != TIME and not path.startswith(FORM_PREFIX):
-                yield from _unless_known("sources", place, path)
-
-
-def _in_fields_of(name: str, source: dict[str, Any]) -> Iterator[Wrong]:
-    labels: dict[str, str] = {}
-    for label, path in _items(source.get("fields")):
-        yield from _unless_known("sources", (name, "fields", label), path)
-        twin = labels.setdefault(fold(label), label)
-        if twin != label:
-            yield Wrong("sources", (name, "fields", label), f"{twin!r} and {label!r} are one form field")
-    for path, _ in _items(source.get("defaults")):
-        yield from _unless_known("sources", (name, "defaults", path), path)
-
-
-def _in_pages_of(name: str, source: dict[str, Any], environment: str) -> Iterator[Wrong]:
-    listed = source.get("origins")
-    origins: list[Any] = listed if isinstance(listed, list) else []
-    places: list[tuple[Place, Any]] = [((name, "origins", number), origin) for number, origin in enumerate(origins)]
-    places += [((name, page), source.get(page)) for page in ("thank_you", "try_again")]
-    for place, address in places:
-        if not isinstance(address, str) or not is_on_own_machine(address):
-            continue
-        if environment != "local":
-            yield Wrong("sources", place, "an address of one's own machine belongs in sources.local.toml alone")
-        if ANY_PORT in address and not any(ANY_PORT in str(origin) for origin in origins):
-            text = f"{place[1]!r}: the port is that of the page that posts, so 'origins' must have one of any port too"
-            yield Wrong("sources", place, text)
-    honeypot = source.get("honeypot")
-    if isinstance(honeypot, str):
-        for label, _ in _items(source.get("fields")):
-            if fold(label) == fold(honeypot):
-                text = f"'honeypot': people fill in {label!r}, and their leads would be thrown away"
-                yield Wrong("sources", (name, "honeypot"), text)
-
-
-def _in_feedback_of(name: str, source: dict[str, Any]) -> Iterator[Wrong]:
-    for tracker, section in _items(source.get("feedback")):
-        place: Place = (name, "feedback", tracker)
-        if not isinstance(section, dict):
-            continue
-        kind = section.get("kind")
-        if isinstance(kind, str) and kind not in KINDS:
-            text = (
-                f"there is no kind of tracker {kind!r}{meant(kind, list(KINDS)) or '; there are ' + ', '.join(KINDS)}"
-            )
-            yield Wrong("sources", (*place, "kind"), text)
-        for event, _ in _items(section.get("on")):
-            if event not in EVENTS:
-                known = meant(event, EVENTS) or f"; there are {', '.join(EVENTS)}"
-                yield Wrong("sources", (*place, "on", event), f"there is no event {event!r}{known}")
-
-
-def _in_partners(tables: Tables) -> Iterator[Wrong]:
-    for name, partner in _items(tables["partners"]):
-        if isinstance(partner, dict):
-            yield from _in_country("partners", name, partner)
-            yield from _in_kind_of(name, partner)
-        requires = partner.get("requires") if isinstance(partner, dict) else None
-        for number, path in enumerate(requires if isinstance(requires, list) else []):
-            yield from _unless_known("partners", (name, "requires", number), path)
-        account = partner.get("account") if isinstance(partner, dict) else None
-        for label, path in _items(account.get("fields") if isinstance(account, dict) else None):
-            yield from _unless_known("partners", (name, "account", "fields", label), path)
-
-
-def _in_kind_of(name: str, partner: dict[str, Any]) -> Iterator[Wrong]:
-    kind = partner.get("kind")
-    if not isinstance(kind, str):
-        return
-    if kind not in (known := kind_names()):
-        text = f"there is no partner kind {kind!r}{meant(kind, known) or '; there are ' + ', '.join(known)}"
-        yield Wrong("partners", (name, "kind"), text)
-        return
-    wanted, other = ("sync", "cadence") if kind_named(kind).status is StatusSource.SYNC else ("cadence", "sync")
-    if wanted not in partner and other in partner:
-        yield Wrong("partners", (name, other), f"a partner of kind {kind!r} needs {wanted!r} instead of {other!r}")
-
-
-def _in_routes_to(tables: Tables) -> Iterator[Wrong]:
-    """A partner gets leads from a source, or from operators only. The source of the deployment's test lead is none."""
-    for name, partner in _items(tables["partners"]):
-        sources = [source for source, rules in _items(tables["sources"]) if name in _targets(rules)]
-        routes = [source for source in sources if source != self_check.SOURCE]
-        is_by_hand = isinstance(partner, dict) and partner.get("by_hand") is True
-        if is_by_hand and routes:
-            text = f"source {routes[0]!r} sends it leads, so remove 'by_hand', or the partner from the source"
-            yield Wrong("partners", (name, "by_hand"), text)
-        elif not is_by_hand and not routes:
-            text = (
-                "no source sends it leads: add it to 'partners' of a source in sources.toml, "
-                "or set by_hand = true if only operators send it leads"
-            )
-            yield Wrong("partners", (name,), text)
-
-
-def _targets(source: Any) -> Iterator[str]:
-    """The partners that the rules of a source name."""
-    rules = source.get("partners") if isinstance(source, dict) else None
-    for rule in rules if isinstance(rules, list) else []:
-        yield from _targets_of(rule)
-
-
-def _targets_of(rule: Any) -> Iterator[str]:
-    to = rule.get("to") if isinstance(rule, dict) else rule
-    for target in to if isinstance(to, list) else [to]:
-        partner = target.get("partner") if isinstance(target, dict) else target
-        if isinstance(partner, str):
-            yield partner
-
-
-def _in_notifications(tables: Tables) -> Iterator[Wrong]:
+def _in_notifications(settings: MessageSettings, partners: list[str]) -> Iterator[Wrong]:
     """People get a message about each change of a status, with the partner's own texts."""
-    partners = dict(_items(tables["partners"]))
-    notifications = dict(_items(tables["messages"].get("notifications")))
-    for name in notifications:
-        if name not in partners:
-            text = f"[notifications.{name}]: there is no partner {name!r} in partners.toml{meant(name, partners)}"
-            yield Wrong("messages", ("notifications", name), text)
+    for name in settings.notifications.keys() - set(partners):
+        text = f"[notifications.{name}]: there is no partner {name!r} in partners.toml{meant(name, partners)}"
+        yield Wrong("messages", ("notifications", name), text)
     for name in partners:
-        if name not in notifications:
+        if name not in settings.notifications:
             text = (
                 f"there are no texts about its statuses: add [notifications.{name}.default] to messages.toml, "
                 "with texts, or with on = false for no messages"
             )
             yield Wrong("partners", (name,), text)
-
-
-def _unless_known(table: str, place: Place, path: Any) -> Iterator[Wrong]:
-    if isinstance(path, str) and not UTM_TAG.fullmatch(path) and path not in (known := fields_of_a_lead()):
-        without_section = next((name for name in known if name.endswith(f".{path}")), path)
-        yield Wrong(table, place, f"a lead has no field {path!r}{meant(without_section, known)}")
-
-
-def _items(value: Any) -> list[tuple[str, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []

@@ -21,8 +21,7 @@ from pydantic_core import core_schema
 from leadbridge.domain.routing.rules import FORM_PREFIX, TIME
 from leadbridge.partners.registry import kind_names
 from leadbridge.settings import Settings
-from tools.config import TABLES
-from tools.config.checks import SOURCE_NAME, UTM_TAG, adapters, fields_of_a_lead
+from tools.config.checks import SOURCE_NAME, TABLES, UTM_TAG, adapters, fields_of_a_lead
 
 FOLDER = Path(__file__).parents[2] / "config" / "schemas"
 

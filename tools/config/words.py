@@ -9,7 +9,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from leadbridge.settings import Settings
 from tools.config.lines import Place
 
 _MUST = {
@@ -22,31 +21,24 @@ _MUST = {
     "model_type": "must be a table of settings",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} at least",
+    "less_than_equal": "must be {le} at most",
 }
 
 
-def sentence(error: Any, place: Place) -> str:
-    """The text for one of Pydantic's errors at `place` (without the file's table)."""
-    subject = (
-        "it"
-        if len(place) == 1
-        else repr(" ".join(part if isinstance(part, str) else f"no. {part + 1}" for part in place[1:]))
-    )
-    match error["type"]:
-        case "extra_forbidden":
-            return f"there is no setting {place[-1]!r}{meant(str(place[-1]), _settings_of(error['loc'][:-1]))}"
-        case "missing":
-            return f"{place[-1]!r} is missing"
-        case "value_error":
-            return f"{subject}: {error['ctx']['error']}" if len(place) > 1 else str(error["ctx"]["error"])
-        case "literal_error":
-            return f"{subject} must be {error['ctx']['expected']}"
-        case "greater_than_equal":
-            return f"{subject} must be {error['ctx']['ge']} at least"
-        case "less_than_equal":
-            return f"{subject} must be {error['ctx']['le']} at most"
-        case kind:
-            return f"{subject} {_MUST.get(kind) or 'is wrong: ' + error['msg']}"
+def sentence(error: Any, place: Place, model: type[BaseModel]) -> str:
+    """The text for one of Pydantic's errors about a model at `place` (without the file's table)."""
+    kind, context = error["type"], error.get("ctx", {})
+    subject = repr(" ".join(part if isinstance(part, str) else f"no. {part + 1}" for part in place[1:]))
+    if kind == "extra_forbidden":
+        return f"there is no setting {place[-1]!r}{meant(str(place[-1]), _settings_of(model, error['loc'][:-1]))}"
+    if kind == "missing":
+        return f"{place[-1]!r} is missing"
+    if kind == "value_error":
+        return f"{subject}: {context['error']}" if len(place) > 1 else str(context["error"])
+    words = _MUST[kind].format(**context) if kind in _MUST else f"is wrong: {error['msg']}"
+    return f"{subject if len(place) > 1 else 'it'} {words}"
 
 
 def meant(name: str, known: Iterable[str]) -> str:
@@ -55,9 +47,8 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _settings_of(place: Place) -> list[str]:
-    """The names of the possible settings of a table."""
-    kind: Any = Settings
+def _settings_of(kind: Any, place: Place) -> list[str]:
+    """The names of the possible settings of a table in a model."""
     for part in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             named = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
@@ -66,6 +57,5 @@ def _settings_of(place: Place) -> list[str]:
             kind = get_args(kind)[-1] if get_origin(kind) is dict else next(iter(get_args(kind)), None)
         while get_origin(kind) in (Annotated, Union, UnionType):
             kind = get_args(kind)[0]
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return []
-    return [field.alias or name for name, field in kind.model_fields.items()]
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return [field.alias or name for name, field in kind.model_fields.items()] if is_model else []

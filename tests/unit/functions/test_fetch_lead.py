@@ -174,7 +174,7 @@ def test_how_leads_are_fetched_is_configured_where_they_are_and_nowhere_else() -
     assert wrongs("meta-credit", fetch) == []
     for name, given in (("meta-credit", None), ("web", fetch)):
         (wrong,) = wrongs(name, given)
-        assert wrong.startswith(f"source {name}: a section [{name}.fetch] goes with forms")
+        assert wrong.startswith(f"source {name}: a section [….fetch] goes with forms")
 
 
 def test_a_fetch_represents_a_state_only_where_there_are_no_deliveries() -> None:

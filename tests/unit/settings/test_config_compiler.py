@@ -87,12 +87,12 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
         (
             '["lender"]',
             '[{ to = [{ partner = "lender", weight = 1 }, "other"] }]',
-            "to has weights, but not for 'other': give every partner a weight, or none|there is no partner 'other'",
+            "to has weights, but not for 'other': give every partner a weight, or none",
         ),
         (
             '["lender"]',
             '[{ to = [{ partner = "lender", weight = 0 }, { partner = "other", weight = 1 }] }]',
-            "weight' must be 1 at least|there is no partner 'other'",
+            "weight' must be 1 at least",
         ),
         ('["lender"]', '[{ to = ["lender", "lender"] }]', "to names 'lender' twice: remove one of the two"),
         (
@@ -172,14 +172,13 @@ def test_a_wrong_line_is_reported_by_its_number(folder: Path, before: str, after
 
 
 def test_everything_that_is_wrong_is_reported_once_and_in_order(folder: Path) -> None:
-    text = SOURCE.replace("person.phone", "person.fone").replace('"tilda"', '"tilds"').replace("[tilda-credit]", "[T]")
+    text = SOURCE.replace('"tilda"', '"tilds"').replace("[tilda-credit]", "[T]")
     (folder / "sources.toml").write_text(text, encoding="utf-8")
     (folder / "partners.toml").write_text(GOOD[1].replace("person.phone", "person.phon"), encoding="utf-8")
     assert [re.sub(r": .*", "", one) for one in problems(folder)] == [
         "config/partners.toml:4",
         "config/sources.toml:3",
         *["config/sources.toml:6"] * 2,
-        "config/sources.toml:8",
     ]
 
 
@@ -413,7 +412,7 @@ payout = { issued = 25.5 }
     [
         ('"url"', '"uri"', "there is no kind of tracker 'uri'; did you mean 'url'?"),
         ('"url"', '"facebook"', "there is no kind of tracker 'facebook'"),
-        ('issued = "sale"', 'isued = "sale"', "there is no event 'isued'; did you mean 'issued'?"),
+        ("submitted", "submited", "there is no event 'submited'; did you mean 'submitted'?"),
         ("payout = { issued", "payout = { approved", "payout has 'approved', which is not in on"),
         ('{ submitted = "lead", issued = "sale" }', "{}", "'feedback tracker on' must not be empty"),
         ("feedback.tracker", "feedback.Tracker_1", "Tracker_1"),
