@@ -27,7 +27,7 @@ install: $(READY) ## Install everything (the other commands do this too)
 
 .PHONY: run
 run: $(READY) ## Start the local AWS, send the sample leads and print each lead's timeline
-	@$(PYTHON) -m devstack.commands.demo
+	@$(PYTHON) -m devstack run
 
 # One worker for each core.
 WORKERS := --numprocesses auto --dist worksteal
@@ -138,23 +138,23 @@ down: $(READY) ## Stop the local AWS
 
 .PHONY: lead
 lead: $(READY) ## Post a sample lead to the local stack (SAMPLE=good; samples: events/receive_lead), or a file in its place (BODY=lead.json)
-	@$(PYTHON) -m devstack.commands.send "$(SAMPLE)" "$(BODY)"
+	@$(PYTHON) -m devstack lead "$(SAMPLE)" "$(BODY)"
 
 .PHONY: webhook-url
 webhook-url: $(READY) ## Print the address that a form posts to, with its token (SOURCE=plain-credit)
-	@$(PYTHON) -m devstack.commands.webhook_url $(SOURCE)
+	@$(PYTHON) -m devstack webhook-url $(SOURCE)
 
 .PHONY: form
 form: $(READY) ## Serve the example form of docs/form/, which posts to the local stack
-	@$(PYTHON) -m devstack.commands.form_page
+	@$(PYTHON) -m devstack form
 
 .PHONY: get
 get: $(READY) ## Call GET on a route of the local stack as the operator (ROUTE=/leads)
-	@$(PYTHON) -m devstack.commands.get $(ROUTE)
+	@$(PYTHON) -m devstack get $(ROUTE)
 
 .PHONY: sam-local
 sam-local: $(READY) ## Run `sam local` in Docker against the local stack (ARGS="invoke FindDue -e events/find_due/tick.json")
-	@$(PYTHON) -m devstack.sam_local.run $(ARGS)
+	@$(PYTHON) -m devstack sam-local $(ARGS)
 
 .PHONY: logs
 logs: $(READY) ## Print the logs of all functions since the local stack started

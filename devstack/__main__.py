@@ -1,67 +1,38 @@
-"""python -m devstack up | down | reload | watch | logs"""
+"""python -m devstack COMMAND: the local AWS of this project. `make` has a target for each command."""
 
-import argparse
+import json
 import os
 import signal
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import urllib3
 
 from devstack.clients import forget_credentials
-from devstack.deployment import fingerprint, needs_rebuild
-from devstack.reload import reloads, report
-from devstack.stack import HOW_LONG, Stack, start, stop
-from devstack.supervisor import supervise
-from devstack.workdir import DEVELOPER, LocalError, Workdir
+from devstack.stack import HOW_LONG, Stack, stack_of_this_process, start, stop
+from devstack.workdir import DEVELOPER, LocalError
+
+Given = Annotated[str, typer.Argument()]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 
 
-def main() -> int:
-    arguments = parse_arguments()
-    workdir = Workdir(arguments.workdir)
-    forget_credentials()
-    try:
-        match arguments.command:
-            case "up":
-                up(workdir, arguments.port)
-            case "down":
-                print("The local stack is stopped." if stop(workdir) else "No local stack is running.")
-            case "reload":
-                print(report(workdir, live(workdir)))
-            case "watch":
-                watch(workdir)
-            case "logs":
-                logs(workdir)
-            case "supervise":
-                return supervise(workdir, port=arguments.port, has_lifeline=arguments.lifeline)
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+@app.command()
+def up() -> None:
+    """Start the stack in the background."""
+    from devstack.deployment import fingerprint, needs_rebuild
 
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m devstack", description="The local AWS of this project.")
-    parser.add_argument("command", choices=["up", "down", "reload", "watch", "logs", "supervise"])
-    parser.add_argument("--workdir", type=Path, default=DEVELOPER.root, help="where the stack keeps its things")
-    parser.add_argument("--port", default=os.environ.get("LEADBRIDGE_PORT"), help="of the emulated AWS; a free one")
-    parser.add_argument("--lifeline", action="store_true", help="(supervise) stop when standard input ends")
-    return parser.parse_args()
-
-
-def up(workdir: Workdir, port: str | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # a start that is given up is cleaned up
-    began, was_up = time.monotonic(), Stack.live(workdir) is not None
+    began, was_up = time.monotonic(), Stack.live(DEVELOPER) is not None
     if not was_up:
         print(HOW_LONG, flush=True)
-    stack, _ = start(workdir, port=port)
-    print(
-        "The local stack was already up."
-        if was_up
-        else f"The local stack is up after {time.monotonic() - began:.0f} s."
-    )
+    stack, _ = start(DEVELOPER)
+    seconds = f"after {time.monotonic() - began:.0f} s"
+    print("The local stack was already up." if was_up else f"The local stack is up {seconds}.")
     if (now := fingerprint()) != stack.fingerprint:
         command = "make down up" if needs_rebuild(stack.fingerprint, now) else "make reload"
         print(f"The code has changed since it was started: `{command}` applies the changes.")
@@ -69,25 +40,163 @@ def up(workdir: Workdir, port: str | None) -> None:
     print(f"  api       {stack.api_url}")
     print(f"  sandbox   {stack.sandbox_url}")
     print(f"  AWS       {stack.aws_endpoint_url}  ({stack.region})")
-    print(f"  The operator's token is in {workdir.stack_file}. `make down` stops the stack.")
+    print(f"  The operator's token is in {DEVELOPER.stack_file}. `make down` stops the stack.")
 
 
-def live(workdir: Workdir) -> Stack:
-    """The stack of a workdir. Raises LocalError if it is not up."""
-    if not (stack := Stack.live(workdir)):
-        raise LocalError("No local stack is running: `make up` starts one.")
-    return stack
+@app.command()
+def down() -> None:
+    """Stop the stack."""
+    print("The local stack is stopped." if stop(DEVELOPER) else "No local stack is running.")
 
 
-def watch(workdir: Workdir) -> None:
+@app.command()
+def reload() -> None:
+    """Apply changed code and configuration."""
+    from devstack.reload import report
+
+    print(report(DEVELOPER, Stack.developers()))
+
+
+@app.command()
+def watch() -> None:
+    """Reload after each change, until Ctrl-C."""
+    from devstack.reload import reloads
+
+    stack = Stack.developers()
     print("Watching functions/, layers/leadbridge/ and config/. Ctrl-C ends it.", flush=True)
-    for what in reloads(workdir, live(workdir)):
-        print(what, flush=True)
+    with suppress(KeyboardInterrupt):
+        for what in reloads(DEVELOPER, stack):
+            print(what, flush=True)
 
 
-def logs(workdir: Workdir) -> None:
-    for line in live(workdir).read_logs():
+@app.command()
+def logs() -> None:
+    """Print the logs of all functions."""
+    for line in Stack.developers().read_logs():
         print(line.group.rsplit("/", 1)[-1], line.text)
+
+
+@app.command(hidden=True)
+def supervise(lifeline: bool = False) -> None:
+    """Run the stack in this process; with a lifeline until standard input ends."""
+    from devstack.supervisor import supervise
+
+    raise typer.Exit(supervise(DEVELOPER, has_lifeline=lifeline))
+
+
+@app.command()
+def run() -> None:
+    """Start the stack, send the sample leads and print each one's journey. In a terminal, wait for Ctrl-C then."""
+    from rich.console import Console
+
+    from devstack.commands.demo import send_samples
+
+    console = Console(highlight=False, soft_wrap=True)
+    began, is_right = time.monotonic(), False
+    console.print(HOW_LONG)
+    try:
+        with stack_of_this_process(DEVELOPER) as stack:
+            console.print(f"The stack is up after {time.monotonic() - began:.0f} s. Sending the sample leads.")
+            is_right = send_samples(stack, console)
+            console.print(f"The run took {time.monotonic() - began:.0f} s.")
+            console.print(f"\n  the console  {stack.console_url}")
+            console.print(f"  the API      {stack.api_url}   (the operator's token is in .local/stack.json)")
+            if sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI"):
+                console.print("\nThe stack runs until Ctrl-C.")
+                threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("\nStopped.")
+        raise typer.Exit(0 if is_right else 130) from None
+    raise typer.Exit(0 if is_right else 1)
+
+
+@app.command()
+def lead(sample: Given = "", body: Given = "") -> None:
+    """Post a sample of events/receive_lead as its form would, or a file instead of the sample's body."""
+    from devstack.commands.form import ask
+    from devstack.commands.samples import EVENTS, request_of, sample_event, unknown
+
+    stack, sample = Stack.developers(), sample or "good"
+    if sample not in (names := [file.stem for file in EVENTS.glob("*.json")]):
+        raise LocalError(unknown("SAMPLE", sample, names))
+    event = sample_event(sample)
+    try:
+        event["body"] = Path(body).read_text(encoding="utf-8") if body else event["body"]
+    except (OSError, UnicodeDecodeError) as reason:
+        raise LocalError(f"BODY={body} cannot be read: {reason}.") from None
+    path, headers, content = request_of(event, secrets_of_sources())
+    answer = ask("POST", stack.api_url + path, headers=headers, body=content)
+    print(answer.status, json.dumps(answer.content, ensure_ascii=False))
+    raise typer.Exit(0 if answer.status < 300 else 1)
+
+
+@app.command()
+def webhook_url(source: Given = "") -> None:
+    """Print the address that a form posts to, with its token."""
+    from devstack.commands.samples import unknown, webhook_url
+
+    stack, secrets = Stack.developers(), secrets_of_sources()
+    if source not in secrets:
+        raise LocalError(f"{unknown('SOURCE', source, secrets)} After a change of config/sources.toml: `make reload`.")
+    print(webhook_url(source, stack.api_url, secrets))
+
+
+@app.command()
+def form() -> None:
+    """Serve the page of docs/form/ until Ctrl-C."""
+    from devstack.commands.form_page import SOURCE, page_server
+    from devstack.commands.samples import webhook_url
+
+    stack = Stack.developers()
+    with page_server(webhook_url(SOURCE, stack.api_url, secrets_of_sources())) as server:
+        address = f"http://127.0.0.1:{server.server_port}/"
+        print(f"{address} posts to {stack.api_url}/webhooks/{SOURCE}; Ctrl-C ends it.", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def sam_local(arguments: typer.Context) -> None:
+    """Run `sam local` in containers that find the stack."""
+    from devstack.sam_local.run import Surroundings, run_to_its_end, sam_local
+
+    with sam_local(Surroundings.of(Stack.developers())) as sam:
+        raise typer.Exit(run_to_its_end(sam, *arguments.args))
+
+
+@app.command()
+def get(route: Given = "/leads") -> None:
+    """Call GET on a route as the operator."""
+    from devstack.commands.form import Operator
+
+    stack, route = Stack.developers(), f"/{route.lstrip('/')}"
+    try:
+        answer = Operator(stack).get(route)
+    except urllib3.exceptions.HTTPError as error:
+        raise LocalError(f"{stack.api_url} does not answer ({type(error).__name__}): run `make down up`.") from None
+    if answer.status != 200:
+        is_ours = "type" in answer.content  # the gateway answers for routes that do not exist
+        why = answer.content.get("detail") if is_ours else "There is no such route; docs/openapi.json lists the routes."
+        raise LocalError(f"GET {route} returned {answer.status}: {why}")
+    print(json.dumps(answer.content, ensure_ascii=False, indent=2))
+
+
+def secrets_of_sources() -> dict[str, Any]:
+    """The secrets of the sources on the developer's stack."""
+    return dict(json.loads(DEVELOPER.secrets_file.read_text())["sources"])
+
+
+def main() -> int:
+    """Run a command. An error that a developer can act on is one line, and exit code 1."""
+    forget_credentials()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # a start that is given up is cleaned up
+    try:
+        app()
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

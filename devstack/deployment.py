@@ -24,10 +24,10 @@ ALIAS = "live"  # what the template's events call of every function
 PREFIX = "leadbridge"
 ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env", "local"]
 
-# What `sam build` reads. `make reload` applies a change of the second list; a change of the first needs a new stack.
+# What `sam build` reads, beside the folders of the functions. `make reload` applies changes of the layer's part.
 BUILT = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock", "functions/Makefile", "tools/config"]
 BUILT += ["layers/dependencies", "layers/leadbridge/Makefile"]
-RELOADED = ["functions", "layers/leadbridge/leadbridge", "config"]
+IN_LAYER = ["layers/leadbridge/leadbridge", "config"]
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,20 @@ class Deployment:
 
 
 def fingerprint() -> str:
-    """A digest of everything that decides the result of a build."""
-    return f"{_digest(BUILT)}-{_digest(RELOADED)}"
+    """Digests of all that decides the result of a build: of each folder that can be reloaded, and of the rest."""
+    folders = sorted(f"functions/{path.parent.name}" for path in PROJECT.glob("functions/*/app.py"))
+    parts = {"build": BUILT} | {folder: [folder] for folder in [*folders, *IN_LAYER]}
+    return " ".join(f"{name}={_digest(sources)}" for name, sources in parts.items())
+
+
+def changes(before: str, now: str) -> set[str]:
+    """The parts in which two fingerprints differ."""
+    return {part.partition("=")[0] for part in set(before.split()) ^ set(now.split())}
 
 
 def needs_rebuild(before: str, now: str) -> bool:
     """Whether two fingerprints differ in more than `make reload` can apply."""
-    return before.partition("-")[0] != now.partition("-")[0]
+    return "build" in changes(before, now)
 
 
 def _digest(sources: Sequence[str]) -> str:
@@ -66,7 +73,7 @@ def _digest(sources: Sequence[str]) -> str:
         for file in sorted(path.rglob("*") if path.is_dir() else [path]):
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"\0{file.relative_to(PROJECT)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
+    return digest.hexdigest()[:16]
 
 
 def architecture() -> str:

@@ -10,15 +10,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from time import monotonic, sleep
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from devstack.clients import CONFIG, Emulator, forget_credentials
-from devstack.logs import LogLine, read_logs
 from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
 
 START_TIMEOUT = 1200.0
 """Seconds a stack has to come up: the first build fetches what the layers hold."""
+MAX_TRIES = 5
 HOW_LONG = "Starting the local stack takes about a minute; the first build takes a few minutes."
+
+
+class LogLine(NamedTuple):
+    """A line of a function's log; `at` in milliseconds since 1970."""
+
+    group: str
+    at: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -49,11 +57,9 @@ class Stack:
 
     @classmethod
     def developers(cls) -> Self:
-        """The developer's stack, for a command of theirs; where it is not up, the command ends with what to do."""
-        forget_credentials()
-        stack = cls.live(DEVELOPER)
-        if stack is None:
-            raise SystemExit("No local stack is up; `make up` starts one.")
+        """The developer's stack, for a command of theirs. Raises LocalError if it is not up."""
+        if not (stack := cls.live(DEVELOPER)):
+            raise LocalError("No local stack is running: `make up` starts one.")
         return stack
 
     @cached_property
@@ -74,12 +80,25 @@ class Stack:
 
     def read_logs(self) -> list[LogLine]:
         """Every line of all functions, oldest first."""
-        return read_logs(self.aws)
+        logs = self.client("logs")
+        lines = [
+            LogLine(group["logGroupName"], event["timestamp"], event["message"].rstrip("\n"))
+            for group in self._log_groups(logs)
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            for event in page["events"]
+        ]
+        return sorted(lines, key=lambda line: line.at)
+
+    @staticmethod
+    def _log_groups(logs: Any) -> list[dict[str, Any]]:
+        """All log groups. The emulator returns an error while a function creates one."""
+        for _ in range(MAX_TRIES):
+            with suppress(logs.exceptions.ClientError):
+                return list(logs.get_paginator("describe_log_groups").paginate().build_full_result()["logGroups"])
+        raise LocalError(f"The emulator returned an error for its log groups {MAX_TRIES} times.")
 
 
-def start(
-    workdir: Workdir, *, port: str | None = None, with_lifeline: bool = False
-) -> tuple[Stack, subprocess.Popen[bytes] | None]:
+def start(workdir: Workdir, *, with_lifeline: bool = False) -> tuple[Stack, subprocess.Popen[bytes] | None]:
     """Return the running stack of a workdir, or start one, or wait for one that another process starts.
 
     Also returns the supervisor if this call started it. With a lifeline the stack stops when this process ends.
@@ -92,7 +111,7 @@ def start(
     try:
         while not (stack := Stack.live(workdir)):
             if supervisor is None and workdir.holder() is None:
-                supervisor = _spawn(workdir, port or "", with_lifeline=with_lifeline)
+                supervisor = _spawn(workdir, with_lifeline=with_lifeline)
             shown = _show_more(workdir, shown)
             _must_still_come_up(workdir, supervisor, deadline)
             sleep(0.2)
@@ -112,12 +131,13 @@ def _must_still_come_up(workdir: Workdir, supervisor: subprocess.Popen[bytes] | 
         raise LocalError(f"The local stack did not come up in {START_TIMEOUT:g} s. Its logs are in {workdir.logs}.")
 
 
-def _spawn(workdir: Workdir, port: str, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "devstack", "supervise", "--workdir", str(workdir.root), "--port", port]
+def _spawn(workdir: Workdir, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "devstack", "supervise", *(["--lifeline"] if with_lifeline else [])]
     with workdir.log("supervisor").open("ab") as log:
         return subprocess.Popen(
-            [*command, "--lifeline"] if with_lifeline else command,
+            command,
             cwd=PROJECT,
+            env={**os.environ, "LEADBRIDGE_WORKDIR": str(workdir.root)},
             stdin=subprocess.PIPE if with_lifeline else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -12,33 +12,36 @@ from types import FrameType
 from typing import NoReturn
 
 from devstack import deployment, services
-from devstack.clients import REGION, answers, forget_credentials
+from devstack.clients import REGION, answers
 from devstack.scheduler import call_periodically, intervals
 from devstack.seed import seed, write_private
 from devstack.stack import Stack
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 
 logger = logging.getLogger(__name__)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(BaseException):
     """The stack must stop. Not an Exception, so that no handler of failures catches it."""
 
 
-def supervise(workdir: Workdir, *, port: str | None = None, has_lifeline: bool = False) -> int:
+def supervise(workdir: Workdir, *, has_lifeline: bool = False) -> int:
     """Run a stack in this process until it is stopped. Returns 0 if that was the end.
 
     With a lifeline, the end of standard input means that the starting process has ended.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
-    forget_credentials()
+    for number in SIGNALS:
+        signal.signal(number, _stop)
+    if has_lifeline:
+        threading.Thread(target=_wait_for_the_end, name="lifeline", daemon=True).start()
     try:
-        with stoppable(has_lifeline=has_lifeline), hold(workdir) as lock, running(workdir, port, lock) as watch:
+        with hold(workdir) as lock, running(workdir, lock) as watch:
             watch()
     except Stopped:
         logger.info("stopped")
-        return 0
     except LocalError as error:
         logger.error("%s", error)  # noqa: TRY400 - the text is the whole story
         return 1
@@ -46,14 +49,14 @@ def supervise(workdir: Workdir, *, port: str | None = None, has_lifeline: bool =
 
 
 @contextmanager
-def running(workdir: Workdir, wanted_port: str | None, lock: int) -> Iterator[Callable[[], NoReturn]]:
+def running(workdir: Workdir, lock: int) -> Iterator[Callable[[], NoReturn]]:
     """A complete, running stack. Yields the function that watches it, which returns only by raising."""
     began = monotonic()
     os.dup(lock)  # never closed: the workdir is free when this process is gone, not a moment before
     workdir.stack_file.unlink(missing_ok=True)
     workdir.logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        port = choose_port(wanted_port)
+        port = choose_port(os.environ.get("LEADBRIDGE_PORT"))
         logger.info("starting the AWS emulator and the partner sandbox")
         sandbox_url, sandbox = held.enter_context(services.sandbox(workdir, lock=lock))
         aws, emulator = held.enter_context(services.emulator(workdir, port, lock=lock))
@@ -72,8 +75,7 @@ def running(workdir: Workdir, wanted_port: str | None, lock: int) -> Iterator[Ca
         )
         deployment.warm_up(deployed, operator_token)
         for function, interval in intervals().items():
-            if function in deployed.functions:
-                held.enter_context(call_periodically(aws, deployed.functions[function], interval=interval))
+            held.enter_context(call_periodically(aws, deployed.functions[function], interval=interval))
         stack = Stack(
             api_url=deployed.api_url,
             console_url=f"{deployed.api_url}/console",
@@ -97,24 +99,14 @@ def running(workdir: Workdir, wanted_port: str | None, lock: int) -> Iterator[Ca
         yield watch
 
 
-@contextmanager
-def stoppable(*, has_lifeline: bool) -> Iterator[None]:
-    """Turn the first signal, or the lifeline's end, into Stopped. Later signals are ignored."""
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Turn the first signal into Stopped. Later ones are ignored."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise Stopped
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)
-        raise Stopped
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    for number in numbers:
-        signal.signal(number, stop)
-
-    def wait_for_the_end() -> None:
-        while os.read(0, 1):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    if has_lifeline:
-        threading.Thread(target=wait_for_the_end, name="lifeline", daemon=True).start()
-    yield
+def _wait_for_the_end() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

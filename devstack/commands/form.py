@@ -52,23 +52,24 @@ class Operator:
     stack: Stack
 
     def get(self, path: str) -> Answer:
-        headers = {"Authorization": f"Bearer {self.stack.operator_token}"}
-        return ask("GET", f"{self.stack.api_url}{path}", headers=headers)
+        return self._call("GET", path)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
-        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
-        content = None if body is None else json.dumps(body).encode()
-        return ask("POST", f"{self.stack.api_url}{path}", headers=headers, body=content)
+        return self._call("POST", path, body)
 
     def patch(self, path: str, body: dict[str, Any]) -> Answer:
-        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
-        return ask("PATCH", f"{self.stack.api_url}{path}", headers=headers, body=json.dumps(body).encode())
+        return self._call("PATCH", path, body)
 
     def lead(self, lead_id: str) -> dict[str, Any]:
         answer = self.get(f"/leads/{lead_id}")
         if answer.status != 200:
             raise LookupError(f"GET /leads/{lead_id} was answered {answer.status}")
         return answer.content
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body).encode()
+        return ask(method, f"{self.stack.api_url}{path}", headers=headers, body=content)
 
 
 def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:

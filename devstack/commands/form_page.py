@@ -1,25 +1,18 @@
 """`make form`: the form page of `docs/form/`, served here, posting to the running stack."""
 
-import json
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from devstack.commands.webhook_url import webhook_url
-from devstack.stack import Stack
-from devstack.workdir import DEVELOPER, PROJECT
+from devstack.workdir import PROJECT
 
 FOLDER = PROJECT / "docs" / "form"
 SOURCE = "plain-credit"
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-
-_ACTION = re.compile(r'(?<=\baction=")[^"]*(?=")')
 
 
 def files_of(action: str) -> dict[str, tuple[str, bytes]]:
@@ -28,10 +21,10 @@ def files_of(action: str) -> dict[str, tuple[str, bytes]]:
     for file in FOLDER.iterdir():
         text = file.read_text(encoding="utf-8")
         if file.name == "index.html":
-            text, changed = _ACTION.subn(lambda _: escape(action), text)
+            text, changed = re.subn(r'(?<=\baction=")[^"]*(?=")', lambda _: escape(action), text)
             if changed != 1:
                 raise ValueError(f"{file} has {changed} forms with an action, and is to have one")
-        files[f"/{file.name}"] = (f"{KINDS[Path(file).suffix]}; charset=utf-8", text.encode())
+        files[f"/{file.name}"] = (f"{KINDS[file.suffix]}; charset=utf-8", text.encode())
     return {"/": files["/index.html"], **files}
 
 
@@ -66,21 +59,3 @@ def served(server: ThreadingHTTPServer) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def main() -> int:
-    """Serve the page until Ctrl-C."""
-    stack = Stack.developers()
-    sources = json.loads(DEVELOPER.secrets_file.read_text())["sources"]
-    with page_server(webhook_url(SOURCE, stack.api_url, sources)) as server:
-        print(f"http://127.0.0.1:{server.server_port}/ posts to {stack.api_url}/webhooks/{SOURCE}; Ctrl-C ends it.")
-        sys.stdout.flush()
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

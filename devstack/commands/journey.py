@@ -1,50 +1,80 @@
-"""One sample lead on the running stack: events at the form, in leadbridge and at the partners."""
+"""One sample lead on the running stack: its steps at the form, in leadbridge and at the partners."""
 
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
 from rich.text import Text
 
-from devstack.commands.form import Answer, Form, Operator, ask
-from devstack.commands.samples import Sample, sample
-from devstack.commands.send import request_of
+from devstack.commands.form import Answer, Operator, ask
+from devstack.commands.samples import request_of, sample_event
 from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.domain.clock import from_text
-from leadbridge.partners.registry import all_kinds, kind_named
+from leadbridge.partners.registry import all_kinds
 
 LABELS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
 TIMEOUT = 90.0  # seconds for one sample
-RUN = uuid4().hex[:8]  # the samples' ids are new in every run, so that a second run is no redelivery of the first
+RUN = uuid4().hex[:8]  # people and ids are new in every run where a partner or a form recognizes them
+WORDS = {
+    "received": "stored",
+    "submitting": "is called",
+    "submitted": "has the lead",
+    "attempt_failed": "failed",
+    "status_changed": "new status",
+    "unknown": "may have the lead",
+    "attempt_uncertain": "may have the lead; it will be asked",
+    "rejected": "refuses the lead",
+    "fallback": "gets the lead next",
+}
 
 
-def poll[T](read: Callable[[], T], holds: Callable[[T], bool], timeout: float = TIMEOUT) -> T:
-    """Read until a condition holds, or until the timeout in seconds. Returns the last value."""
-    deadline = time.monotonic() + timeout
-    while not holds(value := read()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return value
+@dataclass(frozen=True)
+class World:
+    """The running stack with the secrets of its sources, its operator and its partners."""
+
+    stack: Stack
+    sources: dict[str, Any]
+    operator: Operator
+    partner: Remote
+
+    @classmethod
+    def of(cls, stack: Stack) -> "World":
+        sources = stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
+        return cls(stack, json.loads(sources), Operator(stack), Remote(stack.sandbox_url))
 
 
 @dataclass
 class Journey:
-    """The events of one sample, and what is wrong."""
+    """What happens to one sample, and what is wrong."""
 
+    world: World
     title: str
-    sample: Sample
+    event: dict[str, Any]
+    lead_id: str = ""
     began: float = field(default_factory=time.time)
     lines: list[tuple[float, str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def note(self, who: str, what: str, *, at: float | None = None) -> None:
-        """Add a line; `at` is a Unix time, now if not given."""
-        self.lines.append(((at or time.time()) - self.began, who, what))
+    @property
+    def content(self) -> dict[str, Any]:
+        """The body of the sample, if that is JSON."""
+        return dict(json.loads(self.event["body"]))
+
+    @property
+    def lead(self) -> dict[str, Any]:
+        """The lead as it is now."""
+        return self.world.operator.lead(self.lead_id)
+
+    def note(self, who: str, what: str, *, at: str | None = None) -> None:
+        """Add a line; `at` is a time in RFC 3339, now if not given."""
+        self.lines.append(((time_of(at) if at else time.time()) - self.began, who, what))
 
     def expect(self, holds: bool, otherwise: str) -> None:
         """Record an unmet expectation."""
@@ -60,111 +90,81 @@ class Journey:
         for problem in self.wrong:
             console.print(Text(f"             wrong: {problem}", style="red"))
 
+    def post(self, times: int = 1) -> list[Answer]:
+        """Post the sample as its form does, several times at once if asked, and note the answers."""
+        path, headers, body = request_of(self.event, self.world.sources)
+        url = self.world.stack.api_url + path
+        with ThreadPoolExecutor(times) as pool:
+            answers = list(pool.map(lambda _: ask("POST", url, headers=headers, body=body), range(times)))
+        for answer in answers:
+            result = answer.content["title" if answer.status >= 400 else "status"].lower()
+            twice = ", the same lead again" if answer.content.get("duplicate") else ""
+            self.note("form", f"posts it: {answer.status} {result}{twice} after {answer.seconds * 1000:.0f} ms")
+            for error in answer.content.get("errors", []):
+                self.note("leadbridge", f"{error['field']} {error['message']}")
+        self.lead_id = str(answers[0].content.get("lead_id", ""))
+        return answers
 
-@dataclass(frozen=True)
-class World:
-    """The running stack with its forms, operator and partners."""
+    def follow(self, *states: str, statuses: Collection[str] = ()) -> dict[str, Any]:
+        """Wait until the delivery is in one of the states and statuses, then note the lead's whole timeline."""
 
-    stack: Stack
-    forms: dict[str, Form]
-    secrets: dict[str, Any]
-    operator: Operator
-    partner: Remote
+        def is_there(lead: dict[str, Any]) -> bool:
+            delivery = delivery_of(lead)
+            return delivery["state"] in states and (not statuses or delivery["partner_status"] in statuses)
 
-    @classmethod
-    def of(cls, stack: Stack) -> "World":
-        manager = stack.client("secretsmanager")
-        sources = json.loads(manager.get_secret_value(SecretId="leadbridge/sources")["SecretString"])
-        forms = {name: Form(stack, one["secrets"][0], name) for name, one in sources.items() if one.get("secrets")}
-        return cls(stack, forms, sources, Operator(stack), Remote(stack.sandbox_url))
-
-    def post(self, journey: Journey) -> Answer:
-        """Post the sample and note the answer."""
-        answer = self.forms[journey.sample.source].post(journey.sample.body, f"{journey.sample.message_id}_{RUN}")
-        result = answer.content["title" if answer.status >= 400 else "status"].lower()
-        twice = ", the same lead again" if answer.content.get("duplicate") else ""
-        journey.note("form", f"posts it: {answer.status} {result}{twice} after {answer.seconds * 1000:.0f} ms")
-        return answer
-
-    def post_event(self, journey: Journey, replaced: tuple[str, str]) -> Answer:
-        """Post the sample of any source, with a text of its body replaced, and note the answer."""
-        address, headers, body = request_of(journey.sample.name, self.secrets, replaced)
-        answer = ask("POST", f"{self.stack.api_url}{address}", headers=headers, body=body)
-        journey.note("form", f"posts it: {answer.status} {answer.content.get('status')}")
-        return answer
-
-    def follow(self, journey: Journey, lead_id: str, *states: str) -> dict[str, Any]:
-        """Wait until the delivery is in one of the states, then note the lead's whole timeline."""
-        lead = self.wait(lead_id, lambda delivery: delivery["state"] in states)
-        journey.expect(self.note_timeline(journey, lead) in states, f"expected state {' or '.join(states)}")
-        return lead
-
-    def note_timeline(self, journey: Journey, lead: dict[str, Any]) -> str:
-        """Note a lead's whole timeline; return its delivery's state."""
+        lead = poll(lambda: self.lead, is_there)
         for entry in lead["timeline"]:
             if not entry["what"].startswith(("message_", "postback_")):
-                partner = entry["partner"]
+                partner, detail = entry["partner"], f": {entry['detail']}" if entry["detail"] else ""
                 who = "leadbridge" if partner is None else LABELS.get(partner, partner)
-                journey.note(who, entry_text(entry), at=time_of(entry["at"]))
-        return str(delivery_of(lead)["state"])
+                self.note(who, f"{WORDS.get(entry['what'], entry['what'])}{detail}", at=entry["at"])
+        self.expect(is_there(lead), f"expected {' or '.join([*states, *statuses])}")
+        return lead
 
-    def wait(self, lead_id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Read a lead until a condition holds, or until the timeout. Returns the lead."""
-        return poll(lambda: self.operator.lead(lead_id), lambda lead: holds(delivery_of(lead)))
-
-    def wait_for_postbacks(self, lead_id: str) -> dict[str, Any]:
-        """Read a lead until none of its postbacks waits, or until the timeout. Returns the lead."""
-
-        def is_settled(lead: dict[str, Any]) -> bool:
-            states = {one["state"] for one in lead["feedback"]}
-            return bool(states) and not states & {"pending", "sending"}
-
-        return poll(lambda: self.operator.lead(lead_id), is_settled)
-
-    def expect_messages(self, journey: Journey, lead_id: str) -> None:
+    def expect_messages(self) -> None:
         """Wait for a message about every status change after the first, and note the messages."""
-        number = max(0, sum(what == "status_changed" for what in self.timeline(lead_id)) - 1)
-        poll(lambda: self.timeline(lead_id), lambda timeline: timeline.count("message_sent") >= number)
-        phone = f"+38{journey.sample.partner_phone}"
-        read = [one for one in self.partner.messages(phone=phone) if time_of(one["at"]) >= journey.began - 1]
+
+        def count(what: str) -> int:
+            return sum(entry["what"] == what for entry in self.lead["timeline"])
+
+        number = max(0, count("status_changed") - 1)
+        poll(lambda: count("message_sent"), lambda sent: sent >= number)
+        read = [one for one in self.world.partner.messages(phone=f"+38{self.phone}") if self.is_ours(one)]
         for message in read:
-            journey.note("the person", f"reads «{message['text']}»", at=time_of(message["at"]))
-        journey.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")
+            self.note("the person", f"reads «{message['text']}»", at=message["at"])
+        self.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")
 
-    def first_partner(self, journey: Journey) -> str:
-        """Return the partner that would get the sample first, as the dry run of its source's routing rules says."""
-        answer = self.operator.post(f"/sources/{journey.sample.source}/route", journey.sample.lead).content
-        journey.note("operator", f"tries the rules of {journey.sample.source}: {answer['reason']}")
-        return str(answer["partners"][0])
-
-    def expect_creates(self, journey: Journey, partner: str, number: int) -> None:
-        """Compare with the successful create calls for the sample's person in a partner's own log."""
+    def expect_creates(self, partner: str, number: int, phone: str | None = None) -> None:
+        """Compare with the create calls for the person in the partner's own log: none is made again after success."""
         profile = partner_profiles()[partner]
-        person = {"phone": journey.sample.partner_phone, "email": journey.sample.lead["person"]["email"]}.items()
-        calls = [call for call in self.partner.calls(partner, "create") if profile.person_of(call).items() <= person]
-        made = [call for call in calls if call.get(kind_named(profile.kind).id.field) is not None]
-        journey.note("sandbox", f"{partner} got {len(calls)} create call(s) and has it {len(made)} time(s)")
-        journey.expect(len(made) == number, f"expected {number} at {partner}")
+        person = {"phone": phone} if phone else {"phone": self.phone, "email": self.content["person"].get("email")}
+        calls = [
+            call
+            for call in self.world.partner.calls(partner, "create")
+            if profile.person_of(call).items() <= person.items() and self.is_ours(call)
+        ]
+        made = [call for call in calls if call.get(profile.id_field) is not None]
+        self.note("sandbox", f"{partner} got {len(calls)} create call(s) and has it {len(made)} time(s)")
+        self.expect(len(made) == number, f"expected {number} at {partner}")
+        self.expect(len(calls) == 1, f"expected one create call at {partner}")
 
-    def timeline(self, lead_id: str) -> list[str]:
-        """What happened to a lead so far."""
-        return [entry["what"] for entry in self.operator.lead(lead_id)["timeline"]]
+    @property
+    def phone(self) -> str:
+        """The phone as partners get it."""
+        digits = "".join(filter(str.isdigit, str(self.content["person"].get("phone", ""))))
+        return f"0{digits[-9:]}"
 
-    def expect_deals(self, journey: Journey, number: int, phone: str | None = None) -> None:
-        """Compare with the partner's own records of the sample's phone, or of another."""
-        calls = self.partner.calls("leadleader", "create")
-        ours = [call for call in calls if call.get("telephone") == (phone or journey.sample.partner_phone)]
-        made = [call for call in ours if call.get("deal_id") is not None and time_of(call["at"]) >= journey.began - 1]
-        journey.note("sandbox", f"the partner's own log has {len(made)} deal{'' if len(made) == 1 else 's'} for it")
-        journey.expect(len(made) == number, f"expected {number} deals at the partner")
+    def is_ours(self, record: dict[str, Any]) -> bool:
+        """Whether a partner's record is of this run: the people of some samples are the same in every run."""
+        return time_of(record["at"]) >= self.began - 1
 
-    def expect_accounts(self, journey: Journey, number: int) -> None:
-        """Compare with the broker's own records."""
-        email = journey.sample.lead["person"]["email"]
-        creates = [call for call in self.partner.calls("matchtrade", "create") if call.get("email") == email]
-        made = self.partner.accounts(email)
-        journey.note("sandbox", f"the broker has {len(made)} account for it, from {len(creates)} create call(s)")
-        journey.expect(len(made) == len(creates) == number, f"expected {number} account and as many create calls")
+
+def poll[T](read: Callable[[], T], holds: Callable[[T], bool], timeout: float = TIMEOUT) -> T:
+    """Read until a condition holds, or until the timeout in seconds. Returns the last value."""
+    deadline = time.monotonic() + timeout
+    while not holds(value := read()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return value
 
 
 def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
@@ -172,35 +172,18 @@ def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
     return dict(min(lead["deliveries"].values(), key=lambda delivery: delivery["state"] == "rejected"))
 
 
-def of_this_run(name: str) -> Sample:
+def of_this_run(name: str) -> dict[str, Any]:
     """A sample with an e-mail of this run, because the broker identifies people by it."""
-    found = sample(name)
-    return replace(found, body=found.body.replace("@example.com", f"+{RUN}@example.com"))
+    event = sample_event(name)
+    return {**event, "body": event["body"].replace("@example.com", f"+{RUN}@example.com")}
 
 
-def of_another_person(name: str, source: str) -> Sample:
+def of_another_person(name: str, source: str) -> dict[str, Any]:
     """A sample of this run with a phone and an e-mail of its own, posted to another source."""
-    found = of_this_run(name)
-    body = found.body.replace(found.lead["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}")
-    body = body.replace(f"+{RUN}@", f"+{RUN}.{source}@")
-    return replace(found, source=source, message_id=f"{found.message_id}_{source}", body=body)
-
-
-def entry_text(entry: dict[str, Any]) -> str:
-    """A timeline entry as text."""
-    words = {
-        "received": "stored",
-        "submitting": "is called",
-        "submitted": "has the lead",
-        "attempt_failed": "failed",
-        "status_changed": "new status",
-        "unknown": "may have the lead",
-        "attempt_uncertain": "may have the lead; it will be asked",
-        "rejected": "refuses the lead",
-        "fallback": "gets the lead next",
-    }
-    detail = f": {entry['detail']}" if entry["detail"] else ""
-    return f"{words.get(entry['what'], entry['what'])}{detail}"
+    event = of_this_run(name)
+    body = event["body"].replace(f"+{RUN}@", f"+{RUN}.{source}@")
+    body = body.replace(json.loads(body)["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}")
+    return {**event, "pathParameters": {"source": source}, "body": body}
 
 
 def time_of(text: str) -> float:

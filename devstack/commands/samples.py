@@ -1,36 +1,18 @@
-"""The sample leads of `events/receive_lead/`, as a form would post them."""
+"""The sample leads of `events/receive_lead/`, and where their forms post them."""
 
 import json
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
 
 from devstack.workdir import PROJECT
+from events.sign import signed
+from leadbridge.forms.base import Request
 
 EVENTS = PROJECT / "events" / "receive_lead"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sample: its name, the source that posts it, the form's own id of it, its body."""
-
-    name: str
-    source: str
-    message_id: str
-    body: str
-
-    @property
-    def lead(self) -> dict[str, Any]:
-        """The body as JSON."""
-        content: dict[str, Any] = json.loads(self.body)
-        return content
-
-    @property
-    def partner_phone(self) -> str:
-        """The phone as Lead Leader gets it."""
-        digits = "".join(filter(str.isdigit, str(self.lead["person"].get("phone", ""))))
-        return f"0{digits[-9:]}"
 
 
 def sample_event(name: str) -> dict[str, Any]:
@@ -39,19 +21,28 @@ def sample_event(name: str) -> dict[str, Any]:
     return event
 
 
-def sample(name: str) -> Sample:
-    """Read one sample of a Standard Webhooks source."""
-    event = sample_event(name)
-    return Sample(name, event["pathParameters"]["source"], event["headers"]["webhook-id"], event["body"])
+def request_of(event: dict[str, Any], secrets: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
+    """Return the path, the headers and the body of an event that is signed now with the secret of its source.
+
+    Where the id of the delivery is a header, it is a new one, so that the lead is new too.
+    """
+    new_id = {"webhook-id": f"msg_{uuid4().hex}"} if "webhook-id" in event["headers"] else {}
+    source = event["pathParameters"]["source"]
+    event = signed({**event, "headers": event["headers"] | new_id}, secrets[source]["secrets"][0], int(time.time()))
+    own = ("content-type", "user-agent", "referer", "signature", "timestamp", "webhook-id")
+    headers = {name: value for name, value in event["headers"].items() if name.lower().endswith(own)}
+    parameters = event["queryStringParameters"]
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"/webhooks/{source}{query}", headers, Request.of(event).body
 
 
-def sample_names() -> list[str]:
-    """Return the names of all samples."""
-    return sorted(path.stem for path in EVENTS.glob("*.json"))
+def webhook_url(source: str, api_url: str, secrets: dict[str, Any]) -> str:
+    """Return the address to enter in the form builder. Raises KeyError for a source that the stack does not have."""
+    return f"{api_url}/webhooks/{source}?token={secrets[source]['secrets'][0]}"
 
 
 def unknown(variable: str, value: str, known: Iterable[str]) -> str:
     """Return a sentence for a wrong value of a variable of make: the values that are close to it, else all."""
-    known = list(known)
+    known = sorted(known)
     close = get_close_matches(value, known)
     return f"There is no {variable}={value}. {'Did you mean' if close else 'Use one of'}: {', '.join(close or known)}."

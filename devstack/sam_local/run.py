@@ -7,7 +7,6 @@ address of this machine (on Linux), what the functions call is forwarded from th
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,26 +149,9 @@ def _copy_secrets(stack: Stack) -> None:
             manager.create_secret(Name=copy, SecretString=value)
 
 
-def main() -> int:
-    """Run `sam local` with the arguments, on the running stack."""
-    stack = Stack.developers()
-    try:
-        with sam_local(Surroundings.of(stack)) as sam:
-            return run_to_its_end(sam, *sys.argv[1:])
-    except LocalError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
 def run_to_its_end(sam: SamLocal, *words: str) -> int:
     """Run a command of `sam local` and return its exit code. It handles signals, because it must remove containers."""
     with subprocess.Popen(sam.command(*words), env=sam.env, cwd=PROJECT) as running:
         signal.signal(signal.SIGINT, lambda *_: None)  # a terminal sends it to both
         signal.signal(signal.SIGTERM, lambda *_: running.terminate())
         return running.wait()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,12 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devstack.commands import get, send, webhook_url
+from devstack import __main__ as commands
 from devstack.commands.form import Answer, Operator
 from devstack.seed import source_secret, write_private
 from devstack.stack import Stack
@@ -33,31 +34,36 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workdir = Workdir(tmp_path)
     write_private(workdir.secrets_file, {"sources": {"plain-credit": source_secret("plain")}})
     monkeypatch.setattr(Stack, "developers", lambda: STACK)
-    monkeypatch.setattr(webhook_url, "DEVELOPER", workdir)
+    monkeypatch.setattr(commands, "DEVELOPER", workdir)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
-def said(module: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
-    """What a command says when it ends with one line."""
-    monkeypatch.setattr(sys, "argv", [module.__name__, *words])
-    with pytest.raises(SystemExit) as ended:
-        module.main()
-    assert isinstance(ended.value.code, str), "a text means exit code 1"
-    assert "\n" not in ended.value.code
-    return ended.value.code
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Type a command that ends with an error, and return its only line."""
+
+    def run(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["devstack", *words])
+        assert commands.main() == 1
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1
+        return line.strip()
+
+    return run
 
 
-def test_an_unknown_sample_has_its_neighbours_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(send, monkeypatch, "goood") == "There is no SAMPLE=goood. Did you mean: good."
-    assert "Use one of: " in said(send, monkeypatch, "42")
+def test_an_unknown_sample_has_its_neighbours_named(typed: Callable[..., str]) -> None:
+    assert typed("lead", "goood") == "There is no SAMPLE=goood. Did you mean: good."
+    assert "Use one of: " in typed("lead", "42")
 
 
-def test_a_file_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(send, monkeypatch, "trading", "missing.json").startswith("BODY=missing.json cannot be read: ")
+def test_a_file_that_cannot_be_read_is_named(typed: Callable[..., str]) -> None:
+    assert typed("lead", "trading", "missing.json").startswith("BODY=missing.json cannot be read: ")
 
 
-def test_an_unknown_source_has_its_neighbours_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "Did you mean: plain-credit." in said(webhook_url, monkeypatch, "plain-credits")
-    assert "make reload" in said(webhook_url, monkeypatch)
+def test_an_unknown_source_has_its_neighbours_named(typed: Callable[..., str]) -> None:
+    assert "Did you mean: plain-credit." in typed("webhook-url", "plain-credits")
+    assert "make reload" in typed("webhook-url")
 
 
 @pytest.mark.parametrize(
@@ -76,20 +82,21 @@ def test_an_unknown_source_has_its_neighbours_named(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_wrong_route_is_one_line(
-    status: int, content: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
+    status: int, content: dict[str, Any], line: str, typed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Operator, "get", lambda _, path: Answer(status, content, {}, 0))
-    assert said(get, monkeypatch, "lead").startswith(line)
+    assert typed("get", "lead").startswith(line)
 
 
-def test_a_stack_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "does not answer" in said(get, monkeypatch, "/leads")
+def test_a_stack_that_does_not_answer_is_one_line(typed: Callable[..., str]) -> None:
+    assert "does not answer" in typed("get", "/leads")
 
 
 def test_an_answer_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["get", "leads"])
+    monkeypatch.setattr(sys, "argv", ["devstack", "get", "leads"])
     monkeypatch.setattr(Operator, "get", lambda _, path: Answer(200, {"path": path}, {}, 0))
-    assert get.main() == 0
+    with pytest.raises(SystemExit, match="0"):
+        commands.main()
     assert json.loads(capsys.readouterr().out) == {"path": "/leads"}
 
 

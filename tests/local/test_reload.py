@@ -2,7 +2,7 @@
 
 import io
 import json
-import time
+import shutil
 import zipfile
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devstack import deployment, reload
-from devstack.workdir import PROJECT, LocalError
+from devstack.workdir import PROJECT, LocalError, Workdir
 
 LAYERS = [
     f"arn:aws:lambda:eu-central-1:1:layer:{name}:1" for name in ("leadbridge-local-dependencies", reload.LAYER_NAME)
@@ -28,7 +28,7 @@ class Emulator:
         self.code: dict[str, bytes] = {}
         self.error = ""
 
-    def publish_layer_version(self, LayerName: str, **_: object) -> dict[str, str]:
+    def publish_layer_version(self, LayerName: str, Content: object) -> dict[str, str]:
         return {"LayerVersionArn": f"arn:aws:lambda:eu-central-1:1:layer:{LayerName}:2"}
 
     def update_function_code(self, FunctionName: str, ZipFile: bytes) -> None:
@@ -98,59 +98,25 @@ def test_a_handler_that_fails_with_an_empty_event_has_started() -> None:
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    source, target = tmp_path / "source", tmp_path / "target"
-    (source / "inner").mkdir(parents=True)
-    (source / "app.py").write_text("print(1)\n")
-    (source / "inner" / "page.html").write_text("one")
-    reload.copy(source, target, [source / "app.py", source / "inner" / "page.html"])
-    return source, target
+def workdir(tmp_path: Path) -> Workdir:
+    return Workdir(tmp_path)
 
 
-def test_what_was_copied_does_not_differ(folders: tuple[Path, Path]) -> None:
-    source, target = folders
-    assert reload.differences(source, target) == []
-    assert Path(cache_from_source(str(target / "app.py"))).exists(), "a cold start compiles nothing"
+def test_a_function_is_built_compiled(workdir: Workdir, tmp_path: Path) -> None:
+    reload.build(workdir, "FindDue", "functions", tmp_path / "built")
+    assert Path(cache_from_source(str(tmp_path / "built" / "app.py"))).exists(), "a cold start compiles nothing"
+    with zipfile.ZipFile(io.BytesIO(reload.zipped(tmp_path / "built"))) as archive:
+        assert archive.read("app.py") == (PROJECT / "functions" / "find_due" / "app.py").read_bytes()
 
 
-def test_changed_new_and_removed_files_are_found_and_applied(folders: tuple[Path, Path]) -> None:
-    source, target = folders
-    (source / "app.py").write_text("print(2)\n")
-    (source / "more.py").write_text("")
-    (source / "inner" / "page.html").unlink()
-    found = reload.differences(source, target)
-    assert found == [source / "app.py", source / "inner" / "page.html", source / "more.py"]
-    reload.copy(source, target, found)
-    assert reload.differences(source, target) == []
-    assert not (target / "inner" / "page.html").exists()
-    with zipfile.ZipFile(io.BytesIO(reload.zipped(target))) as archive:
-        assert archive.read("app.py") == b"print(2)\n"
-
-
-def test_the_shipped_configuration_is_no_file_in_excess(folders: tuple[Path, Path]) -> None:
-    source, target = folders
-    (target / "config").mkdir()
-    (target / "config" / "local.pickle").write_text("")
-    assert reload.differences(source, target) == []
-    (source / "messages.toml").write_text("")
-    time.sleep(0.01)
-    assert not reload.is_newer(target, source / "nothing")
-    assert reload.is_newer(source, target / "nothing")
-
-
-def test_a_file_that_is_not_python_is_named_with_its_line() -> None:
-    wrong = PROJECT / "functions" / "Makefile"
-    reload.check_syntax([wrong])  # only Python is compiled
-    broken = PROJECT / "functions" / "find_due" / "gone.py"
-    reload.check_syntax([broken])  # a removed file cannot be wrong
-
-
-def test_a_syntax_error_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_python_is_named_with_its_line(
+    workdir: Workdir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(PROJECT / "functions", tmp_path / "functions")
+    (tmp_path / "functions" / "find_due" / "app.py").write_text("ok = 1\ndef wrong(:\n")
     monkeypatch.setattr(reload, "PROJECT", tmp_path)
-    file = tmp_path / "app.py"
-    file.write_text("ok = 1\ndef wrong(:\n")
-    with pytest.raises(LocalError, match=r"^app\.py:2: invalid syntax"):
-        reload.check_syntax([file])
+    with pytest.raises(LocalError, match=r"(?s)app\.py.*line 2.*invalid syntax"):
+        reload.build(workdir, "FindDue", "functions", tmp_path / "built")
 
 
 @pytest.mark.parametrize(("logical_id", "folder"), [("ServeConsole", "serve_console"), ("Authorize", "authorize")])
@@ -160,8 +126,13 @@ def test_a_function_has_its_folder(logical_id: str, folder: str) -> None:
 
 
 def test_a_changed_template_needs_a_new_stack() -> None:
-    assert deployment.needs_rebuild("1-a", "2-a")
-    assert not deployment.needs_rebuild("1-a", "1-b")
-    assert deployment.fingerprint() == deployment.fingerprint()
-    for path in (*deployment.BUILT, *deployment.RELOADED):
+    before = deployment.fingerprint()
+    assert deployment.changes(before, before) == set()
+    parts = [part.partition("=")[0] for part in before.split()]
+    assert {"functions/find_due", "config"} < set(parts)
+    for part in parts:
+        now = before.replace(f"{part}=", f"{part}=x")
+        assert deployment.changes(before, now) == {part}
+        assert deployment.needs_rebuild(before, now) == (part == "build")
+    for path in (*deployment.BUILT, *deployment.IN_LAYER):
         assert (PROJECT / path).exists()

@@ -1,22 +1,18 @@
 """What `make lead` posts, and where `make webhook-url` says a form posts to."""
 
-import json
-
 import pytest
 
-from devstack.commands import send
-from devstack.commands.samples import EVENTS
-from devstack.commands.webhook_url import webhook_url
+from devstack.commands.samples import request_of, sample_event, webhook_url
 from devstack.seed import source_secret
 from quality.testkit.forms.receiver import adapter_of, cases
 
 
 @pytest.mark.parametrize("case", cases())
 def test_every_sample_can_be_posted(case: str) -> None:
-    event = json.loads((EVENTS / f"{case}.json").read_text(encoding="utf-8"))
+    event = sample_event(case)
     source = event["pathParameters"]["source"]
     secret = source_secret(adapter_of(case))
-    address, headers, body = send.request_of(case, {source: secret})
+    address, headers, body = request_of(event, {source: secret})
     assert address.startswith(f"/webhooks/{source}")
     assert headers["Content-Type"] == event["headers"]["Content-Type"]
     assert body

@@ -16,8 +16,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from devstack.commands.form import Operator, ask
-from devstack.commands.send import request_of
-from devstack.reload import LAYER, delete_old_versions, publish, ship_config, zipped
+from devstack.commands.samples import request_of, sample_event
+from devstack.reload import LAYER, delete_old_versions, publish, zipped
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from devstack.workdir import DEVELOPER, Workdir
@@ -26,6 +26,7 @@ from quality.testkit.cli.terminal import CommandResult, run
 from quality.testkit.deployed import accepted, eventually, person
 from quality.testkit.documents import commands_of
 from quality.testkit.template import ROOT
+from tools.config import ship
 from tools.config.__main__ import main
 
 # It deploys another configuration: after the tests that need warm functions, before the logs are read.
@@ -107,8 +108,8 @@ class Reader:
     def _post(self, sample: str, file: str) -> None:
         """Post the file as `make lead` does, and wait until the pause is seen."""
         value = self.stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
-        content = (self.folder / file).read_text(encoding="utf-8")
-        address, headers, body = request_of(sample, json.loads(value), body=content)
+        event = sample_event(sample) | {"body": (self.folder / file).read_text(encoding="utf-8")}
+        address, headers, body = request_of(event, json.loads(value))
         self.values["LEAD"] = accepted(ask("POST", f"{self.stack.api_url}{address}", headers=headers, body=body))
         waiting = eventually(self.delivery, lambda one: one.get("waiting_reason") is not None)
         assert (waiting["state"], waiting["waiting_reason"]) == ("received", "paused")
@@ -118,7 +119,7 @@ class Reader:
         layer = shutil.copytree(self.workdir.build / LAYER, self.folder / "layer")
         shipped = layer / "python" / "leadbridge" / "config"
         shutil.rmtree(shipped)
-        ship_config(shipped, self.folder / "config")
+        ship(self.folder / "config", shipped)
         deploy_layer(self.stack, layer)
 
 

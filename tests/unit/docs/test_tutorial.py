@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from devstack.commands.webhook_url import webhook_url
+from devstack.commands.samples import webhook_url
 from leadbridge.api.schemas import lead_view
 from leadbridge.storage.leads import Journey
 from quality.testkit.forms.receiver import configured, opened, sample, secrets_of
