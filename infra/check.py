@@ -17,10 +17,8 @@ import json
 import re
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,10 +26,10 @@ import boto3
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from devstack.commands.form import Answer, ask
 from infra import concurrency
-from infra.concurrency import CONFIG
+from infra.concurrency import CONFIG, PROJECT, SAMCONFIG
 from infra.deployment_probe import DeploymentProbe
-from infra.requests import PROBLEM, Answer, Request, Send, send_over_http
 from leadbridge.forms.base import adapter_named
 from leadbridge.settings import Settings, self_check
 from tools.config import read_toml
@@ -39,14 +37,35 @@ from tools.config import read_toml
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-PROJECT = Path(__file__).parents[1]
 MAX_ATTEMPTS, PAUSE = 4, 5.0  # per request; seconds between attempts
+PROBLEM = "urn:leadbridge:problem:"
 # The outputs that show where a lead stopped: the queue of each partner kind, and the queue of undelivered events.
 QUEUES = re.compile(r"Submit\w+(?<!DeadLetter)QueueUrl|EventDeadLetterQueueUrl")
 
 
 class NotDeployed(Exception):
     """There is no such stack, or it is not a leadbridge stack. The text says which."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, and the expected answers: a status, and for a refusal the last part of its problem type."""
+
+    method: str
+    path: str
+    expected: Mapping[int, str | None]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def is_met_by(self, answer: Answer) -> bool:
+        """Whether an answer is one of the expected ones."""
+        if (problem := self.expected.get(answer.status)) is None:
+            return answer.status in self.expected
+        is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
+        return is_problem and answer.content.get("type") == PROBLEM + problem
 
 
 def requests_for(settings: Settings) -> list[Request]:
@@ -61,24 +80,14 @@ def requests_for(settings: Settings) -> list[Request]:
         # Without a proof the function answers 401 after reading the secret, and 503 before the secret has a value.
         headers = {"Content-Type": adapter_named(source.adapter).content_types[0]}
         right = {401: "not-authentic", 503: "not-ready"}
-        asked.append(Request("POST", f"/webhooks/{name}", right, headers, b"{}", stores=True))
+        asked.append(Request("POST", f"/webhooks/{name}", right, headers, b"{}"))
     return asked
-
-
-def is_expected(request: Request, answer: Answer) -> bool:
-    """Whether an answer is one of the expected ones."""
-    if answer.status not in request.expected:
-        return False
-    problem = request.expected[answer.status]
-    if problem is None:
-        return True
-    return answer.content_type == "application/problem+json" and answer.content.get("type") == PROBLEM + problem
 
 
 def check(
     api_url: str,
     asked: list[Request],
-    send: Send,
+    send: Callable[..., Answer] = ask,
     *,
     sleep: Callable[[float], None] = time.sleep,
     tell: Callable[[str], None] = print,
@@ -89,23 +98,27 @@ def check(
 
 
 def _is_well(
-    api_url: str, request: Request, send: Send, sleep: Callable[[float], None], tell: Callable[[str], None]
+    api_url: str,
+    request: Request,
+    send: Callable[..., Answer],
+    sleep: Callable[[float], None],
+    tell: Callable[[str], None],
 ) -> bool:
     said = ""
     for number in range(MAX_ATTEMPTS):
         if number:
             sleep(PAUSE)
         try:
-            answer = send(api_url, request)
+            answer = send(request.method, api_url + request.path, headers=request.headers, body=request.body)
         except urllib3.exceptions.HTTPError as error:
             said = f"no answer ({type(error).__name__})"
             continue
         said = str(answer)
-        if is_expected(request, answer):
+        if request.is_met_by(answer):
             tell(f"{request}: {said}")
             return True
-        if request.stores and answer.status < 300:
-            break
+        if request.method == "POST" and answer.status < 300:
+            break  # a lead was stored
     tell(f"{request}: {said}; expected {' or '.join(map(str, request.expected))}")
     return False
 
@@ -116,11 +129,6 @@ class Deployed:
 
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
-
-    @property
-    def environment(self) -> str:
-        """The environment of the deployment."""
-        return self.parameters["Environment"]
 
 
 def stack_of(client: CloudFormationClient, name: str) -> Deployed:
@@ -152,15 +160,8 @@ def probe_passes(found: Deployed, api_url: str, settings: Settings) -> bool:
     text = boto3.client("secretsmanager", config=CONFIG).get_secret_value(SecretId=name)["SecretString"]
     (secret,) = self_check.signing_secrets(json.loads(text)) or [""]
     queues = {name.removesuffix("Url"): url for name, url in found.outputs.items() if QUEUES.fullmatch(name)}
-    return DeploymentProbe(
-        api_url,
-        secret,
-        found.outputs["TableName"],
-        boto3.client("dynamodb", config=CONFIG),
-        send_over_http,
-        boto3.client("sqs", config=CONFIG),
-        queues,
-    ).passes()
+    dynamodb, sqs = boto3.client("dynamodb", config=CONFIG), boto3.client("sqs", config=CONFIG)
+    return DeploymentProbe(api_url, secret, found.outputs["TableName"], dynamodb, sqs, queues).passes()
 
 
 def main() -> int:
@@ -168,7 +169,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    samconfig = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
     parser.add_argument("environment", nargs="?", help="dev or prod: the stack that samconfig.toml names for it")
     parser.add_argument("--stack", help="another stack")
     parser.add_argument("--api", help="another address than the stack's output ApiUrl")
@@ -176,18 +176,16 @@ def main() -> int:
     if not given.stack and given.environment not in ("dev", "prod"):
         print("Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.", file=sys.stderr)
         return 2
-    name = given.stack or samconfig[given.environment]["global"]["parameters"]["stack_name"]
+    name = given.stack or SAMCONFIG[given.environment]["global"]["parameters"]["stack_name"]
     try:
         concurrency.require_aws()
         found = stack_of(boto3.client("cloudformation", config=CONFIG), name)
-        url = (given.api or found.outputs["ApiUrl"]).rstrip("/")
-        settings = Settings.model_validate(read_toml(PROJECT / "config", found.environment))
-        is_well = check(url, requests_for(settings), send_over_http)
-        if found.environment != "local":
-            has_room = concurrency.check(
-                boto3.client("lambda", config=CONFIG), found.parameters, refuses=found.environment == "prod"
-            )
-            is_well = is_well and has_room
+        url, environment = (given.api or found.outputs["ApiUrl"]).rstrip("/"), found.parameters["Environment"]
+        settings = Settings.model_validate(read_toml(PROJECT / "config", environment))
+        is_well = check(url, requests_for(settings))
+        if environment != "local":
+            client = boto3.client("lambda", config=CONFIG)
+            is_well &= concurrency.check(client, found.parameters, refuses=environment == "prod")
         return 0 if is_well and probe_passes(found, url, settings) else 1
     except (NotDeployed, concurrency.NotConfigured, ClientError, BotoCoreError) as error:
         print(error, file=sys.stderr)

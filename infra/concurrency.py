@@ -13,7 +13,6 @@ import argparse
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 PROJECT = Path(__file__).parents[1]
+SAMCONFIG = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
 CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 SHARDS = 4  # of the stream of a new table on demand
 SECONDS_PER_POST = 0.2  # the forms' function takes less
@@ -50,20 +50,6 @@ def require_aws() -> None:
         raise NotConfigured(
             "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
         )
-
-
-@dataclass(frozen=True)
-class Quota:
-    """How many executions the account and region may run at once, and how many of them are unreserved."""
-
-    total: int
-    unreserved: int
-
-
-def quota_of(client: LambdaClient) -> Quota:
-    """Return the account's quota. Raises botocore's errors."""
-    limits = client.get_account_settings()["AccountLimit"]
-    return Quota(limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"])
 
 
 def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, int]:
@@ -91,18 +77,6 @@ def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[s
     return wanted
 
 
-def verdict(wanted: Mapping[str, int], quota: Quota) -> tuple[bool, str]:
-    """Return whether the quota is sufficient, and a text with the numbers."""
-    total = sum(wanted.values())
-    largest = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:4]
-    parts = ", ".join(f"{name} {number}" for name, number in largest)
-    text = (
-        f"concurrency: the functions may use {total} executions at once ({parts}, …); the account has {quota.total}"
-        f" in this region, of which {quota.unreserved} are unreserved"
-    )
-    return total <= quota.unreserved, text
-
-
 def check(
     client: LambdaClient, parameters: Mapping[str, str], *, refuses: bool, tell: Callable[[str], None] = print
 ) -> bool:
@@ -111,21 +85,28 @@ def check(
     If Lambda does not return the quota, that is a warning.
     """
     try:
-        quota = quota_of(client)
+        quota = client.get_account_settings()["AccountLimit"]
     except (ClientError, BotoCoreError) as error:
         tell(
             f"concurrency: Lambda did not return the account's quota ({error}). Compare it: docs/deploy.md#concurrency"
         )
         return True
-    suffices, text = verdict(needed(read_template(PROJECT / "template.yaml"), parameters), quota)
+    wanted = needed(read_template(PROJECT / "template.yaml"), parameters)
+    total, unreserved = sum(wanted.values()), quota["UnreservedConcurrentExecutions"]
+    largest = sorted(wanted.items(), key=lambda one: (-one[1], one[0]))[:4]
+    parts = ", ".join(f"{name} {number}" for name, number in largest)
+    text = (
+        f"concurrency: the functions may use {total} executions at once ({parts}, …); the account has"
+        f" {quota['ConcurrentExecutions']} in this region, of which {unreserved} are unreserved"
+    )
+    suffices = total <= unreserved
     tell(text if suffices else f"{text}. {HINT}")
     return suffices or not refuses
 
 
 def parameters_of(environment: str, given: str = "") -> dict[str, str]:
     """Return the parameters of a deployment: those that are given, else those of samconfig.toml."""
-    samconfig = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
-    words = (given or samconfig[environment]["deploy"]["parameters"]["parameter_overrides"]).split()
+    words = (given or SAMCONFIG[environment]["deploy"]["parameters"]["parameter_overrides"]).split()
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from infra.requests import Answer, Request, Send
+from devstack.commands.form import Answer, ask
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode
@@ -23,18 +23,15 @@ from leadbridge.domain.lead import lead_id_of
 from leadbridge.forms.adapters import standard_webhooks
 from leadbridge.settings import self_check
 from leadbridge.storage import items
+from leadbridge.storage.table import Query, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 LEAD_ID = lead_id_of(self_check.SOURCE, f"id:{self_check.DELIVERY_ID}")
 PARTITION = f"LEAD#{LEAD_ID}"
-MAX_READS, PAUSE = (
-    60,
-    2.0,
-)  # reads of the table, seconds between them; in total longer than a cold start of all functions
+MAX_READS, PAUSE = 60, 2.0  # reads, seconds between them; in total longer than a cold start of all functions
 ABANDONED_AFTER = 180.0  # seconds; a test lead that is older was left by a check that died
 OTHER_CHECK = "by another check of this stack that is running. Run this one again when it has ended"
 # A lead of an invented person that every partner accepts: a reserved domain, an unassigned phone number.
@@ -61,9 +58,9 @@ class DeploymentProbe:
     secret: str
     table: str
     dynamodb: DynamoDBClient
-    send: Send
     sqs: SQSClient
     queues: Mapping[str, str]
+    send: Callable[..., Answer] = ask
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
 
@@ -108,9 +105,8 @@ class DeploymentProbe:
             "webhook-timestamp": str(stamp),
             "webhook-signature": standard_webhooks.sign(self.secret, self_check.DELIVERY_ID, stamp, body),
         }
-        request = Request("POST", f"/webhooks/{self_check.SOURCE}", {202: None}, headers, body, stores=True)
         try:
-            answer: Answer = self.send(self.api_url, request)
+            answer = self.send("POST", f"{self.api_url}/webhooks/{self_check.SOURCE}", headers=headers, body=body)
         except urllib3.exceptions.HTTPError as error:
             return f"at the gateway: no answer ({type(error).__name__})"
         if answer.status == 422:
@@ -164,21 +160,14 @@ class DeploymentProbe:
         return "Stream, bus or rule: the queues are empty. See the log of publish-changes (docs/runbook.md#stream-lag)"
 
     def _waiting(self, queue_url: str) -> int:
-        kinds: list[QueueAttributeNameType] = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-        ]
-        found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=kinds)["Attributes"]
-        return sum(map(int, found.values()))
-
-    def _items(self) -> list[dict[str, Any]]:
-        pages = self.dynamodb.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": PARTITION}},
-            ConsistentRead=True,
+        found = self.sqs.get_queue_attributes(
+            QueueUrl=queue_url,
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )
-        return [items.decode(item) for page in pages for item in page["Items"]]
+        return sum(map(int, found["Attributes"].values()))
+
+    def _items(self) -> list[items.Item]:
+        return list(Table(self.dynamodb, self.table).query(Query("pk = :pk", {":pk": PARTITION}), limit=1000))
 
     def _remove(self) -> None:
         for item in self._items():

@@ -7,18 +7,37 @@ The parameters that SAM's transform resolves change the resources: each combinat
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from devstack.template import read_template
-from infra.transformed import TEMPLATE, transformed
 
+TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "eu-central-1"
 RESOLVED_BY_SAM = ("GradualDeployment", "TrafficShift")
+
+
+def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:
+    """Return the template as CloudFormation gets it: after SAM's transform, with the roles that it adds."""
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    copy = deepcopy(read_template(TEMPLATE) if source is None else source)
+    with_code = [one.get("Properties", {}) for one in copy["Resources"].values()]
+    for properties in (*with_code, copy.get("Globals", {}).get("Function", {})):
+        for name in {"CodeUri", "ContentUri"} & properties.keys():
+            properties[name] = "s3://somewhere/built"
+    session: Any = SimpleNamespace(region_name="eu-central-1")
+    made: dict[str, Any] = Translator({}, Parser(), boto_session=session).translate(copy, parameters)
+    return made
 
 
 def variants(source: dict[str, Any]) -> dict[str, str]:

@@ -23,6 +23,10 @@ class Answer:
     headers: dict[str, str]
     seconds: float
 
+    def __str__(self) -> str:
+        """The status, and the last part of the type of a problem."""
+        return f"{self.status} {str(self.content.get('type', '')).rpartition(':')[2]}".strip()
+
 
 @dataclass(frozen=True)
 class Form:

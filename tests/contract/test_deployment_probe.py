@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import urllib3
 
+from devstack.commands.form import Answer
 from infra import deployment_probe
 from infra.deployment_probe import ABANDONED_AFTER, LEAD, LEAD_ID, MAX_READS, OTHER_CHECK, PARTITION, DeploymentProbe
-from infra.requests import Answer, Request
 from leadbridge.domain.transitions import OVERDUE
 from leadbridge.partners.http import Transport
 from leadbridge.runtime import aws
@@ -39,16 +39,16 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack]:
 
 @pytest.fixture
 def probe(stack: MotoStack) -> DeploymentProbe:
-    def ask(_url: str, request: Request) -> Answer:
-        assert request.path == f"/webhooks/{self_check.SOURCE}"
+    def ask(method: str, url: str, *, headers: dict[str, str], body: bytes) -> Answer:
+        assert url.endswith(f"/v1/webhooks/{self_check.SOURCE}")
         response = stack.ask(
-            request.method,
+            method,
             "/webhooks/{source}",
-            (request.body or b"").decode(),
-            headers=dict(request.headers),
+            body.decode(),
+            headers=headers,
             pathParameters={"source": self_check.SOURCE},
         )
-        return Answer(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
+        return Answer(response["statusCode"], json.loads(response["body"]), response["headers"], 0.0)
 
     queues = {name: aws.sqs().get_queue_url(QueueName=name)["QueueUrl"] for name in QUEUES}
     return DeploymentProbe(
@@ -56,9 +56,9 @@ def probe(stack: MotoStack) -> DeploymentProbe:
         SECRET,
         stack.ref("Leads"),
         aws.dynamodb(),
-        ask,
         aws.sqs(),
         queues,
+        ask,
         sleep=lambda _: stack.carry(),
     )
 
@@ -133,8 +133,8 @@ def test_a_second_check_does_not_disturb_the_first_and_says_that_another_one_run
         second(probe)
         stack.carry()
 
-    def asks(url: str, request: Request) -> Answer:
-        answer = probe.send(url, request)
+    def asks(*words: str, **request: Any) -> Answer:
+        answer = probe.send(*words, **request)
         second(replace(probe, sleep=lambda _: None))
         return answer
 
@@ -151,9 +151,9 @@ def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first
 ) -> None:
     """Both have looked at an empty table. The answer of the form's function shows which one came second."""
 
-    def asks(url: str, request: Request) -> Answer:
+    def asks(*words: str, **request: Any) -> Answer:
         assert probe._send() is None  # the other one is first
-        return probe.send(url, request)
+        return probe.send(*words, **request)
 
     assert run(replace(probe, send=asks)) == (False, f"end to end: stopped {OTHER_CHECK}")
     assert left(stack), "the other one removes it"
@@ -173,7 +173,7 @@ def test_a_forms_secret_proves_nothing_for_this_source(probe: DeploymentProbe, s
 
 
 def test_a_gateway_that_does_not_answer_is_named(probe: DeploymentProbe) -> None:
-    def no_one(_url: str, _question: Request) -> Answer:
+    def no_one(*_: object, **__: object) -> Answer:
         raise urllib3.exceptions.NewConnectionError(None, "nobody listens")  # type: ignore[arg-type]
 
     assert run(replace(probe, send=no_one))[1] == ("end to end: stopped at the gateway: no answer (NewConnectionError)")
@@ -185,8 +185,8 @@ def test_a_secret_without_a_value_stops_it_at_the_forms_function(probe: Deployme
 
 
 def test_a_partner_that_needs_more_than_the_lead_has_is_reported_by_its_fields(probe: DeploymentProbe) -> None:
-    def refuses(_url: str, _question: Request) -> Answer:
-        return Answer(422, "application/problem+json", {"errors": [{"field": "person.age", "code": "missing"}]})
+    def refuses(*_: object, **__: object) -> Answer:
+        return Answer(422, {"errors": [{"field": "person.age", "code": "missing"}]}, {}, 0.0)
 
     assert run(replace(probe, send=refuses))[1].endswith("it refuses the test lead for person.age")
 

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from infra.transformed import transformed
+from infra.lint import transformed
 from quality.testkit.template import template
 
 

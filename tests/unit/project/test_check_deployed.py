@@ -12,8 +12,8 @@ import pytest
 import urllib3
 from botocore.stub import Stubber
 
-from infra.check import MAX_ATTEMPTS, Deployed, NotDeployed, check, is_expected, requests_for, stack_of
-from infra.requests import Answer, Request
+from devstack.commands.form import Answer
+from infra.check import MAX_ATTEMPTS, Deployed, NotDeployed, Request, check, requests_for, stack_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -23,9 +23,15 @@ from quality.testkit.template import ROOT
 from quality.testkit.wiring import routes
 
 API = "https://api.example.com/v1"
-REFUSED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:unauthorized"})
-FORGED = Answer(401, "application/problem+json", {"type": "urn:leadbridge:problem:not-authentic"})
-FINE = {"GET /health": Answer(200, "application/json", {}), "GET /leads": REFUSED, "POST /webhooks/web": FORGED}
+
+
+def answered(status: int, kind: str, content: dict[str, Any]) -> Answer:
+    return Answer(status, content, {"content-type": kind}, 0.0)
+
+
+REFUSED = answered(401, "application/problem+json", {"type": "urn:leadbridge:problem:unauthorized"})
+FORGED = answered(401, "application/problem+json", {"type": "urn:leadbridge:problem:not-authentic"})
+FINE = {"GET /health": answered(200, "application/json", {}), "GET /leads": REFUSED, "POST /webhooks/web": FORGED}
 
 
 @dataclass
@@ -37,10 +43,10 @@ class Stack:
     told: list[str] = field(default_factory=list)
     slept: float = 0.0
 
-    def ask(self, url: str, request: Request) -> Answer:
-        assert url == API
-        self.asked.append(str(request))
-        left = self.answers[str(request)]
+    def ask(self, method: str, url: str, **_: object) -> Answer:
+        request = f"{method} {url.removeprefix(API)}"
+        self.asked.append(request)
+        left = self.answers[request]
         answer = left.pop(0) if len(left) > 1 else left[0]
         if isinstance(answer, Exception):
             raise answer
@@ -65,36 +71,36 @@ def never(_seconds: float) -> None:
 @pytest.fixture
 def handlers(
     store: LeadRepository, shipped_settings: Settings, function: Callable[[str], Any], context: Context
-) -> Callable[[str, Request], Answer]:
+) -> Callable[..., Answer]:
     """The routes by their handlers; the gateway refuses whoever brings no token."""
     flows = {name: function(name) for name in ("receive_lead", "manage_leads", "authorize")}
 
-    def ask(_url: str, request: Request) -> Answer:
-        headers = dict(request.headers)
-        if request.path == "/leads":
+    def ask(method: str, url: str, *, headers: dict[str, str], body: bytes | None) -> Answer:
+        path = url.removeprefix(API)
+        if path == "/leads":
             if "Authorization" in headers:
                 bearer = {"authorizationToken": headers["Authorization"], "methodArn": "arn/v1/GET/leads"}
                 (statement,) = flows["authorize"].handler(bearer, context)["policyDocument"]["Statement"]
                 assert statement["Effect"] == "Deny"
             return REFUSED
-        source = request.path.removeprefix("/webhooks/")
-        flow = "manage_leads" if source == request.path else "receive_lead"
+        source = path.removeprefix("/webhooks/")
+        flow = "manage_leads" if source == path else "receive_lead"
         event: dict[str, Any] = {
-            "httpMethod": request.method,
-            "path": request.path,
-            "resource": request.path,
+            "httpMethod": method,
+            "path": path,
+            "resource": path,
             "headers": headers,
         }
-        event |= {"pathParameters": {"source": source}, "body": (request.body or b"").decode()}
+        event |= {"pathParameters": {"source": source}, "body": (body or b"").decode()}
         response = flows[flow].handler(event, context)
-        return Answer(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
+        return answered(response["statusCode"], response["headers"]["Content-Type"], json.loads(response["body"]))
 
     return ask
 
 
 @pytest.mark.parametrize("secret", [None, {}, {"web": {"secrets": ["whsec_c2VjcmV0"]}}])
 def test_a_stack_is_well_before_and_after_its_secrets_are_put_and_no_lead_is_stored(
-    handlers: Callable[[str, Request], Answer], shipped_settings: Settings, secret: dict[str, Any] | None
+    handlers: Callable[..., Answer], shipped_settings: Settings, secret: dict[str, Any] | None
 ) -> None:
     if secret is not None:
         aws.secrets_manager().create_secret(Name="leadbridge/sources", SecretString=json.dumps(secret))
@@ -107,16 +113,16 @@ def test_a_stack_is_well_before_and_after_its_secrets_are_put_and_no_lead_is_sto
 
 @pytest.mark.parametrize("source", ["web", "tilda-credit", "jotform-credit", "meta-credit", "google-credit"])
 def test_any_kind_of_form_may_be_the_first(
-    handlers: Callable[[str, Request], Answer], shipped_settings: Settings, source: str
+    handlers: Callable[..., Answer], shipped_settings: Settings, source: str
 ) -> None:
     only = shipped_settings.model_copy(update={"sources": {source: shipped_settings.sources[source]}})
     aws.secrets_manager().create_secret(
         Name="leadbridge/sources", SecretString=json.dumps({source: {"secrets": ["x" * 32]}})
     )
     asked = requests_for(only)[-1]
-    answer = handlers(API, asked)
+    answer = handlers(asked.method, API + asked.path, headers=asked.headers, body=asked.body)
     assert str(answer) == "401 not-authentic"
-    assert is_expected(asked, answer)
+    assert asked.is_met_by(answer)
 
 
 def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Settings) -> None:
@@ -130,13 +136,13 @@ def test_each_question_goes_to_a_route_of_the_template(shipped_settings: Setting
 @pytest.mark.parametrize(
     "ill",
     [
-        {"health": [Answer(502, "application/json", {"message": "Internal server error"})]},
-        {"health": [Answer(403, "application/json", {"message": "Missing Authentication Token"})]},
-        {"leads": [Answer(200, "application/json", {"leads": []})]},
-        {"leads": [Answer(500, "application/problem+json", {})]},
-        {"web": [Answer(401, "application/json", {"message": "Unauthorized"})]},
-        {"web": [Answer(404, "application/problem+json", {"type": "urn:leadbridge:problem:unknown-source"})]},
-        {"web": [Answer(503, "application/json", {"message": "Service Unavailable"})]},
+        {"health": [answered(502, "application/json", {"message": "Internal server error"})]},
+        {"health": [answered(403, "application/json", {"message": "Missing Authentication Token"})]},
+        {"leads": [answered(200, "application/json", {"leads": []})]},
+        {"leads": [answered(500, "application/problem+json", {})]},
+        {"web": [answered(401, "application/json", {"message": "Unauthorized"})]},
+        {"web": [answered(404, "application/problem+json", {"type": "urn:leadbridge:problem:unknown-source"})]},
+        {"web": [answered(503, "application/json", {"message": "Service Unavailable"})]},
         {"web": [urllib3.exceptions.NewConnectionError(None, "nobody listens")]},  # type: ignore[arg-type]
     ],
     ids=str,
@@ -152,13 +158,13 @@ def test_an_unhealthy_stack_is_polled_and_then_reported(ill: dict[str, Any], shi
 
 def test_a_function_may_be_slow_to_come(shipped_settings: Settings) -> None:
     late = urllib3.exceptions.ReadTimeoutError(None, None, "late")  # type: ignore[arg-type]
-    found = stack(health=[Answer(502, "", {}), late, FINE["GET /health"]])
+    found = stack(health=[answered(502, "", {}), late, FINE["GET /health"]])
     assert found.is_well(requests_for(shipped_settings))
     assert found.asked.count("GET /health") == 3
 
 
 def test_a_form_that_accepts_unsigned_posts_fails_at_once(shipped_settings: Settings) -> None:
-    found = stack(web=[Answer(202, "application/json", {"lead_id": "ld_x"})])
+    found = stack(web=[answered(202, "application/json", {"lead_id": "ld_x"})])
     assert not found.is_well(requests_for(shipped_settings))
     assert found.asked.count("POST /webhooks/web") == 1
 
@@ -183,7 +189,7 @@ def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
         "Parameters": [{"ParameterKey": "Environment", "ParameterValue": "prod"}],
     }
     found = described([one | said])
-    assert (found.outputs["ApiUrl"], found.environment) == (API, "prod")
+    assert (found.outputs["ApiUrl"], found.parameters["Environment"]) == (API, "prod")
     with pytest.raises(NotDeployed, match="not a leadbridge stack"):
         described([one])
     with pytest.raises(NotDeployed, match="There is no stack leadbridge"):

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from infra.concurrency import Quota, check, needed, parameters_of, verdict
+from infra.concurrency import check, needed, parameters_of
 from quality.testkit.template import ROOT, template
 
 
@@ -76,7 +76,7 @@ def test_a_quota_that_lambda_does_not_tell_is_a_warning() -> None:
 
 
 def test_the_usual_quota_has_room_for_what_is_shipped() -> None:
-    assert verdict(wanted(), Quota(1000, 900))[0]
+    assert answered(1000, 900, refuses=True)[0]
 
 
 def test_the_page_says_how_many_it_is() -> None:
