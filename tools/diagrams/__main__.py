@@ -1,7 +1,6 @@
 """`make diagrams`: update the diagrams in the documentation."""
 
-from tools.diagrams.pages import PAGES, drawn
+from tools.diagrams.pictures import PAGE, drawn
 
 if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(drawn(page), encoding="utf-8")
+    PAGE.write_text(drawn(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -4,7 +4,6 @@ The roles have exactly the permissions that the functions use (tests/contract/te
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -28,16 +27,14 @@ PARTNERS = {kind.name: kind.label for kind in all_kinds()} | {
 
 @dataclass(frozen=True)
 class Function:
-    """One function: its callers and its permissions."""
+    """One function: its callers and its permissions. `sends_to` are queues and the bus."""
 
     name: str
     routes: tuple[str, ...]
     queues: tuple[str, ...]
     stream: bool
-    schedule: str | None
-    writes: bool
-    reads: bool
-    announces: bool
+    every: str
+    table: str
     sends_to: tuple[str, ...]
     failures_to: tuple[str, ...]
     partners: tuple[str, ...]
@@ -50,31 +47,20 @@ class Function:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of the bus."""
+    """A rule of the bus. `condition` has the event and what only this rule asks for."""
 
     name: str
-    event: str
-    detail: dict[str, list[Any]]
+    condition: str
     queue: str
-
-    @property
-    def condition(self) -> str:
-        """The event and its conditions, without those of every rule."""
-        values = [str(value) for name, (value, *_) in self.detail.items() if name != "retry_scheduled"]
-        return f"{self.event}: {', '.join(values)}"
 
 
 @dataclass(frozen=True)
 class Application:
+    """The functions and rules, and each queue with its dead-letter queue if it has one."""
+
     functions: tuple[Function, ...]
     rules: tuple[Rule, ...]
-    queues: dict[str, str | None]
-    """Each queue, and where a message goes that came back too often."""
-    tables: tuple[str, ...]
-    buses: tuple[str, ...]
-
-    def function(self, name: str) -> Function:
-        return next(one for one in self.functions if one.name == name)
+    queues: dict[str, str]
 
 
 @cache
@@ -82,15 +68,14 @@ def application() -> Application:
     """The application of template.yaml."""
     resources = read_template(ROOT / "template.yaml")["Resources"]
     queues = {
-        name: _logical_id(properties.get("RedrivePolicy", {}).get("deadLetterTargetArn"))
-        for name, properties in _of_type(resources, "AWS::SQS::Queue")
+        name: found["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] if "RedrivePolicy" in found else ""
+        for name, found in _of_type(resources, "AWS::SQS::Queue")
     }
+    functions = _of_type(resources, "AWS::Serverless::Function")
     return Application(
-        tuple(_function(resources, name, has) for name, has in _of_type(resources, "AWS::Serverless::Function")),
+        tuple(_function(name, found, list(_allowed(resources, f"{name}Role")), queues) for name, found in functions),
         tuple(_rule(name, properties) for name, properties in _of_type(resources, "AWS::Events::Rule")),
         queues,
-        tuple(name for name, _ in _of_type(resources, "AWS::DynamoDB::Table")),
-        tuple(name for name, _ in _of_type(resources, "AWS::Events::EventBus")),
     )
 
 
@@ -98,32 +83,33 @@ def _of_type(resources: dict[str, Any], kind: str) -> Iterator[tuple[str, dict[s
     return ((name, found["Properties"]) for name, found in resources.items() if found["Type"] == kind)
 
 
-def _function(resources: dict[str, Any], name: str, properties: dict[str, Any]) -> Function:
-    events = _by_type(properties.get("Events", {}))
-    allowed = list(_allowed(resources, f"{name}Role"))
-    secrets = [partner for _, target in allowed for partner in PARTNERS if f"/{partner}-" in target]
-    sends = [target for action, target in allowed if action == "sqs:SendMessage"]
-    calls_partners = not events["Api"]
+def _function(
+    name: str, properties: dict[str, Any], allowed: list[tuple[str, str]], dead_letters: dict[str, str]
+) -> Function:
+    def events(kind: str) -> list[dict[str, Any]]:
+        return [one["Properties"] for one in properties.get("Events", {}).values() if one["Type"] == kind]
+
+    actions = {action for action, _ in allowed}
+    sends = [target for action, target in allowed if action in {"sqs:SendMessage", "events:PutEvents"}]
+    queues = tuple(event["Queue"]["Fn::GetAtt"][0] for event in events("SQS"))
+    calls = [label for _, target in allowed for secret, label in PARTNERS.items() if f"/{secret}-" in target]
     return Function(
         name,
-        tuple(f"{event['Method']} {event['Path']}" for event in events["Api"]),
-        tuple(str(_logical_id(event["Queue"])) for event in events["SQS"]),
-        bool(events["DynamoDB"]),
-        next((event["ScheduleExpression"] for event in events["ScheduleV2"]), None),
-        writes=any(action in WRITES for action, _ in allowed),
-        reads=any(action in READS for action, _ in allowed),
-        announces=any(action == "events:PutEvents" for action, _ in allowed),
+        routes=tuple(f"{event['Method']} {event['Path']}" for event in events("Api")),
+        queues=queues,
+        stream=bool(events("DynamoDB")),
+        every="".join(_every(event["ScheduleExpression"]) for event in events("ScheduleV2")),
+        table="writes" if actions & WRITES else "reads" if actions & READS else "",
         sends_to=tuple(target for target in sends if "DeadLetter" not in target),
-        failures_to=tuple(target for target in sends if "DeadLetter" in target),
-        partners=tuple(PARTNERS[secret] for secret in secrets) if calls_partners else (),
+        failures_to=tuple(target for target in sends if "DeadLetter" in target)
+        or tuple(dead_letters[queue] for queue in queues if dead_letters[queue]),
+        partners=() if events("Api") else tuple(calls),
     )
 
 
-def _by_type(events: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for event in events.values():
-        found[event["Type"]].append(event["Properties"])
-    return found
+def _every(rate: str) -> str:
+    number, unit = rate.removeprefix("rate(").removesuffix(")").split()
+    return f"every {unit}" if number == "1" else f"every {number} {unit}"
 
 
 def _allowed(resources: dict[str, Any], role: str) -> Iterator[tuple[str, str]]:
@@ -142,24 +128,15 @@ def _target(resource: Any) -> str:
             return f"{name} Stream"
         case {"Fn::GetAtt": [name, _]}:
             return str(name)
-        case {"Fn::Sub": text}:
-            return str(text)
         case _:
             return str(resource)
 
 
 def _rule(name: str, properties: dict[str, Any]) -> Rule:
     pattern = properties["EventPattern"]
+    values = [str(value) for field, (value, *_) in pattern["detail"].items() if field != "retry_scheduled"]
     (target,) = properties["Targets"]
-    return Rule(name, pattern["detail-type"][0], pattern["detail"], str(_logical_id(target["Arn"])))
-
-
-def _logical_id(value: Any) -> str | None:
-    match value:
-        case {"Fn::GetAtt": [name, _]}:
-            return str(name)
-        case _:
-            return None
+    return Rule(name, f"{pattern['detail-type'][0]}: {', '.join(values)}", target["Arn"]["Fn::GetAtt"][0])
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,7 +1,6 @@
 """The generated diagrams show all events and queues of the template, and every transition between states."""
 
 import re
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import MessageState
 from quality.testkit.template import ROOT, resources
 from tools.diagrams.application import application
-from tools.diagrams.pages import PAGES, PICTURES, drawn, shown_on
+from tools.diagrams.pictures import PAGE, PICTURES, PLACE, drawn
 
 SHOWN = "\n".join(draw() for draw in PICTURES.values())
 MOVED_OR_KEPT = (
@@ -19,13 +18,10 @@ MOVED_OR_KEPT = (
 )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_shows_what_would_be_drawn_now(page: Any) -> None:
-    assert page.read_text(encoding="utf-8") == drawn(page), "make diagrams"
-
-
-def test_every_picture_is_in_a_page() -> None:
-    assert sorted(name for page in PAGES for name in shown_on(page)) == sorted(PICTURES)
+def test_the_page_shows_what_would_be_drawn_now() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == drawn(page), "make diagrams"
+    assert sorted(place[1] for place in PLACE.finditer(page)) == sorted(PICTURES)
 
 
 @pytest.mark.parametrize("kind", MOVED_OR_KEPT)
@@ -43,7 +39,7 @@ def test_every_route_and_every_schedule_is_shown() -> None:
     routes = [event["Properties"] for event in events if event["Type"] == "Api"]
     assert [route for route in routes if f"`{route['Method']} {route['Path']}`" not in SHOWN] == []
     schedules = [event for event in events if event["Type"] == "ScheduleV2"]
-    assert len([one for one in application().functions if one.schedule]) == len(schedules)
+    assert len([one for one in application().functions if one.every]) == len(schedules)
     assert SHOWN.count("schedule, every ") == len(schedules)
 
 
