@@ -14,8 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from leadbridge.domain.errors.error_codes import ErrorCode
-from tools.openapi.operations import ROOT, Operation, Parameter, operators_operations
-from tools.openapi.public import JSON, OPERATIONS, ProblemView
+from tools.openapi.operations import JSON, OPERATIONS, ROOT, Operation, Parameter, ProblemView, operators_operations
 
 PROBLEM = "application/problem+json"
 PLACE = "#/components/schemas/{model}"

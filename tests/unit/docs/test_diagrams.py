@@ -8,8 +8,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.message import MessageState
 from quality.testkit.template import ROOT, resources
-from tools.diagrams.application import application
-from tools.diagrams.pictures import PAGE, PICTURES, PLACE, drawn
+from tools.diagrams import PAGE, PICTURES, PLACE, application, drawn
 
 SHOWN = "\n".join(draw() for draw in PICTURES.values())
 MOVED_OR_KEPT = (
