@@ -38,12 +38,11 @@ class Emulator:
 
     def resources(self, stack_name: str) -> dict[str, dict[str, str]]:
         """The resources of a stack: resource type to logical id to physical id."""
-        cloudformation = self.session.client("cloudformation", endpoint_url=self.url, config=CONFIG)
+        client = self.session.client("cloudformation", endpoint_url=self.url, config=CONFIG)
+        pages = client.get_paginator("list_stack_resources").paginate(StackName=stack_name)
         found: dict[str, dict[str, str]] = {}
-        for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name):
-            for resource in page["StackResourceSummaries"]:
-                of_this_type = found.setdefault(resource["ResourceType"], {})
-                of_this_type[resource["LogicalResourceId"]] = resource.get("PhysicalResourceId", "")
+        for one in (one for page in pages for one in page["StackResourceSummaries"]):
+            found.setdefault(one["ResourceType"], {})[one["LogicalResourceId"]] = one.get("PhysicalResourceId", "")
         return found
 
 

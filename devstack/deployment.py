@@ -8,11 +8,9 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack import emulator_fixups
 from devstack.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
@@ -82,18 +80,13 @@ def architecture() -> str:
 
 def build(workdir: Workdir, *, lock: int) -> bool:
     """Run `sam build`, unless the last build had the same sources. Returns whether it ran."""
-    if not (PROJECT / "template.yaml").exists():
-        raise LocalError(f"There is no template.yaml in {PROJECT}.")
     wanted = fingerprint()
     built = workdir.build / "fingerprint"
     if built.exists() and built.read_text() == wanted:
         return False
     env = sam_env(workdir)
-    for tool in ("make", "uv"):
-        if not shutil.which(tool, path=env["PATH"]):
-            raise LocalError(
-                f"The layers are built by {tool}, which is not on PATH. Through `make` all that is needed is."
-            )
+    if not shutil.which("uv", path=env["PATH"]):
+        raise LocalError("The layers are built by uv, which is not on PATH. Through `make` all that is needed is.")
     shutil.rmtree(workdir.build, ignore_errors=True)
     command = [str(TOOLS / "sam"), "build", *ENVIRONMENT, "--build-dir", str(workdir.build), *parameters()]
     run("sam build", command, env=env, log=workdir.log("build"), lock=lock, timeout=600)
@@ -127,9 +120,7 @@ def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
         **NOTHING_OF_THE_USERS,
         **({"AWS_ENDPOINT_URL": aws.url} if aws else {}),
         "AWS_DEFAULT_REGION": REGION,
-        "PATH": os.pathsep.join(
-            [str(TOOLS), os.environ.get("PATH", os.defpath), str(PROJECT / ".local" / "uv" / "bin")]
-        ),
+        "PATH": os.pathsep.join([str(TOOLS), os.environ.get("PATH", os.defpath), str(PROJECT / ".local/uv/bin")]),
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "LEADBRIDGE_ARCHITECTURE": architecture(),  # what the layers' own makefiles go by
@@ -152,18 +143,10 @@ def warm_up(deployment: Deployment, operator_token: str) -> None:
         for mapping in page["EventSourceMappings"]
     }
 
-    def consume_nothing(name: str) -> None:
-        with suppress(BotoCoreError, ClientError):
-            functions.invoke(FunctionName=name, Payload=b'{"Records": []}')
-
-    def ask(method: str, path: str) -> None:
-        headers = {"Authorization": f"Bearer {operator_token}"}
-        with suppress(urllib3.exceptions.HTTPError):
-            urllib3.request(method, deployment.api_url + path, headers=headers, timeout=30, retries=False)
-
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        pool.submit(ask, "GET", "/leads?limit=1")
-        for _ in range(2):  # forms post at once
-            pool.submit(ask, "POST", "/webhooks/nobody")
+    headers = {"Authorization": f"Bearer {operator_token}"}
+    with ThreadPoolExecutor(max_workers=3) as pool:  # what a call raises stays in its future
+        for method, path in [("GET", "/leads?limit=1"), *[("POST", "/webhooks/nobody")] * 2]:  # forms post at once
+            url = deployment.api_url + path
+            pool.submit(urllib3.request, method, url, headers=headers, timeout=30, retries=False)
         for name in sorted(consumers):
-            pool.submit(consume_nothing, name)
+            pool.submit(functions.invoke, FunctionName=name, Payload=b'{"Records": []}')

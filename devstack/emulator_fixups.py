@@ -20,52 +20,36 @@ def finish(aws: Emulator, stack_name: str) -> None:
     resources = aws.resources(stack_name)
     cloudformation = aws.session.client("cloudformation", endpoint_url=aws.url, config=CONFIG)
     template: Any = cloudformation.get_template(StackName=stack_name, TemplateStage="Processed")["TemplateBody"]
-    set_time_to_live(aws, template, resources.get("AWS::DynamoDB::Table", {}))
-    set_binary_types(aws, template, resources.get("AWS::ApiGateway::RestApi", {}))
-    set_gateway_responses(aws, template, resources)
+    for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
+        definition = template["Resources"][logical_id]["Properties"]
+        set_binary_types(aws, api, definition.get("BinaryMediaTypes", []))
+        responses = definition["Body"]["x-amazon-apigateway-gateway-responses"]
+        set_gateway_responses(aws, api, responses, *resources["AWS::ApiGateway::Stage"].values())
     set_concurrency(aws)
     permit_batches(aws, resources.get("AWS::IAM::Role", {}))
 
 
-def set_time_to_live(aws: Emulator, template: Any, tables: dict[str, str]) -> None:
-    """The emulator ignores a table's TimeToLiveSpecification."""
-    dynamodb = aws.session.client("dynamodb", endpoint_url=aws.url, config=CONFIG)
-    for logical_id, table in tables.items():
-        wanted = template["Resources"][logical_id]["Properties"].get("TimeToLiveSpecification")
-        status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"].get("TimeToLiveStatus")
-        if wanted and status == "DISABLED":
-            dynamodb.update_time_to_live(
-                TableName=table,
-                TimeToLiveSpecification={"AttributeName": str(wanted["AttributeName"]), "Enabled": True},
-            )
-
-
-def set_binary_types(aws: Emulator, template: Any, apis: dict[str, str]) -> None:
+def set_binary_types(aws: Emulator, api: str, types: list[str]) -> None:
     """The emulator compares content types with the escaped ones of a template, so no body is handed on as bytes.
 
     It takes the list only as a whole, which is not what AWS's API takes.
     """
     config = CONFIG.merge(Config(parameter_validation=False))
     gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=config)
-    for logical_id, api in apis.items():
-        types = template["Resources"][logical_id]["Properties"].get("BinaryMediaTypes", [])
-        whole: Any = [kind.replace("~1", "/") for kind in types]
-        change: Any = {"op": "replace", "path": "/binaryMediaTypes", "value": whole}
-        gateway.update_rest_api(restApiId=api, patchOperations=[change])
+    whole: Any = [kind.replace("~1", "/") for kind in types]
+    change: Any = {"op": "replace", "path": "/binaryMediaTypes", "value": whole}
+    gateway.update_rest_api(restApiId=api, patchOperations=[change])
 
 
-def set_gateway_responses(aws: Emulator, template: Any, resources: dict[str, dict[str, str]]) -> None:
+def set_gateway_responses(aws: Emulator, api: str, responses: dict[str, Any], *stages: str) -> None:
     """The emulator ignores the gateway responses of an API's definition. A new deployment activates them."""
     gateway = aws.session.client("apigateway", endpoint_url=aws.url, config=CONFIG)
-    for logical_id, api in resources.get("AWS::ApiGateway::RestApi", {}).items():
-        body = template["Resources"][logical_id]["Properties"]["Body"]
-        for kind, wanted in body["x-amazon-apigateway-gateway-responses"].items():
-            response: Any = {key: wanted[key] for key in ("responseParameters", "responseTemplates") if key in wanted}
-            if "statusCode" in wanted:
-                response["statusCode"] = str(wanted["statusCode"])
-            gateway.put_gateway_response(restApiId=api, responseType=kind, **response)
-        for stage in resources["AWS::ApiGateway::Stage"].values():
-            gateway.create_deployment(restApiId=api, stageName=stage)
+    for kind, wanted in responses.items():
+        known: Any = {"responseParameters", "responseTemplates", "statusCode"} & wanted.keys()
+        response: Any = {key: str(wanted[key]) if key == "statusCode" else wanted[key] for key in known}
+        gateway.put_gateway_response(restApiId=api, responseType=kind, **response)  # type: ignore[arg-type]
+    for stage in stages:
+        gateway.create_deployment(restApiId=api, stageName=stage)
 
 
 def set_concurrency(aws: Emulator) -> None:
@@ -74,9 +58,8 @@ def set_concurrency(aws: Emulator) -> None:
     for page in functions.get_paginator("list_event_source_mappings").paginate():
         for mapping in page["EventSourceMappings"]:
             if most := mapping.get("ScalingConfig", {}).get("MaximumConcurrency"):
-                functions.update_event_source_mapping(
-                    UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(most)}
-                )
+                scaling: Any = {"MaximumConcurrency": int(most)}
+                functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig=scaling)
 
 
 def permit_batches(aws: Emulator, roles: dict[str, str]) -> None:

@@ -1,8 +1,11 @@
-"""Relaying TCP connections from one address to another."""
+"""Relaying TCP connections, for servers on 127.0.0.1 that containers or a proxy must reach."""
 
 import asyncio
+import errno
 import socket
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 CHUNK = 65_536
 
@@ -28,3 +31,38 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
     with suppress(OSError):
         writer.close()
+
+
+@contextmanager
+def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
+    """Forward these ports of an address to 127.0.0.1 while the block runs.
+
+    Does nothing if the address is not this machine's: then Docker's virtual machine forwards the ports.
+    """
+    try:
+        listeners = [socket.create_server((address, port)) for port in ports]
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    servers = [loop.run_until_complete(relay(each, "127.0.0.1", each.getsockname()[1])) for each in listeners]
+    thread = threading.Thread(target=loop.run_forever, name="forwarding", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        for server in servers:
+            loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(_cancel_tasks())
+        loop.close()
+
+
+async def _cancel_tasks() -> None:
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

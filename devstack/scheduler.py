@@ -15,10 +15,7 @@ from devstack.clients import CONFIG, REGION, Emulator
 
 logger = logging.getLogger(__name__)
 
-INTERVALS = {
-    "FindDue": 2.0,
-    "SyncAccounts": 5.0,
-}  # seconds after the last result
+INTERVALS = {"FindDue": 2.0, "SyncAccounts": 5.0}  # seconds after the last result
 OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"
 """The environment variable that turns the scheduler of a stack off: its tests call the functions while they wait."""
 
@@ -43,22 +40,17 @@ def call_periodically(aws: Emulator, function: str, *, interval: float) -> Itera
                     logger.warning("%s could not be called: %s", function, error)
             is_over.wait(interval)
 
-    thread = threading.Thread(target=run, name="scheduler", daemon=True)
-    thread.start()
+    threading.Thread(target=run, name="scheduler", daemon=True).start()
     try:
         yield
     finally:
         is_over.set()
 
 
-def caller(aws: Emulator, function: str) -> Callable[[], None]:
+def caller(aws: Emulator, function: str) -> Callable[[], object]:
     """Return what calls a scheduled function and waits for its result. Raises BotoCoreError and ClientError."""
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
-
-    def call() -> None:
-        functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
-
-    return call
+    return lambda: functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
 
 
 def scheduled_event() -> dict[str, object]:

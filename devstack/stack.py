@@ -105,30 +105,28 @@ def start(workdir: Workdir, *, with_lifeline: bool = False) -> tuple[Stack, subp
     Progress is printed to standard error. Raises LocalError if the stack does not start.
     """
     workdir.logs.mkdir(parents=True, exist_ok=True)
+    log = workdir.log("supervisor")
+    log.touch()
     supervisor: subprocess.Popen[bytes] | None = None
-    shown = _log_size(workdir)
     deadline = monotonic() + START_TIMEOUT
-    try:
-        while not (stack := Stack.live(workdir)):
-            if supervisor is None and workdir.holder() is None:
-                supervisor = _spawn(workdir, with_lifeline=with_lifeline)
-            shown = _show_more(workdir, shown)
-            _must_still_come_up(workdir, supervisor, deadline)
-            sleep(0.2)
-    except BaseException:
-        if supervisor:
-            _end(workdir, supervisor)
-        raise
-    finally:
-        _show_more(workdir, shown)
+    with log.open("rb") as progress:
+        progress.seek(0, os.SEEK_END)
+        try:
+            while not (stack := Stack.live(workdir)):
+                if supervisor is None and workdir.holder() is None:
+                    supervisor = _spawn(workdir, with_lifeline=with_lifeline)
+                sys.stderr.write(progress.read().decode(errors="replace"))
+                has_ended = supervisor is not None and supervisor.poll() is not None and workdir.holder() is None
+                if has_ended or monotonic() > deadline:
+                    raise LocalError(f"The local stack did not start. Its logs are in {workdir.logs}.")
+                sleep(0.2)
+        except BaseException:
+            if supervisor:
+                _end(workdir, supervisor)
+            raise
+        finally:
+            sys.stderr.write(progress.read().decode(errors="replace"))
     return stack, supervisor
-
-
-def _must_still_come_up(workdir: Workdir, supervisor: subprocess.Popen[bytes] | None, deadline: float) -> None:
-    if supervisor and supervisor.poll() is not None and workdir.holder() is None and not Stack.live(workdir):
-        raise LocalError(f"The local stack did not start. Its logs are in {workdir.logs}.")
-    if monotonic() > deadline:
-        raise LocalError(f"The local stack did not come up in {START_TIMEOUT:g} s. Its logs are in {workdir.logs}.")
 
 
 def _spawn(workdir: Workdir, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
@@ -143,21 +141,6 @@ def _spawn(workdir: Workdir, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def _log_size(workdir: Workdir) -> int:
-    log = workdir.log("supervisor")
-    return log.stat().st_size if log.exists() else 0
-
-
-def _show_more(workdir: Workdir, shown: int) -> int:
-    with suppress(FileNotFoundError), workdir.log("supervisor").open("rb") as log:
-        log.seek(shown)
-        more = log.read()
-        sys.stderr.write(more.decode(errors="replace"))
-        sys.stderr.flush()
-        return shown + len(more)
-    return shown
 
 
 def stop(workdir: Workdir) -> bool:

@@ -17,40 +17,20 @@ class LocalError(Exception):
     """An error that a developer can act on. It is printed without a traceback."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Workdir:
+    """Where a stack keeps its things."""
+
     root: Path
 
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the supervisor, and by the guards of its children until the last one ends."""
-        return self.root / "lock"
-
-    @property
-    def stack_file(self) -> Path:
-        return self.root / "stack.json"
-
-    @property
-    def secrets_file(self) -> Path:
-        """The generated secrets, kept so that a configured form keeps working."""
-        return self.root / "secrets.json"
-
-    @property
-    def sandbox(self) -> Path:
-        return self.root / "sandbox"
-
-    @property
-    def emulator(self) -> Path:
-        """The emulator's files, deleted after each session."""
-        return self.root / "ministack"
-
-    @property
-    def build(self) -> Path:
-        return self.root / "build"
+    def __post_init__(self) -> None:
+        self.logs = self.root / "logs"
+        self.lock = self.root / "lock"  # held by the supervisor, and by the guards of its children until the last ends
+        self.stack_file = self.root / "stack.json"
+        self.secrets_file = self.root / "secrets.json"  # generated once, so that a configured form keeps working
+        self.sandbox = self.root / "sandbox"
+        self.emulator = self.root / "ministack"  # deleted after each session
+        self.build = self.root / "build"
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

@@ -22,8 +22,9 @@ sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
 
 from leadbridge.forms.base import Request, adapter_named  # the layer is not an installed package
 
-LOCAL_SECRETS = Path(__file__).parents[1] / ".local" / "secrets.json"
-SOURCES = Path(__file__).parents[1] / "config" / "sources.toml"
+PROJECT = Path(__file__).parents[1]
+LOCAL_SECRETS = PROJECT / ".local" / "secrets.json"
+SOURCES = [PROJECT / "config" / name for name in ("sources.local.toml", "sources.toml")]
 
 Event = dict[str, Any]
 
@@ -37,8 +38,10 @@ class Sender(Protocol):
 
 
 def sender_of(source: str) -> Sender:
-    """Return the adapter of a source of `config/sources.toml`."""
-    sources = tomllib.loads(SOURCES.read_text(encoding="utf-8"))
+    """Return the adapter of a source of `config/`."""
+    sources: dict[str, Any] = {}
+    for file in SOURCES:
+        sources |= tomllib.loads(file.read_text(encoding="utf-8"))
     return cast("Sender", adapter_named(sources[source]["adapter"]))
 
 
@@ -60,14 +63,6 @@ def signed(event: Event, secret: str, now: int) -> Event:
     }
 
 
-def local_secret(source: str, parser: argparse.ArgumentParser) -> str:
-    """Return the local stack's secret of a source."""
-    try:
-        return str(json.loads(LOCAL_SECRETS.read_text(encoding="utf-8"))["sources"][source]["secrets"][0])
-    except (FileNotFoundError, KeyError):
-        parser.error(f"the local stack has no secret for {source!r}: run `make up`, or pass --secret")
-
-
 def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
     return {name: [value] for name, value in values.items()}
 
@@ -79,7 +74,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--secret", help="the source's secret; by default, the local stack's")
     given = parser.parse_args(arguments)
     event = json.loads(given.event.read_text(encoding="utf-8"))
-    secret = given.secret or local_secret(event["pathParameters"]["source"], parser)
+    source = event["pathParameters"]["source"]
+    try:
+        secret = given.secret or json.loads(LOCAL_SECRETS.read_text(encoding="utf-8"))["sources"][source]["secrets"][0]
+    except (FileNotFoundError, KeyError):
+        parser.error(f"the local stack has no secret for {source!r}: run `make up`, or pass --secret")
     json.dump(signed(event, secret, int(time.time())), sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 

@@ -38,7 +38,7 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.fetches import fetch_item, fetch_of
 from leadbridge.storage.items import Item
 from leadbridge.storage.messages import message_item, message_of
-from leadbridge.storage.table import Table
+from leadbridge.storage.table import Query, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,18 +47,15 @@ WHY = ErrorInfo(
     ErrorCode.RESTORED, "the table was restored to an earlier moment: find out whether it was sent since then"
 )
 COUNTERS = "STATS#"
+MAX_ITEMS = 1_000_000  # of a lead
 SKIPPED = ("RATE#", "SYNC#")  # past rate counts; progress of a sync, which starts again
 
 
-def settled(item: Item, now: datetime) -> list[Item]:
+def settled(values: Item, now: datetime) -> list[Item]:
     """Return the items to write for an item: itself, marked; if it would continue, settled, with a timeline entry.
 
     Its `expires_at` stays as it was.
     """
-    return [items.encode(one) for one in _settled(items.decode(item), now)]
-
-
-def _settled(values: Item, now: datetime) -> list[Item]:
     kind = values["sk"].partition("#")[0]
     kept = {"expires_at": values["expires_at"]} if "expires_at" in values else {}
     mark = {"restored_at": to_text(now)} | kept
@@ -105,31 +102,30 @@ def put_back(
     No function may write to the live table meanwhile. Raises botocore's errors.
     """
     done: Counter[str] = Counter()
-    moment = now or utc_now()
+    table = Table(client, live)
     erased: dict[str, bool] = {}
     for item in found(client, copy, lead_ids):
-        owner, lead = item["pk"]["S"], lead_of(item)
+        owner, lead = str(item["pk"]), lead_of(item)
         if owner.startswith(SKIPPED):
             continue
         if lead is not None and lead not in erased:
-            erased[lead] = was_erased(client, live, lead)
+            erased[lead] = "erased_at" in (table.get(items.lead_key(lead)) or {})
         if lead is not None and erased[lead]:
             done["skipped (erased people)"] += 1
             continue
-        written = settled(with_live_version(client, live, item), moment)
+        written = settled(with_live_version(table, item), now or utc_now())
         done["put back"] += 1
         if written[0].get("state") != item.get("state"):
             done["settled (need a decision)"] += 1
-            tell(f"{owner} {item['sk']['S']}: {item['state']['S']} -> {written[0]['state']['S']}")
+            tell(f"{owner} {item['sk']}: {item['state']} -> {written[0]['state']}")
+        # Counters of the live table have newer leads.
+        condition: Any = {"ConditionExpression": "attribute_not_exists(pk)"} if owner.startswith(COUNTERS) else {}
         for one in written if write else ():
-            if owner.startswith(COUNTERS):  # those of the live table have newer leads
-                with suppress(client.exceptions.ConditionalCheckFailedException):
-                    client.put_item(TableName=live, Item=one, ConditionExpression="attribute_not_exists(pk)")
-                continue
-            client.put_item(TableName=live, Item=one)
+            with suppress(client.exceptions.ConditionalCheckFailedException):
+                client.put_item(TableName=live, Item=items.encode(one), **condition)
     if write and lead_ids is None:  # items that name no lead were put back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):
-            Eraser(Table(client, live)).erase_restored(lead, map(items.decode, found(client, copy, [lead])))
+            Eraser(table).erase_restored(lead, found(client, copy, [lead]))
     return done
 
 
@@ -137,45 +133,28 @@ def found(client: DynamoDBClient, table: str, lead_ids: Iterable[str] | None) ->
     """Yield the items of some leads, or all items."""
     if lead_ids is None:
         for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
-            yield from page["Items"]
+            yield from map(items.decode, page["Items"])
         return
     for lead_id in lead_ids:
-        asked: dict[str, Any] = {":pk": {"S": f"LEAD#{lead_id}"}}
-        for page in client.get_paginator("query").paginate(
-            TableName=table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=asked,
-            ConsistentRead=True,
-        ):
-            yield from page["Items"]
+        yield from Table(client, table).query(Query("pk = :pk", {":pk": f"LEAD#{lead_id}"}), limit=MAX_ITEMS)
 
 
 def lead_of(item: Item) -> str | None:
     """Return the id of the lead to which an item belongs: a lead, a claim, a broker's account or an event of Leeloo."""
-    owner = str(item["pk"]["S"])
-    if owner.startswith("LEAD#"):
-        return owner.removeprefix("LEAD#")
-    return str(item["lead_id"]["S"]) if "lead_id" in item else None
+    owner = str(item["pk"])
+    return owner.removeprefix("LEAD#") if owner.startswith("LEAD#") else item.get("lead_id")
 
 
-def was_erased(client: DynamoDBClient, live: str, lead_id: str) -> bool:
-    """Whether the live table has the tombstone of a lead."""
-    key = items.encode(items.lead_key(lead_id))
-    got = client.get_item(TableName=live, Key=key, ConsistentRead=True)
-    return "erased_at" in got.get("Item", {})
-
-
-def with_live_version(client: DynamoDBClient, live: str, item: Item) -> Item:
+def with_live_version(table: Table, item: Item) -> Item:
     """Return an item with a version after that of the live table, if it is a delivery and that version is higher.
 
     The live table may have messages and postbacks about later versions than the copy. The next change of the delivery
     must be newer than these.
     """
-    if not item["sk"]["S"].startswith("DELIVERY"):
+    if not item["sk"].startswith("DELIVERY"):
         return item
-    got = client.get_item(TableName=live, Key={name: item[name] for name in ("pk", "sk")}, ConsistentRead=True)
-    version = int(got.get("Item", item)["version"]["N"])
-    return item if version <= int(item["version"]["N"]) else item | {"version": {"N": str(version + 1)}}
+    live = table.get({name: item[name] for name in ("pk", "sk")}) or item
+    return item if live["version"] <= item["version"] else item | {"version": live["version"] + 1}
 
 
 def main() -> int:

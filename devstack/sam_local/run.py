@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from devstack import deployment
 from devstack.clients import REGION, Emulator
 from devstack.deployment import PREFIX
+from devstack.relay import forwarded
 from devstack.sam_local import image
-from devstack.sam_local.forwarding import forwarded
 from devstack.stack import Stack
 from devstack.template import read_template
 from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir, hold

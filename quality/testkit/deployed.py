@@ -44,7 +44,7 @@ def at_the_partner(lead: dict[str, Any]) -> str:
 class Schedule:
     """A scheduled function of the stack, called while a test waits: an idle one costs as much as all other work."""
 
-    call: Callable[[], None]
+    call: Callable[[], object]
     interval: float
     called_at: float = 0.0
 

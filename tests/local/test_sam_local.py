@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack.relay import forwarded
 from devstack.sam_local import image
-from devstack.sam_local.forwarding import forwarded
 from devstack.sam_local.run import as_containers_see, without_aliases
 from devstack.workdir import LocalError
 

@@ -452,8 +452,8 @@ def test_a_restored_incomplete_lead_is_delivered_only_with_a_confirmation(world:
     """It may have been completed and delivered after the moment to which the table was restored."""
     lead = world.keep(phone="подзвоніть мамі")
     stored = world.table.get(items.lead_key(lead.lead_id)) or {}
-    for restored in settled(items.encode(stored), world.time.now):
-        aws.dynamodb().put_item(TableName=TABLE, Item=restored)
+    for restored in settled(stored, world.time.now):
+        aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(restored))
     values = {"person": {"phone": "0500000002"}}
     with pytest.raises(WrongState):
         world.correct(lead, values)
@@ -466,8 +466,8 @@ def test_a_lead_that_was_restored_beside_its_deliveries_gets_no_second_ones(worl
     lead = world.keep(phone="подзвоніть мамі")
     stored = world.table.get(items.lead_key(lead.lead_id)) or {}
     world.correct(lead, {"person": {"phone": "0500000002"}})
-    for restored in settled(items.encode(stored), world.time.now):
-        aws.dynamodb().put_item(TableName=TABLE, Item=restored)
+    for restored in settled(stored, world.time.now):
+        aws.dynamodb().put_item(TableName=TABLE, Item=items.encode(restored))
     journey = world.correct(lead, {"person": {"phone": "0500000003"}})
     assert (journey.lead.problems, journey.lead.partners) == ((), ("leadleader",))
     assert journey.deliveries["leadleader"].version == 2

@@ -156,7 +156,7 @@ def test_what_names_no_lead_of_an_erased_person_is_erased_again(store: LeadRepos
 @pytest.mark.parametrize("state", list(MessageState))
 def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(state: MessageState) -> None:
     before = replace(status_notification(lead().lead_id, "leadleader", 3, "Погоджено", NOW), state=state)
-    after = message_of(items.decode(settled(items.encode(message_item(before)), LATER)[0]))
+    after = message_of(settled(message_item(before), LATER)[0])
     if state in {MessageState.PENDING, MessageState.SENDING, MessageState.FAILED}:
         assert (after.state, after.last_error_code, after.due_at) == (MessageState.UNKNOWN, ErrorCode.RESTORED, None)
         with pytest.raises(ImpossibleTransition):
@@ -169,8 +169,7 @@ def test_message_that_may_have_been_sent_since_is_unknown_and_never_sent_again(s
 def test_delivery_that_was_restored_is_retried_only_with_a_confirmation(state: State) -> None:
     """An operator may have retried it after the restored moment."""
     waiting = steps.new_delivery(lead().lead_id, "leadleader", "web", NOW)
-    item = settled(items.encode(items.delivery_item(replace(waiting, state=state))), LATER)[0]
-    restored = items.delivery_of(items.decode(item))
+    restored = items.delivery_of(settled(items.delivery_item(replace(waiting, state=state)), LATER)[0])
     assert restored.restored_at == LATER
     with pytest.raises(WrongState):
         retry_by_operator(restored, LATER, "olena", is_confirmed=False)
@@ -208,7 +207,7 @@ def test_a_status_from_before_the_backup_is_not_sent_after_a_restore(shipped_set
         is_followed=True,
     ).after
     known = replace(known, partner_status="В обробці")
-    delivery = items.delivery_of(items.decode(settled(items.encode(items.delivery_item(known)), LATER)[0]))
+    delivery = items.delivery_of(settled(items.delivery_item(known), LATER)[0])
     partner = shipped_settings.partners["leadleader"]
     first = record_status(delivery, "Погоджено", partner, LATER, with_crm_note=True)
     assert {(one.state, one.last_error_code, one.due_at) for one in first.messages} == {
@@ -220,7 +219,7 @@ def test_a_status_from_before_the_backup_is_not_sent_after_a_restore(shipped_set
 
 def test_a_lead_that_was_to_be_fetched_is_not_fetched_again() -> None:
     fetch = new_fetch(lead().lead_id, "meta-credit", {"leadgen_id": "1"}, NOW)
-    after = fetch_of(items.decode(settled(items.encode(fetch_item(fetch)), LATER)[0]))
+    after = fetch_of(settled(fetch_item(fetch), LATER)[0])
     assert (after.state, after.restored_at) == (FetchState.FAILED, LATER)
 
 
@@ -229,8 +228,8 @@ def test_no_rule_of_the_bus_takes_what_was_put_back(state: State) -> None:
     waiting = steps.new_delivery(lead().lead_id, "leadleader", "web", NOW)
     if state is State.SUBMITTING:
         waiting = steps.start_attempt(waiting, NOW, timedelta(minutes=1)).after
-    after, _entry = settled(items.encode(items.delivery_item(waiting)), LATER)
-    told = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": after}}, str)
+    after, _entry = settled(items.delivery_item(waiting), LATER)
+    told = event_of({"eventName": "INSERT", "dynamodb": {"NewImage": items.encode(after)}}, str)
     assert isinstance(told, DeliveryChanged)
     for rule in resources("AWS::Events::Rule").values():
         assert "unknown" not in rule["Properties"]["EventPattern"]["detail"]["state"]
