@@ -113,7 +113,7 @@ def run() -> None:
 @app.command()
 def lead(sample: Given = "", body: Given = "") -> None:
     """Post a sample of events/receive_lead as its form would, or a file instead of the sample's body."""
-    from devstack.commands.form import ask
+    from devstack.commands.api import ask
     from devstack.commands.samples import EVENTS, request_of, sample_event, unknown
 
     stack, sample = Stack.developers(), sample or "good"
@@ -167,7 +167,7 @@ def sam_local(arguments: typer.Context) -> None:
 @app.command()
 def get(route: Given = "/leads") -> None:
     """Call GET on a route as the operator."""
-    from devstack.commands.form import Operator
+    from devstack.commands.api import Operator
 
     stack, route = Stack.developers(), f"/{route.lstrip('/')}"
     try:

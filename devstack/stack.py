@@ -12,7 +12,7 @@ from functools import cached_property
 from time import monotonic, sleep
 from typing import Any, NamedTuple, Self
 
-from devstack.clients import CONFIG, Emulator, forget_credentials
+from devstack.clients import CONFIG, Emulator
 from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
 
 START_TIMEOUT = 1200.0
@@ -170,17 +170,6 @@ def _wait_until_gone(workdir: Workdir, timeout: float) -> None:
         timeout=timeout,
         otherwise=f"Something of the stack in {workdir.root} is still running {timeout:g} s after it was told to stop.",
     )
-
-
-@contextmanager
-def running_stack(own: Workdir) -> Iterator[Stack]:
-    """The developer's stack if it runs, which keeps running; else a stack for this block."""
-    forget_credentials()
-    if developers := Stack.live(DEVELOPER):
-        yield developers
-        return
-    with stack_of_this_process(own) as stack:
-        yield stack
 
 
 @contextmanager

@@ -53,8 +53,6 @@ class Workdir:
 DEVELOPER = Workdir(Path(os.environ.get("LEADBRIDGE_WORKDIR", PROJECT / ".local")).absolute())
 """What `make up` and all that talk to it take for theirs."""
 
-TESTS = Workdir(PROJECT / ".local" / "test-stack")
-
 
 @contextmanager
 def hold(workdir: Workdir, patience: float = 20) -> Iterator[int]:

@@ -26,7 +26,7 @@ import boto3
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from devstack.commands.form import Answer, ask
+from devstack.commands.api import Answer, ask
 from infra import concurrency
 from infra.concurrency import CONFIG, PROJECT, SAMCONFIG
 from infra.deployment_probe import DeploymentProbe

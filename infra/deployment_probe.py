@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from devstack.commands.form import Answer, ask
+from devstack.commands.api import Answer, ask
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode

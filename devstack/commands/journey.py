@@ -11,7 +11,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.text import Text
 
-from devstack.commands.form import Answer, Operator, ask
+from devstack.commands.api import Answer, Operator, ask
 from devstack.commands.samples import request_of, sample_event
 from devstack.partners import partner_profiles
 from devstack.sandbox.remote import Remote

@@ -1,7 +1,9 @@
 """Helpers of the stack tier: leads of new people, waiting for a result, the partner's calls for a person."""
 
+import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -9,15 +11,40 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
-from devstack.commands.form import Answer
+from devstack.commands.api import Answer, ask
 from devstack.sandbox.remote import Remote
+from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir
+from leadbridge.forms.adapters.standard_webhooks import sign
+
+TESTS = Workdir(PROJECT / ".local" / "test-stack")
 
 PATIENCE = 60.0  # seconds that anything may take
 POLL_INTERVAL = 0.1  # seconds
 UNTIL_SCHEDULES = 0.4  # seconds that a test waits before schedules run: most waits need none
 
 _numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One source of leads, with its secret."""
+
+    stack: Stack
+    secret: str
+    source: str = "web"
+
+    def post(self, lead: dict[str, Any] | str, message_id: str | None = None) -> Answer:
+        """Post a lead as a form builder would; the same `message_id` makes it a redelivery."""
+        body = (lead if isinstance(lead, str) else json.dumps(lead, ensure_ascii=False)).encode()
+        message_id, now = message_id or f"msg_{uuid4().hex}", int(time.time())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(self.secret, message_id, now, body),
+        }
+        return ask("POST", f"{self.stack.api_url}/webhooks/{self.source}", headers=headers, body=body)
 
 
 def person() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from devstack.commands.form import Answer
+from devstack.commands.api import Answer
 from infra import deployment_probe
 from infra.deployment_probe import ABANDONED_AFTER, LEAD, LEAD_ID, MAX_READS, OTHER_CHECK, PARTITION, DeploymentProbe
 from leadbridge.domain.transitions import OVERDUE

@@ -21,8 +21,8 @@ from quality.testkit.aws.moto_gateway import MotoGateway
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.aws.operator_flows import BEARER, TOKEN
 from quality.testkit.wiring import routes
-from tools.openapi.__main__ import FILE
-from tools.openapi.document import document, operations, written
+from tools.openapi.__main__ import FILE, written
+from tools.openapi.document import document, operations
 from tools.openapi.operations import Operation
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devstack import __main__ as commands
-from devstack.commands.form import Answer, Operator
+from devstack.commands.api import Answer, Operator
 from devstack.seed import source_secret, write_private
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from devstack.commands.form import Form, Operator
+from devstack.clients import forget_credentials
+from devstack.commands.api import Operator
 from devstack.deployment import ALIAS
 from devstack.sandbox.remote import Remote
 from devstack.scheduler import INTERVALS, OFF, caller
-from devstack.stack import Stack, running_stack
-from devstack.workdir import DEVELOPER, TESTS, Workdir
-from quality.testkit.deployed import Schedule, schedules
+from devstack.stack import Stack, stack_of_this_process
+from devstack.workdir import DEVELOPER, Workdir
+from quality.testkit.deployed import TESTS, Form, Schedule, schedules
 from quality.testkit.lambda_runtime.build import put_build
 
 PACE = 2.5
@@ -23,9 +24,11 @@ PACE = 2.5
 def stack() -> Iterator[Stack]:
     """The developer's running stack, or one started in a workdir of the tests' own and stopped after the last test."""
     os.environ[OFF] = "1"
-    if not Stack.live(DEVELOPER):
+    forget_credentials()
+    workdir = DEVELOPER if Stack.live(DEVELOPER) else TESTS
+    if workdir is TESTS:
         put_build(TESTS)
-    with running_stack(TESTS) as running:
+    with stack_of_this_process(workdir) as running:
         if Stack.live(TESTS) == running:
             Remote(running.sandbox_url).set_pace(PACE)
             functions = running.resources["AWS::Lambda::Function"]

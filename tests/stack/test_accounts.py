@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, eventually, person
+from quality.testkit.deployed import Form, accepted, eventually, person
 
 
 @pytest.fixture

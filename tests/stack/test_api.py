@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from devstack.commands.form import Answer, Form, Operator, ask
+from devstack.commands.api import Answer, Operator, ask
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, person
+from quality.testkit.deployed import Form, accepted, person
 
 
 def problem(answer: Answer, status: int) -> dict[str, Any]:

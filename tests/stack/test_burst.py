@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from urllib3.exceptions import HTTPError
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
-from quality.testkit.deployed import at_the_partner, eventually, person
+from quality.testkit.deployed import Form, at_the_partner, eventually, person
 
 BURST = int(os.environ.get("BURST", "40"))  # leads; every night more
 

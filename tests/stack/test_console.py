@@ -4,9 +4,9 @@ import re
 
 import urllib3
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.api import Operator
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, person
+from quality.testkit.deployed import Form, accepted, person
 
 
 def test_the_console_is_served_whole_and_lets_nothing_else_in(stack: Stack, form: Form, operator: Operator) -> None:

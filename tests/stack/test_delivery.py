@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from urllib3.exceptions import HTTPError
 
-from devstack.commands.form import Answer, Form, Operator
+from devstack.commands.api import Answer, Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, at_the_partner, creates, deals, eventually, person
+from quality.testkit.deployed import Form, accepted, at_the_partner, creates, deals, eventually, person
 
 
 def state(lead: dict[str, Any]) -> str:

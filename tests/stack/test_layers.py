@@ -1,9 +1,8 @@
 """Processes of functions share their layers: a copy for each would cost seconds and some 80 MB."""
 
-from devstack.commands.form import Form
 from devstack.stack import Stack
-from devstack.workdir import DEVELOPER, TESTS
-from quality.testkit.deployed import accepted, person
+from devstack.workdir import DEVELOPER
+from quality.testkit.deployed import TESTS, Form, accepted, person
 
 
 def test_each_layer_is_unpacked_once_for_all_processes(stack: Stack, form: Form) -> None:

@@ -5,9 +5,8 @@ import re
 
 import pytest
 
-from devstack.commands.form import Form
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, person
+from quality.testkit.deployed import Form, accepted, person
 
 PHONE = re.compile(r"(?<![0-9a-zA-Z.:-])\+?(?:38)?0[5-9]\d{8}(?!\d)")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w+")

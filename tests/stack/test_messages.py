@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from devstack.commands.form import Form, Operator, ask
+from devstack.commands.api import Operator, ask
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, eventually, person
+from quality.testkit.deployed import Form, accepted, eventually, person
 
 TOLD = {
     "В обробці": "Статус вашої заявки на кредит: В обробці.",

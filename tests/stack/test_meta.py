@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from devstack.commands.form import Answer, Operator, ask
+from devstack.commands.api import Answer, Operator, ask
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from leadbridge.forms.adapters import meta

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from devstack.commands.form import Form, Operator, ask
+from devstack.commands.api import Operator, ask
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, at_the_partner, creates, eventually, person
+from quality.testkit.deployed import Form, accepted, at_the_partner, creates, eventually, person
 
 
 def state(operator: Operator, lead_id: str) -> str:

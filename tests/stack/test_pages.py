@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from devstack.commands.form import Operator, ask
+from devstack.commands.api import Operator, ask
 from devstack.commands.form_page import SOURCE
 from devstack.stack import Stack
 from quality.testkit.deployed import person

@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
 from infra.put_back import put_back
-from quality.testkit.deployed import accepted, creates, eventually, person
+from quality.testkit.deployed import Form, accepted, creates, eventually, person
 
 COPY = "a-restored-copy"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from devstack.commands.form import Operator, ask
+from devstack.commands.api import Operator, ask
 from devstack.commands.samples import request_of, sample_event
 from devstack.reload import LAYER, delete_old_versions, publish, zipped
 from devstack.sandbox.remote import Remote

@@ -2,10 +2,10 @@
 
 import json
 
-from devstack.commands.form import Form, Operator
+from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from quality.testkit.deployed import accepted, deals, eventually, person
+from quality.testkit.deployed import Form, accepted, deals, eventually, person
 
 
 def test_refused_credentials_fail_the_delivery_and_leave_a_dead_letter_until_the_secret_is_right(

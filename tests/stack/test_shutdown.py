@@ -3,8 +3,7 @@
 import pytest
 
 from devstack.stack import Stack
-from devstack.workdir import TESTS
-from quality.testkit.deployed import typed
+from quality.testkit.deployed import TESTS, typed
 
 pytestmark = pytest.mark.final(4)
 

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from leadbridge.domain.errors.error_codes import ErrorCode
-from tools.openapi.operations import JSON, OPERATIONS, ROOT, Operation, Parameter, ProblemView, operators_operations
+from tools.openapi.operations import JSON, OPERATIONS, ROOT, Operation, ProblemView, operators_operations
 
 PROBLEM = "application/problem+json"
 PLACE = "#/components/schemas/{model}"
@@ -32,11 +32,6 @@ class Schemas(GenerateJsonSchema):
 def operations() -> list[Operation]:
     """Return all operations, by path and method."""
     return sorted([*OPERATIONS, *operators_operations()], key=lambda one: (one.path, one.method))
-
-
-def written() -> str:
-    """Return the document as docs/openapi.json has it."""
-    return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 
 def document() -> dict[str, Any]:
@@ -65,18 +60,15 @@ def operation(one: Operation) -> dict[str, Any]:
     if one.is_operators:
         found["security"] = [{"Operator": []}]
     if one.parameters:
-        found["parameters"] = [parameter(each) for each in one.parameters]
+        found["parameters"] = list(one.parameters)
     if one.body is not None:
         found["requestBody"] = request_body(one.body)
     found["responses"] = {str(status): success(status, content) for status, content in one.answers.items()}
-    found["responses"] |= {str(status): problem(status) for status in problems}
+    content = {PROBLEM: {"schema": reference(ProblemView)}}
+    found["responses"] |= {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in problems
+    }
     return found
-
-
-def parameter(one: Parameter) -> dict[str, Any]:
-    """Describe a parameter. Those of a path are required."""
-    found = {"name": one.name, "in": one.place, "description": one.description, "schema": one.schema}
-    return {**found, "required": True} if one.place == "path" else found
 
 
 def request_body(body: type[BaseModel] | tuple[str, ...]) -> dict[str, Any]:
@@ -102,11 +94,6 @@ def success(status: int, content: tuple[Any, ...] | str | None) -> dict[str, Any
     return found
 
 
-def problem(status: int) -> dict[str, Any]:
-    """Describe problem details."""
-    return {"description": HTTPStatus(status).phrase, "content": {PROBLEM: {"schema": reference(ProblemView)}}}
-
-
 def reference(model: Any) -> dict[str, str]:
     """Return the reference to a type's schema."""
     return {"$ref": PLACE.format(model=model.__name__.removesuffix(VIEW))}
@@ -117,8 +104,8 @@ def schemas(found: Iterable[Operation]) -> dict[str, Any]:
     requests = [one.body for one in found if isinstance(one.body, type)]
     answers = [kind for one in found for kinds in one.answers.values() if isinstance(kinds, tuple) for kind in kinds]
     _, schema = TypeAdapter.json_schemas(
-        [(kind.__name__, "validation", TypeAdapter(kind)) for kind in unique(requests)]
-        + [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in unique([*answers, ProblemView])],
+        [(kind.__name__, "validation", TypeAdapter(kind)) for kind in dict.fromkeys(requests)]
+        + [(kind.__name__, "serialization", TypeAdapter(kind)) for kind in dict.fromkeys([*answers, ProblemView])],
         ref_template=PLACE,
         schema_generator=Schemas,
     )
@@ -142,8 +129,3 @@ def plain(schema: Any) -> Any:
             return [plain(one) for one in schema]
         case _:
             return schema
-
-
-def unique(kinds: Iterable[Any]) -> list[Any]:
-    """Return each type once, in order."""
-    return list(dict.fromkeys(kinds))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args
@@ -26,16 +27,6 @@ type Answers = dict[int, tuple[Any, ...] | str | None]
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A parameter of a path, a query or a header."""
-
-    name: str
-    place: str
-    description: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
-
-
-@dataclass(frozen=True)
 class Operation:
     """One method of one path.
 
@@ -49,9 +40,15 @@ class Operation:
     summary: str
     answers: Answers
     problems: tuple[int, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
     body: type[BaseModel] | tuple[str, ...] | None = None
     is_operators: bool = False
+
+
+def parameter(name: str, place: str, description: str, **schema: Any) -> dict[str, Any]:
+    """Describe a parameter of a path, a query or a header, a text by default. Those of a path are required."""
+    found = {"name": name, "in": place, "description": description, "schema": schema or {"type": "string"}}
+    return {**found, "required": True} if place == "path" else found
 
 
 def operators_operations() -> list[Operation]:
@@ -63,68 +60,48 @@ def operators_operations() -> list[Operation]:
 def operation_of(route: Route, names: dict[str, list[str]]) -> Operation:
     """Describe a route by its handler's annotations."""
     query, body, returned = route.types.get("query"), route.types.get("body"), route.types["return"]
-    is_empty = returned is type(None)
     types = get_args(returned) if isinstance(returned, UnionType) else (returned,)
     path = [path_parameter(name, names.get(name)) for name in PLACEHOLDER.findall(route.path)]
-    problems = [
-        *route.problems,
-        *([404] if path else []),
-        *([400] if query else []),
-        *([400, 413, 422] if body else []),
-    ]
+    problems = (*([404] if path else []), *([400] if query else []), *([400, 413, 422] if body else []))
+    first, *others = route.handler.__name__.split("_")
     return Operation(
         method=route.method,
         path=route.path,
-        name=camel_case(route.handler.__name__),
+        name=first + "".join(word.title() for word in others),
         summary=route.summary,
-        answers={route.status: None if is_empty else types},
-        problems=tuple(problems),
+        answers={route.status: None if returned is type(None) else types},
+        problems=(*route.problems, *problems),
         parameters=(*path, *(query_parameters(query) if query else ())),
         body=body,
         is_operators=not route.is_open,
     )
 
 
-def path_parameter(name: str, names: list[str] | None) -> Parameter:
+def path_parameter(name: str, names: list[str] | None) -> dict[str, Any]:
     """Describe a parameter of a path by its names, where they are known, or by its pattern."""
     known = PATH_PARAMETERS[name]
-    allowed = {"enum": names} if names else {"pattern": f"^{known.pattern}$"}
-    return Parameter(name, "path", known.description, {"type": "string", **allowed})
+    allowed: dict[str, Any] = {"enum": names} if names else {"pattern": f"^{known.pattern}$"}
+    return parameter(name, "path", known.description, type="string", **allowed)
 
 
-def query_parameters(model: type[QueryParams]) -> list[Parameter]:
-    """Describe the parameters of a query."""
+def query_parameters(model: type[QueryParams]) -> Iterator[dict[str, Any]]:
+    """Describe the parameters of a query: types without the null of an optional field, references resolved."""
     schema = model.model_json_schema()
-    definitions = schema.get("$defs", {})
-    return [query_parameter(name, found, definitions) for name, found in schema.get("properties", {}).items()]
-
-
-def query_parameter(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Parameter:
-    """Describe one parameter of a query: its type without the null of an optional field, references resolved."""
-    kinds = schema.get("anyOf", [schema])
-    kind = next(one for one in kinds if one.get("type") != "null")
-    if "$ref" in kind:
-        kind = definitions[kind["$ref"].rpartition("/")[2]]
-    left_out = {"default", "description", "title"}
-    found = {key: value for key, value in kind.items() if key not in left_out}
-    return Parameter(name, "query", schema["description"], found)
+    for name, found in schema.get("properties", {}).items():
+        kind = next(one for one in found.get("anyOf", [found]) if one.get("type") != "null")
+        if "$ref" in kind:
+            kind = schema["$defs"][kind["$ref"].rpartition("/")[2]]
+        kept = {key: value for key, value in kind.items() if key not in {"default", "description", "title"}}
+        yield parameter(name, "query", found["description"], **kept)
 
 
 def names_by_parameter() -> dict[str, list[str]]:
     """Return the names that a path may have: partners of the configuration, dead-letter queues of the template."""
-    variables = read_template(ROOT / "template.yaml")["Resources"]["ManageLeads"]["Properties"]["Environment"][
-        "Variables"
-    ]
+    environment = read_template(ROOT / "template.yaml")["Resources"]["ManageLeads"]["Properties"]["Environment"]
     return {
         "partner": list(read_toml(ROOT / "config", "prod")["partners"]),
-        "queue": list(json.loads(variables["DEAD_LETTER_QUEUES"]["Fn::Sub"])),
+        "queue": list(json.loads(environment["Variables"]["DEAD_LETTER_QUEUES"]["Fn::Sub"])),
     }
-
-
-def camel_case(name: str) -> str:
-    """Return a function's name as an operation's id: list_leads becomes listLeads."""
-    first, *others = name.split("_")
-    return first + "".join(word.title() for word in others)
 
 
 class ReceivedView(TypedDict):
@@ -171,7 +148,7 @@ class ProblemView(TypedDict):
     lead_id: NotRequired[LeadId]
 
 
-SOURCE = Parameter("source", "path", "A section of config/sources.toml.")
+SOURCE = parameter("source", "path", "A section of config/sources.toml.")
 
 OPERATIONS = (
     Operation(
@@ -183,8 +160,8 @@ OPERATIONS = (
         (400, 401, 403, 404, 413, 415, 422, 429, 503),
         (
             SOURCE,
-            Parameter("token", "query", "The secret of an unsigned source."),
-            Parameter("X-Webhook-Token", "header", "The same."),
+            parameter("token", "query", "The secret of an unsigned source."),
+            parameter("X-Webhook-Token", "header", "The same."),
         ),
         FORMS,
     ),
@@ -197,9 +174,9 @@ OPERATIONS = (
         (403, 404, 503),
         (
             SOURCE,
-            Parameter("hub.mode", "query", "subscribe"),
-            Parameter("hub.verify_token", "query", "The `verify_token` of the secret."),
-            Parameter("hub.challenge", "query", "The text to return."),
+            parameter("hub.mode", "query", "subscribe"),
+            parameter("hub.verify_token", "query", "The `verify_token` of the secret."),
+            parameter("hub.challenge", "query", "The text to return."),
         ),
     ),
     Operation(
@@ -209,7 +186,7 @@ OPERATIONS = (
         "Answer a browser's preflight request.",
         {204: None},
         (403, 404),
-        (SOURCE, Parameter("Origin", "header", "The page's site.")),
+        (SOURCE, parameter("Origin", "header", "The page's site.")),
     ),
     Operation(
         "POST",
@@ -228,7 +205,7 @@ OPERATIONS = (
         "Receive an event of Leeloo's.",
         {202: (EventKeptView,)},
         (400, 401, 413, 422, 503),
-        (Parameter("token", "path", "The `webhook_token` of the secret."),),
+        (parameter("token", "path", "The `webhook_token` of the secret."),),
         (JSON,),
     ),
     Operation("GET", "/console", "console", "The operators' console.", {200: HTML, 304: None}),
@@ -239,6 +216,6 @@ OPERATIONS = (
         "A file of the console.",
         {200: "*/*", 304: None},
         (404,),
-        (Parameter("file", "path", "A file's name."),),
+        (parameter("file", "path", "A file's name."),),
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from devstack.commands.form import Answer, ask
+from devstack.commands.api import Answer, ask
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.storage.leads import Journey
 from quality.chaos.counters import Counters

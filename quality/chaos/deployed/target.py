@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from urllib3.exceptions import HTTPError
 
-from devstack.commands.form import ask
+from devstack.commands.api import ask
 from devstack.deployment import PREFIX
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 from botocore.stub import Stubber
 
-from devstack.commands.form import Answer
+from devstack.commands.api import Answer
 from infra.check import MAX_ATTEMPTS, Deployed, NotDeployed, Request, check, requests_for, stack_of
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings

@@ -1,15 +1,13 @@
-"""Clients of the running stack: a form that posts signed leads, and an operator."""
+"""HTTP requests to the API of a stack."""
 
 import json
 import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import urllib3
 
 from devstack.stack import Stack
-from leadbridge.forms.adapters.standard_webhooks import sign
 
 TIMEOUT = 45  # seconds; more than the authorizer (10 s) and the slowest function behind the API (28 s) may take
 
@@ -26,27 +24,6 @@ class Answer:
     def __str__(self) -> str:
         """The status, and the last part of the type of a problem."""
         return f"{self.status} {str(self.content.get('type', '')).rpartition(':')[2]}".strip()
-
-
-@dataclass(frozen=True)
-class Form:
-    """One source of leads, with its secret."""
-
-    stack: Stack
-    secret: str
-    source: str = "web"
-
-    def post(self, lead: dict[str, Any] | str, message_id: str | None = None) -> Answer:
-        """Post a lead as a form builder would; the same `message_id` makes it a redelivery."""
-        body = (lead if isinstance(lead, str) else json.dumps(lead, ensure_ascii=False)).encode()
-        message_id, now = message_id or f"msg_{uuid4().hex}", int(time.time())
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(self.secret, message_id, now, body),
-        }
-        return ask("POST", f"{self.stack.api_url}/webhooks/{self.source}", headers=headers, body=body)
 
 
 @dataclass(frozen=True)
