@@ -50,24 +50,21 @@ def guarded(
     env: Mapping[str, str],
     log: Path,
     lock: int,
-    output: Path | None = None,
     grace: float = GRACE,
 ) -> Iterator[Child]:
     """Run a command while the block runs, and stop it afterwards: SIGKILL follows `grace` seconds after SIGTERM.
 
-    It writes to `log`; its output goes to `output` if given.
+    It writes to `log`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    for file in {log, output or log}:
-        file.write_bytes(b"")
-    with log.open("ab") as errors, (output or log).open("ab") as lines:
+    with log.open("wb") as lines:
         guard = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("guard.py")), str(grace), *command],
             cwd=PROJECT,
             env=dict(env),
             stdin=subprocess.PIPE,
             stdout=lines,
-            stderr=errors,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=(lock,),
         )

@@ -1,19 +1,17 @@
 """The servers of a local stack: the AWS emulator and the partners' sandbox."""
 
-import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from devstack import partners
 from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator, answers
 from devstack.processes import Child, guarded
-from devstack.workdir import TOOLS, LocalError, Workdir, wait_until
+from devstack.workdir import TOOLS, LocalError, Workdir, choose_port, wait_until
 
-SANDBOX_ARGUMENTS = ("--port", "0", "--pace", "5", "--partners", str(partners.FILE))
 EMULATOR_GRACE = 1.0
 """Seconds for the emulator to stop. It waits for its threads for longer than that, and all its files are deleted."""
 
@@ -80,26 +78,14 @@ def emulator_env(workdir: Workdir, port: int) -> dict[str, str]:
 @contextmanager
 def sandbox(workdir: Workdir, *, lock: int) -> Iterator[tuple[str, Child]]:
     """Run the partners' sandbox while the block runs. Yields its URL."""
-    announcement = workdir.logs / "sandbox.out"
-    with guarded(
-        "The partner sandbox",
-        [sys.executable, "-m", "devstack.sandbox", "--state-dir", str(workdir.sandbox), *SANDBOX_ARGUMENTS],
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        log=workdir.log("sandbox"),
-        output=announcement,
-        lock=lock,
-    ) as child:
+    port = choose_port()
+    command = [sys.executable, "-m", "devstack.sandbox", "--port", str(port), "--state-dir", str(workdir.sandbox)]
+    command += ["--pace", "5", "--partners", str(partners.FILE)]
+    url, log = f"http://127.0.0.1:{port}", workdir.log("sandbox")
+    with guarded("The partner sandbox", command, env=os.environ, log=log, lock=lock) as child:
         wait_until(
-            lambda: child.runs() and announced_url(announcement) is not None,
+            lambda: child.runs() and answers(f"{url}/control/faults"),
             timeout=30,
-            otherwise=f"The partner sandbox did not say where it listens in 30 s. See {child.log}.",
+            otherwise=f"The partner sandbox did not answer on port {port} in 30 s. See {child.log}.",
         )
-        yield announced_url(announcement) or "", child
-
-
-def announced_url(file: Path) -> str | None:
-    """The URL in the sandbox's line `{"url": …}`, once the line is complete."""
-    for line in file.read_text().splitlines():
-        with suppress(json.JSONDecodeError, KeyError, TypeError):
-            return str(json.loads(line)["url"])
-    return None
+        yield url, child

@@ -122,7 +122,8 @@ def start(workdir: Workdir, *, with_lifeline: bool = False) -> tuple[Stack, subp
                 sleep(0.2)
         except BaseException:
             if supervisor:
-                _end(workdir, supervisor)
+                with supervisor:
+                    stop(workdir)
             raise
         finally:
             sys.stderr.write(progress.read().decode(errors="replace"))
@@ -145,31 +146,16 @@ def _spawn(workdir: Workdir, *, with_lifeline: bool) -> subprocess.Popen[bytes]:
 
 def stop(workdir: Workdir) -> bool:
     """Stop the stack of a workdir and wait until all its processes have ended. Returns whether there was one."""
-    if (pid := workdir.holder()) is None:
-        workdir.stack_file.unlink(missing_ok=True)
-        return False
-    _signal(pid, signal.SIGTERM)
-    try:
-        _wait_until_gone(workdir, 45)
-    except LocalError:
-        _signal(pid, signal.SIGKILL)  # its children's guards see it go
-        _wait_until_gone(workdir, 30)
-    workdir.stack_file.unlink(missing_ok=True)
-    return True
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        if pid > 0:  # 0, which means one's own group, stands for a holder that has not said who it is
-            os.kill(pid, number)
-
-
-def _wait_until_gone(workdir: Workdir, timeout: float) -> None:
-    wait_until(
-        lambda: workdir.holder() is None,
-        timeout=timeout,
-        otherwise=f"Something of the stack in {workdir.root} is still running {timeout:g} s after it was told to stop.",
-    )
+    pid = workdir.holder()
+    for number, patience in ((signal.SIGTERM, 45), (signal.SIGKILL, 30)):  # the guards of its children see it go
+        with suppress(ProcessLookupError):
+            if pid:  # 0 stands for a holder that has not yet written its id
+                os.kill(pid, number)
+        with suppress(LocalError):
+            wait_until(lambda: workdir.holder() is None, timeout=patience, otherwise="It is still running.")
+            workdir.stack_file.unlink(missing_ok=True)
+            return pid is not None
+    raise LocalError(f"Something of the stack in {workdir.root} is still running after it was killed.")
 
 
 @contextmanager
@@ -180,12 +166,5 @@ def stack_of_this_process(workdir: Workdir) -> Iterator[Stack]:
         yield stack
     finally:
         if supervisor:
-            _end(workdir, supervisor)
-
-
-def _end(workdir: Workdir, supervisor: subprocess.Popen[bytes]) -> None:
-    if supervisor.poll() is None:
-        stop(workdir)
-    if supervisor.stdin:
-        supervisor.stdin.close()
-    supervisor.wait()
+            with supervisor:
+                stop(workdir)

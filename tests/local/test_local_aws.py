@@ -10,7 +10,7 @@ from devstack import seed
 from devstack.clients import forget_credentials
 from devstack.deployment import sam_env
 from devstack.scheduler import scheduled_event
-from devstack.services import announced_url, emulator_env
+from devstack.services import emulator_env
 from devstack.workdir import Workdir
 
 
@@ -56,20 +56,6 @@ def test_a_source_that_came_later_gets_its_secret_too(workdir: Workdir) -> None:
     seed.write_private(workdir.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
     assert "web" in seed.own_secrets(workdir, "http://127.0.0.1:1")["sources"]
     assert seed.own_secrets(workdir, "http://127.0.0.1:1")["operators"]["local"] == "kept"
-
-
-@pytest.mark.parametrize(
-    ("said", "url"),
-    [
-        ("", None),
-        ('{"url": "http://127', None),
-        ('starting\n[]\n{"url": "http://127.0.0.1:5"}\n', "http://127.0.0.1:5"),
-    ],
-)
-def test_the_sandbox_is_found_by_what_it_says(tmp_path: Path, said: str, url: str | None) -> None:
-    file = tmp_path / "sandbox.out"
-    file.write_text(said)
-    assert announced_url(file) == url
 
 
 def test_the_scheduler_sends_the_event_of_a_schedule() -> None:
