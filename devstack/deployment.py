@@ -131,10 +131,7 @@ def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
 
 
 def warm_up(deployment: Deployment, operator_token: str) -> None:
-    """Start every function once, a few at a time: many simultaneous cold starts can block the emulator.
-
-    Each call changes nothing, and its result is ignored.
-    """
+    """Start every function once, a few at a time, because more can block the emulator. No call changes anything."""
     aws = deployment.aws
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     consumers = {

@@ -2,9 +2,8 @@
 
 python guard.py GRACE COMMAND…
 
-The caller holds the other end of this process's standard input. When that is closed, because the caller is done or
-died, the process group gets SIGTERM, and SIGKILL after GRACE seconds. This file is run by its path and imports nothing
-of the package, so that it starts quickly.
+When standard input ends, because the caller is done or died, the process group gets SIGTERM, and SIGKILL after GRACE
+seconds. This file is run by its path, so that it starts quickly.
 """
 
 import os

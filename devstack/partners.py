@@ -34,11 +34,8 @@ def stored_secrets(secrets: dict[str, dict[str, Any]]) -> dict[str, dict[str, An
     shared = {one["kind"] for one in further().values()}
     stored: dict[str, dict[str, Any]] = {}
     for partner, secret in secrets.items():
-        if partner == TELEGRAM:
-            stored["alerts"] = {TELEGRAM: secret}
-            continue
-        kind = kind_of(partner)
-        if kind in shared:
+        kind = "alerts" if partner == TELEGRAM else kind_of(partner)
+        if kind in {*shared, "alerts"}:
             stored.setdefault(kind, {})[partner] = secret
         else:
             stored[kind] = secret

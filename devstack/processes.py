@@ -52,10 +52,7 @@ def guarded(
     lock: int,
     grace: float = GRACE,
 ) -> Iterator[Child]:
-    """Run a command while the block runs, and stop it afterwards: SIGKILL follows `grace` seconds after SIGTERM.
-
-    It writes to `log`.
-    """
+    """Run a command while the block runs, and stop it afterwards: SIGKILL follows `grace` seconds after SIGTERM."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as lines:
         guard = subprocess.Popen(

@@ -35,10 +35,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @contextmanager
 def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
-    """Forward these ports of an address to 127.0.0.1 while the block runs.
-
-    Does nothing if the address is not this machine's: then Docker's virtual machine forwards the ports.
-    """
+    """Forward these ports of an address to 127.0.0.1 while the block runs, unless Docker's virtual machine does."""
     try:
         listeners = [socket.create_server((address, port)) for port in ports]
     except OSError as error:

@@ -1,8 +1,7 @@
 """Apply changed code and configuration to the running stack within seconds: `make reload`, `make watch`.
 
-A changed function gets its new code. A change of `layers/leadbridge/leadbridge/` or `config/` becomes a new version of
-the layer, for every function. The new versions are published and started, then the aliases move to them, as in a
-deployment. Everything else that `sam build` reads needs `make down up`.
+A changed function gets its new code. A change of the package or of `config/` becomes a new version of the layer, for
+every function. The new versions are published and started, then the aliases move to them, as in a deployment.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ OPERATOR = "local"
 
 def seed(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
     """Store every known value in its secret. Returns the operator's token."""
-    put(aws, partner_secrets(workdir))
+    put(aws, stored_secrets(json.loads((workdir.sandbox / "secrets.json").read_text())))
     return seed_sources(workdir, aws, sandbox_url)
 
 
@@ -40,45 +40,33 @@ def put(aws: Emulator, values: dict[str, dict[str, Any]]) -> None:
             manager.put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=json.dumps(value))
 
 
-def partner_secrets(workdir: Workdir) -> dict[str, dict[str, Any]]:
-    """The sandbox's secrets for its clients, by name of the stack's secret."""
-    return stored_secrets(json.loads((workdir.sandbox / "secrets.json").read_text()))
-
-
 def own_secrets(workdir: Workdir, sandbox_url: str) -> dict[str, dict[str, Any]]:
     """The secrets of the sources and of the operator: generated once, then kept in the workdir."""
-    file = workdir.secrets_file
-    known: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, dict[str, Any]] = read_json(workdir.secrets_file)
+    graph = read_json(workdir.sandbox / "secrets.json").get("graph", {})  # the sandbox has them after its first start
+    graph = {"access_token": graph["access_token"], "secrets": [graph["app_secret"]]} if graph else {}
     sources = known.setdefault("sources", {})
     for name, source in read_toml(PROJECT / "config", "local")["sources"].items():
         if name == self_check.SOURCE:
             continue  # the stack has made its secret
         sources.setdefault(name, source_secret(source["adapter"]))
         if "graph_url" in sources[name]:
-            sources[name] |= graph_secret(workdir, sandbox_url)
+            sources[name] |= {"graph_url": f"{sandbox_url}/graph"} | graph
     known.setdefault("operators", {}).setdefault(OPERATOR, secrets.token_urlsafe(32))
-    write_private(file, known)
+    write_private(workdir.secrets_file, known)
     return known
-
-
-def graph_secret(workdir: Workdir, sandbox_url: str) -> dict[str, Any]:
-    """The URL of the sandbox's Graph and, after its first start, its app and token."""
-    file = workdir.sandbox / "secrets.json"
-    known = json.loads(file.read_text()).get("graph", {}) if file.exists() else {}
-    proof = {"access_token": known["access_token"], "secrets": [known["app_secret"]]} if known else {}
-    return {**proof, "graph_url": f"{sandbox_url}/graph"}
 
 
 def source_secret(adapter: str) -> dict[str, Any]:
     """A new secret of a source: Standard Webhooks have their own format."""
-    match adapter:
-        case "standard_webhooks":
-            return {"secrets": ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]}
-        case "meta":
-            meta = {name: secrets.token_urlsafe(24) for name in ("verify_token", "access_token")}
-            return {"secrets": [secrets.token_urlsafe(32)], **meta, "graph_url": ""}
-        case _:
-            return {"secrets": [secrets.token_urlsafe(32)]}
+    if adapter == "standard_webhooks":
+        return {"secrets": ["whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()]}
+    meta = {name: secrets.token_urlsafe(24) for name in ("verify_token", "access_token")} | {"graph_url": ""}
+    return {"secrets": [secrets.token_urlsafe(32)], **(meta if adapter == "meta" else {})}
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 def write_private(file: Path, content: object) -> None:

@@ -18,10 +18,7 @@ EMULATOR_GRACE = 1.0
 
 @contextmanager
 def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulator, Child]]:
-    """Run MiniStack while the block runs. It starts empty.
-
-    It could keep its state, but after a restart the stream of a restored table omits its first changes.
-    """
+    """Run MiniStack while the block runs. It starts empty: the stream of a restored table omits changes."""
     if not (TOOLS / "ministack").exists():
         raise LocalError("The local tools are not installed: `make install` does that.")
     url = f"http://127.0.0.1:{port}"

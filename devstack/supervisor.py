@@ -27,10 +27,7 @@ class Stopped(BaseException):
 
 
 def supervise(workdir: Workdir, *, has_lifeline: bool = False) -> int:
-    """Run a stack in this process until it is stopped. Returns 0 if that was the end.
-
-    With a lifeline, the end of standard input means that the starting process has ended.
-    """
+    """Run a stack in this process until a signal, or with a lifeline the end of standard input. Returns 0 then."""
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     for number in SIGNALS:

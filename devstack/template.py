@@ -22,18 +22,11 @@ class Loader(FastLoader):
 
 def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
     name = "Ref" if suffix == "Ref" else f"Fn::{suffix}"
-    match node:
-        case yaml.ScalarNode():
-            value: Any = loader.construct_scalar(node)
-            if suffix == "GetAtt":
-                value = value.split(".", 1)
-        case yaml.SequenceNode():
-            value = loader.construct_sequence(node, deep=True)
-        case yaml.MappingNode():
-            value = loader.construct_mapping(node, deep=True)
-        case _:
-            raise ValueError(node)
-    return {name: value}
+    if isinstance(node, yaml.ScalarNode):
+        text = loader.construct_scalar(node)
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    is_list = isinstance(node, yaml.SequenceNode)
+    return {name: (loader.construct_sequence if is_list else loader.construct_mapping)(node, deep=True)}  # type: ignore[arg-type]
 
 
 Loader.add_multi_constructor("!", _tag)
@@ -51,8 +44,7 @@ def read_template(file: Path) -> dict[str, Any]:
 def expand(template: dict[str, Any]) -> dict[str, Any]:
     """Expand the loops of a template, look up its mappings, and write the variables of each `Fn::Sub` into its text.
 
-    It supports what our templates use: collections, names of mappings and their keys are literals or loop variables.
-    tests/unit/template/test_template_reader.py compares the result with that of cfn-lint, whose import takes seconds.
+    It supports what our templates use. A test compares the result with that of cfn-lint, whose import takes seconds.
     """
     written = {name: section for name, section in template.items() if name != "Mappings"}
     found: dict[str, Any] = _expanded(written, {}, template.get("Mappings", {}))
@@ -98,10 +90,7 @@ def _substituted(text: str, scope: Mapping[str, str]) -> Any:
 
 
 def _as_text(value: Any) -> str:
-    match value:
-        case {"Ref": name}:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [name, attribute]}:
-            return f"${{{name}.{attribute}}}"
-        case _:
-            return str(value)
+    if isinstance(value, dict):
+        [found] = value.values()  # of Ref, or of Fn::GetAtt
+        return f"${{{found if 'Ref' in value else '.'.join(found)}}}"
+    return str(value)

@@ -58,8 +58,7 @@ DEVELOPER = Workdir(Path(os.environ.get("LEADBRIDGE_WORKDIR", PROJECT / ".local"
 def hold(workdir: Workdir, patience: float = 20) -> Iterator[int]:
     """Lock a workdir. Yields the lock's descriptor, for children that must end before the next owner starts.
 
-    Raises LocalError immediately if another process has it, or after `patience` seconds if children of a dead one
-    still run.
+    Raises LocalError if another process has it, or after `patience` seconds if children of a dead one still run.
     """
     workdir.root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(workdir.lock, os.O_RDWR | os.O_CREAT, 0o600)

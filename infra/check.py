@@ -1,13 +1,7 @@
 """Check a deployed stack: its answers, the account's concurrency, and a test lead from end to end.
 
-Exits with 1 if a check fails.
-
-python -m infra.check dev                        the stack that samconfig.toml names for an environment
-python -m infra.check --stack NAME               another stack
-python -m infra.check --stack NAME --api URL     at another address than its output ApiUrl, as on the emulator
-
-Each request is repeated, some seconds apart, until the answer is the expected one: a new function may be slow to
-start. docs/deploy.md explains what each answer proves.
+Exits with 1 if a check fails. Each request is repeated until the answer is the expected one: a new function may be
+slow to start. docs/deploy.md explains what each answer proves.
 """
 
 from __future__ import annotations

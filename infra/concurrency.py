@@ -1,10 +1,7 @@
 """Compare the concurrency that the template may use with the account's quota, before a deployment.
 
-python -m infra.concurrency prod                       refuses (exit 1) if the quota is too small
-python -m infra.concurrency dev                        warns
-python -m infra.concurrency prod --parameters "A=b …"  with these parameters instead of those of samconfig.toml
-
-New accounts have a quota of 10. Lambda then throttles the forms' function, and the gateway answers 5xx.
+It refuses prod (exit 1) and warns for dev if the quota is too small. New accounts have a quota of 10. Lambda then
+throttles the forms' function, and the gateway answers 5xx.
 """
 
 from __future__ import annotations
@@ -80,10 +77,7 @@ def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[s
 def check(
     client: LambdaClient, parameters: Mapping[str, str], *, refuses: bool, tell: Callable[[str], None] = print
 ) -> bool:
-    """Report the numbers; return False if the quota is too small and `refuses` is set.
-
-    If Lambda does not return the quota, that is a warning.
-    """
+    """Report the numbers; return False if the quota is too small and `refuses` is set. An unknown quota is none."""
     try:
         quota = client.get_account_settings()["AccountLimit"]
     except (ClientError, BotoCoreError) as error:

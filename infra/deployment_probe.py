@@ -1,8 +1,7 @@
 """Test a deployed stack from end to end: send a test lead from the gateway to each worker, then remove it.
 
 The lead belongs to the source `self-check`, whose secret the stack generates. The workers end its deliveries before
-they call a partner. It always has the same id, so access to one partition of the table is enough. Therefore two checks
-cannot run at the same time: the second one waits for the first.
+they call a partner. It always has the same id, so that a role needs access to one partition, and checks run in turn.
 """
 
 from __future__ import annotations
@@ -121,10 +120,7 @@ class DeploymentProbe:
         return None
 
     def _wait(self, reached: list[str]) -> str | None:
-        """Wait until the workers have ended all deliveries. Return where the lead stopped, or None.
-
-        Adds the partners of all deliveries to `reached`.
-        """
+        """Wait until the workers have ended all deliveries, of `reached` then. Return where the lead stopped."""
         deliveries: dict[str, dict[str, Any]] = {}
         for turn in range(MAX_READS):
             if turn:

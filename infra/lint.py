@@ -1,7 +1,6 @@
 """Lint the templates as written, and template.yaml as CloudFormation gets it. Exit with 1 if there are findings.
 
-cfn-lint checks both sides of each condition, so one run covers every combination of the parameters that conditions use.
-The parameters that SAM's transform resolves change the resources: each combination of these has a run of its own.
+cfn-lint checks both sides of each condition. Parameters that SAM's transform resolves have a run for each combination.
 """
 
 from __future__ import annotations
@@ -41,10 +40,7 @@ def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict
 
 
 def variants(source: dict[str, Any]) -> dict[str, str]:
-    """Return the different templates that CloudFormation may get, as JSON, and the parameters of each.
-
-    Templates that differ only in the name of the traffic shift count as one.
-    """
+    """Return the templates that CloudFormation may get, without those of other traffic shifts, by their parameters."""
     found: dict[str, tuple[str, str]] = {}
     values = [source["Parameters"][name]["AllowedValues"] for name in RESOLVED_BY_SAM if name in source["Parameters"]]
     for chosen in product(*values):

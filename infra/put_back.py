@@ -1,14 +1,8 @@
 """Put leads from a restored copy of the table back into the live table, without sending any of them again.
 
-python -m infra.put_back COPY LIVE ld_…        some leads
-python -m infra.put_back COPY LIVE --all       all leads of the copy
-… --write                                      writes; without it, only prints what would be written
-
 The copy has old states: a lead that waited then may have been sent since. So everything that would continue without a
-person is settled (docs/recovery.md): a delivery that was `received` or `submitting` and a
-message that was `pending`, `sending` or `failed` become `unknown`, a fetch that was `pending` becomes `failed`. Every
-delivery and fetch is marked (`restored_at`): it is retried only with a confirmation, and the person gets no message
-about its next status. A delivery's version does not go back: messages and postbacks are ordered by it. A person who was
+person is settled (docs/recovery.md), and every delivery and fetch is marked (`restored_at`): it is retried only with a
+confirmation. A delivery's version does not go back, because messages and postbacks are ordered by it. A person who was
 erased from the live table is not put back.
 """
 
@@ -52,10 +46,7 @@ SKIPPED = ("RATE#", "SYNC#")  # past rate counts; progress of a sync, which star
 
 
 def settled(values: Item, now: datetime) -> list[Item]:
-    """Return the items to write for an item: itself, marked; if it would continue, settled, with a timeline entry.
-
-    Its `expires_at` stays as it was.
-    """
+    """Return the items to write for an item: itself, marked; if it would continue, settled, with a timeline entry."""
     kind = values["sk"].partition("#")[0]
     kept = {"expires_at": values["expires_at"]} if "expires_at" in values else {}
     mark = {"restored_at": to_text(now)} | kept
@@ -146,11 +137,7 @@ def lead_of(item: Item) -> str | None:
 
 
 def with_live_version(table: Table, item: Item) -> Item:
-    """Return an item with a version after that of the live table, if it is a delivery and that version is higher.
-
-    The live table may have messages and postbacks about later versions than the copy. The next change of the delivery
-    must be newer than these.
-    """
+    """Return an item; a delivery with a version after that of the live table, which may have messages about it."""
     if not item["sk"].startswith("DELIVERY"):
         return item
     live = table.get({name: item[name] for name in ("pk", "sk")}) or item

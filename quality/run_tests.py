@@ -42,10 +42,7 @@ def parts() -> list[tuple[str, ...]]:
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
-    """The command that runs some tiers. With more than two cores, each part has workers.
-
-    Tiers that share a process are not named: tests/sam_local runs containers if its name is an argument.
-    """
+    """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
     workers = 1 if BESIDE in tiers else cores // AT_ONCE
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
     others = (f"--ignore=tests/{tier}" for tier in (BESIDE, *LONGEST_FIRST))

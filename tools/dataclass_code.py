@@ -1,7 +1,5 @@
 """Compile the methods of all data classes that functions create, for the layer.
 
-python -m tools.dataclass_code FILE
-
 It imports every module of the package, and with them the libraries. `leadbridge.runtime.dataclass_code` says why.
 """
 

@@ -22,10 +22,7 @@ def sample_event(name: str) -> dict[str, Any]:
 
 
 def request_of(event: dict[str, Any], secrets: dict[str, Any]) -> tuple[str, dict[str, str], bytes]:
-    """Return the path, the headers and the body of an event that is signed now with the secret of its source.
-
-    Where the id of the delivery is a header, it is a new one, so that the lead is new too.
-    """
+    """Return the path, the headers and the body of an event, signed now. A delivery's id in a header is a new one."""
     new_id = {"webhook-id": f"msg_{uuid4().hex}"} if "webhook-id" in event["headers"] else {}
     source = event["pathParameters"]["source"]
     event = signed({**event, "headers": event["headers"] | new_id}, secrets[source]["secrets"][0], int(time.time()))

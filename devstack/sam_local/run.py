@@ -31,10 +31,7 @@ CONTAINERS_PREFIX = f"{PREFIX}-containers"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What functions need: the AWS, other servers, and each function's environment by logical id.
-
-    URLs are this machine's.
-    """
+    """What functions need: the AWS, URLs of other servers, and each function's environment by logical id."""
 
     aws: Emulator
     other_urls: tuple[str, ...]
@@ -82,10 +79,7 @@ class SamLocal:
 
 @contextmanager
 def sam_local(surroundings: Surroundings, workdir: Workdir = OWN) -> Iterator[SamLocal]:
-    """Build the input of `sam local`, and make the servers reachable for containers while the block runs.
-
-    Raises LocalError if no container can run.
-    """
+    """Build the input of `sam local`, and make the servers reachable for containers. Raises LocalError."""
     if reason := image.why_not():
         raise LocalError(f"{reason}, and `sam local` runs functions in containers.")
     with hold(workdir) as lock:

@@ -1,8 +1,7 @@
 """`make audit`: checkov for the templates, bandit for the code, pip-audit for the packages that are shipped to Lambda.
 
-If the vulnerability database is not reachable, it prints so and passes, because a developer may be offline. With
---strict (`make audit STRICT=1`, every night) it fails. The option is explicit instead of derived from `CI`, so that
-any machine can run the nightly check.
+If the vulnerability database is not reachable, it passes, because a developer may be offline. With --strict
+(`make audit STRICT=1`, every night) it fails.
 """
 
 import argparse
@@ -51,11 +50,7 @@ def dependencies(uv: str, *, strict: bool) -> bool:
 
 
 def judged(shipped: str, result: Finished, *, strict: bool) -> bool:
-    """Whether pip-audit checked every shipped package and found nothing.
-
-    If the database is not reachable, the result is True unless `strict`. An error of the tool, and a skipped package
-    while others were checked, are failures.
-    """
+    """Whether pip-audit checked every shipped package and found nothing, or unless `strict` could not connect."""
     try:
         found = json.loads(result.stdout)["dependencies"]
     except (ValueError, KeyError):

@@ -56,18 +56,12 @@ class File:
 
 
 def read_toml(folder: Path, environment: str) -> Tables:
-    """Read the tables of a folder, each merged with its `*.{environment}.toml` if that exists.
-
-    Raises WrongConfiguration for invalid TOML.
-    """
+    """Read the tables of a folder, each merged with its `*.{environment}.toml`. Raises WrongConfiguration."""
     return _merged(_files(folder, environment))
 
 
 def check(folder: Path) -> dict[str, Tables]:
-    """Check the configuration for every environment. Returns it by environment.
-
-    Raises WrongConfiguration with all errors.
-    """
+    """Return the configuration of every environment. Raises WrongConfiguration with all errors."""
     checked: dict[str, Tables] = {}
     problems: list[Problem] = []
     for environment in ENVIRONMENTS:

@@ -1,10 +1,7 @@
 """The JSON Schemas of `config/*.toml`, for editors: generated from the settings models.
 
-python -m tools.config.schema          writes config/schemas/
-
 Each table has two: `{table}.json`, and `{table}.overlay.json` for `{table}.{environment}.toml`, where nothing is
-required.
-A schema covers the shape of a file and the names it may use; `make check-config` checks everything.
+required. `make check-config` checks more than their shape.
 """
 
 from __future__ import annotations
