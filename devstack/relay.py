@@ -5,7 +5,7 @@ import errno
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 
 CHUNK = 65_536
 
@@ -43,23 +43,21 @@ def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
             raise
         yield
         return
-    loop = asyncio.new_event_loop()
-    servers = [loop.run_until_complete(relay(each, "127.0.0.1", each.getsockname()[1])) for each in listeners]
-    thread = threading.Thread(target=loop.run_forever, name="forwarding", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        for server in servers:
-            loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.run_until_complete(_cancel_tasks())
-        loop.close()
+    is_over = asyncio.Event()
 
+    async def serve() -> None:
+        async with AsyncExitStack() as servers:
+            for listener in listeners:
+                server = await relay(listener, "127.0.0.1", listener.getsockname()[1])
+                servers.callback(server.close)
+            await is_over.wait()
 
-async def _cancel_tasks() -> None:
-    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        thread = threading.Thread(target=runner.run, args=(serve(),), name="forwarding", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(is_over.set)
+            thread.join()
