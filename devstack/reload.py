@@ -98,7 +98,8 @@ def build(workdir: Workdir, part: str, folder: str, into: Path) -> None:
     env = sam_env(workdir)
     done = subprocess.run(command, env=env, text=True, capture_output=True, timeout=BUILD_TIMEOUT, check=False)
     if done.returncode:
-        raise LocalError("\n".join(line for line in (done.stdout + done.stderr).splitlines() if line[:5] != "make:"))
+        said = "\n".join(line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make: "))
+        raise LocalError(said.replace(f"{into}/python", folder).replace(str(into), f"functions/{folder_of(part)}"))
 
 
 def zipped(folder: Path) -> bytes:

@@ -115,7 +115,7 @@ def test_a_file_that_is_not_python_is_named_with_its_line(
     shutil.copytree(PROJECT / "functions", tmp_path / "functions")
     (tmp_path / "functions" / "find_due" / "app.py").write_text("ok = 1\ndef wrong(:\n")
     monkeypatch.setattr(reload, "PROJECT", tmp_path)
-    with pytest.raises(LocalError, match=r"(?s)app\.py.*line 2.*invalid syntax"):
+    with pytest.raises(LocalError, match=r"(?s)functions/find_due/app\.py.*line 2.*invalid syntax"):
         reload.build(workdir, "FindDue", "functions", tmp_path / "built")
 
 
