@@ -12,8 +12,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from devstack.sandbox.application import Settings
-from devstack.sandbox.server import DEFAULT_PACE, serving
+from devstack.sandbox.server import DEFAULT_PACE, Settings, serving
 
 
 def main() -> int:

@@ -2,33 +2,22 @@
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any, Self
+from typing import Any
 
 
 class MalformedJsonError(ValueError):
     """The message has the reason, and never quotes the text."""
 
 
-class Number(Decimal):
-    """A JSON number with a fraction or an exponent: exact, with its original text (`6000.00`)."""
-
-    text: str
-
-    def __new__(cls, text: str) -> Self:
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-
 def parse(raw: bytes) -> Any:
-    """Parse UTF-8 JSON. Integers become `int`, all other numbers `Number`.
+    """Parse UTF-8 JSON. Integers become `int`, all other numbers `Decimal`.
 
     Raises `MalformedJsonError`, also for duplicate keys, NaN, lone surrogates and extreme nesting.
     """
     try:
         text = raw.decode()
         value = json.loads(
-            text, parse_float=Number, parse_constant=_refuse_constant, object_pairs_hook=_object_without_duplicates
+            text, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object_without_duplicates
         )
         if "\\u" in text:
             dump(value)
@@ -46,21 +35,15 @@ def parse(raw: bytes) -> Any:
 
 
 def dump(value: object) -> bytes:
-    """UTF-8 JSON. A `Number` becomes a string with its original text."""
-    return json.dumps(value, ensure_ascii=False, default=_written).encode()
+    """UTF-8 JSON. A `Decimal` becomes a string with all its digits."""
+    return json.dumps(value, ensure_ascii=False, default=str).encode()
 
 
 def raw_text(value: object) -> str | None:
-    """A number exactly as sent, any other value as JSON, None as None."""
+    """A number with all its digits, any other value as JSON, None as None."""
     if value is None:
         return None
-    return value.text if isinstance(value, Number) else dump(value).decode()
-
-
-def _written(value: object) -> str:
-    if isinstance(value, Number):
-        return value.text
-    raise TypeError(f"{type(value).__name__} is not JSON")
+    return str(value) if isinstance(value, Decimal) else dump(value).decode()
 
 
 def _refuse_constant(name: str) -> None:

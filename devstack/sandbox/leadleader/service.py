@@ -7,10 +7,9 @@ from pydantic import StringConstraints
 
 from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, authorization_error
+from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, TokenPairs, authorization_error
 from devstack.sandbox.leadleader.deals import Deals
 from devstack.sandbox.leadleader.fields import TEXTS, CheckStatus, Create, Fields, field_errors
-from devstack.sandbox.leadleader.tokens import TokenPairs
 from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, digest
 from devstack.sandbox.strict_json import MalformedJsonError, raw_text
 

@@ -12,15 +12,16 @@ from io import BytesIO
 from typing import Any
 
 from multipart import MultipartParser, parse_options_header
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from devstack.sandbox.leeloo.fields import ID, STRICT
-from devstack.sandbox.leeloo.state import State
 from devstack.sandbox.partner import MAX_FORM_FIELDS, Answer, Incoming, Refusal
 
 TOO_MANY_REQUESTS = "Too many requests, please try again later."
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+
+ID = "[0-9a-f]{24}"
+STRICT = ConfigDict(extra="forbid", strict=True)
 
 REQUIRED, WRONG_FORMAT, UNKNOWN_FIELD = "REQUIRED", "WRONG_FORMAT", "UNKNOWN_FIELD"
 NOT_FOUND, NOT_ALLOWED, FORMAT_ERROR = "NOT_FOUND", "NOT_ALLOWED", "FORMAT_ERROR"
@@ -41,7 +42,7 @@ class Route:
     operation: str
     method: str
     path: str
-    answer: Callable[[State, Given], Answer]
+    answer: Callable[[Any, Given], Answer]
     required: Mapping[str, Any] = field(default_factory=dict)
     optional: Mapping[str, Any] = field(default_factory=dict)
     forms: bool = False

@@ -1,23 +1,34 @@
 """Leeloo as a partner of the sandbox: its endpoints and its secret."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import aiohttp
+from pydantic import Field, StringConstraints
+
+from devstack.sandbox import strict_json
 from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials, same
-from devstack.sandbox.leeloo.controls import Controls, RateLimit
-from devstack.sandbox.leeloo.messaging import text_sha256
+from devstack.sandbox.leeloo import company
+from devstack.sandbox.leeloo.endpoints import Endpoints, text_sha256
 from devstack.sandbox.leeloo.requests import NOT_ALLOWED, NOT_FOUND, REQUIRED, Route, refusal, too_many_requests
 from devstack.sandbox.leeloo.routes import ROUTES
-from devstack.sandbox.leeloo.state import State
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal
+from devstack.sandbox.partner import Answer, Clock, Context, Endpoint, Incoming, Partner, Refusal
 
 BASE = "/api/v2"
 TOKEN_HEADER = "X-Leeloo-AuthToken"
 LOGGED_IDS = ("account_id", "person_id", "order_id", "template_id")
 CODES = {404: NOT_FOUND, 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+
+
+WEBHOOK_TIMEOUT_SECONDS = 30
+MAX_SHOWN_BODY = 2000
+
+type Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+type Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,40 @@ class Credentials:
 
     token: str = field(default_factory=partial(secrets.token_urlsafe, 32))
     webhook_token: str = field(default_factory=partial(secrets.token_urlsafe, 32))
+
+
+class RateLimit:
+    """A window begins with the first call after the end of the last one. Refused calls do not count."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._opened_at = 0.0
+        self._calls = 0
+        self._answer = too_many_requests()
+        self.set(None)
+
+    def set(
+        self,
+        calls: Annotated[int, Field(ge=0)] | None,
+        seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60,
+        status: Annotated[int, Field(ge=200, le=599)] = 429,
+        retry_after: Annotated[int, Field(ge=0)] | None = None,
+    ) -> None:
+        """Replace the limit and reset the count. `calls` None is no limit; `seconds` is the window's length."""
+        self._limit, self._seconds, self._calls = calls, seconds, 0
+        self._answer = too_many_requests(status, retry_after)
+
+    def refusal(self) -> Answer | None:
+        """Count a call. Returns the refusal of one above the limit."""
+        if self._limit is None:
+            return None
+        now = self._clock()
+        if self._calls == 0 or now - self._opened_at >= self._seconds:
+            self._opened_at, self._calls = now, 0
+        if self._calls >= self._limit:
+            return self._answer
+        self._calls += 1
+        return None
 
 
 class Leeloo(Partner):
@@ -37,7 +82,7 @@ class Leeloo(Partner):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._credentials = StoredCredentials(Credentials, context.credentials_file)
-        self._state = State(context.clock)
+        self._state = Endpoints(context.clock)
         self._limit = RateLimit(context.clock)
 
     def endpoints(self) -> list[Endpoint]:
@@ -53,7 +98,14 @@ class Leeloo(Partner):
         ]
 
     def controls(self) -> list[Control]:
-        return Controls(self._state, self._limit).routes()
+        return [
+            Control("GET", "/company", company.as_json),
+            Control("GET", "/people", self._list_people),
+            Control("POST", "/people", self._add_person, 201),
+            Control("GET", "/messages", self._list_messages),
+            Control("POST", "/limit", self._limit.set),
+            Control("POST", "/emit", _emit),
+        ]
 
     def secret(self, root: str) -> dict[str, str]:
         credentials = self._credentials.values
@@ -85,6 +137,36 @@ class Leeloo(Partner):
             raise refusal(401, {"authToken": NOT_ALLOWED}, "ACCESS_DENIED")
         return route.answer(self._state, route.given(incoming))
 
+    # The control
+
+    def _list_people(self) -> dict[str, Any]:
+        people = self._state.people.values()
+        return {"people": [person.as_json() | {"comments": person.comments} for person in people]}
+
+    def _add_person(
+        self,
+        name: Text,
+        phone: Text | None = None,
+        email: Text | None = None,
+        tags: Sequence[str] = (),
+        accounts: Sequence[Text] = (),
+    ) -> dict[str, Any]:
+        """Tags are by name, channels by type (`TELEGRAM`, or any other)."""
+        known = [tag.name for tag in company.TAGS.values()]
+        if not set(tags) <= set(known):
+            raise ValueError(f"tags: some of {', '.join(known)}")
+        person = self._state.add_person(name, phone, email, accounts)
+        person.tags = list(dict.fromkeys(tags))
+        return person.as_json()
+
+    def _list_messages(self, phone: str | None = None, account_id: str | None = None) -> dict[str, Any]:
+        messages = [
+            message.as_json()
+            for message in self._state.messages.values()
+            if phone in {None, message.account.person.phone} and account_id in {None, message.account.account_id}
+        ]
+        return {"messages": messages}
+
 
 SERVICE = Leeloo
 
@@ -101,3 +183,18 @@ def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:
     if isinstance(written, str):
         facts |= {"text": written, "text_sha256": text_sha256(written)}
     return {**facts, "query": list(incoming.query.items()), "body": body}
+
+
+async def _emit(data: dict[str, Any], url: Url, kind: Annotated[Text, Field(alias="type")]) -> dict[str, Any]:
+    """Post `{type, data}` once, without redirects, and return the response."""
+    timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_SECONDS)
+    content, headers = strict_json.dump({"type": kind, "data": data}), {"Content-Type": "application/json"}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=content, headers=headers, allow_redirects=False) as response,
+        ):
+            body = await response.text(errors="replace")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return {"status": None, "error": type(error).__name__}
+    return {"status": response.status, "body": body[:MAX_SHOWN_BODY]}

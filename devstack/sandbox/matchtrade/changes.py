@@ -19,20 +19,10 @@ class Insert(Order):
     created: AwareDatetime
     email: Email | None = None
 
-    def apply(self, registry: Registry) -> bool:
-        registry.add_samples(1, self.created, self.created, emails=() if self.email is None else (self.email,))
-        return True
-
 
 class Remove(Order):
-    """Remove an account."""
-
     kind: Literal["remove"]
     uuid: str
-
-    def apply(self, registry: Registry) -> bool:
-        registry.remove(registry.get(self.uuid))
-        return True
 
 
 class Move(Order):
@@ -42,10 +32,6 @@ class Move(Order):
     uuid: str
     created: AwareDatetime
 
-    def apply(self, registry: Registry) -> bool:
-        registry.move(registry.get(self.uuid), self.created)
-        return True
-
 
 class Put(Order):
     """Set an account's status, which then no longer changes. With the filter `updated` it may leave the window."""
@@ -54,17 +40,26 @@ class Put(Order):
     uuid: str
     status: Status
 
-    def apply(self, registry: Registry) -> bool:
-        return registry.put(registry.get(self.uuid), self.status)
-
 
 type Change = Annotated[Insert | Remove | Move | Put, Field(discriminator="kind")]
 
 
 def apply(changes: list[Change], registry: Registry) -> int:
     """Return how many had an effect. One that finds nothing to change, or no room, has none."""
-    changed = 0
-    for change in changes:
-        with suppress(LookupError, OverflowError, ValueError):
-            changed += change.apply(registry)
-    return changed
+    return sum([_apply(change, registry) for change in changes])
+
+
+def _apply(change: Change, registry: Registry) -> bool:
+    with suppress(LookupError, OverflowError, ValueError):
+        match change:
+            case Insert():
+                emails = () if change.email is None else (change.email,)
+                registry.add_samples(1, change.created, change.created, emails=emails)
+            case Remove():
+                registry.remove(registry.get(change.uuid))
+            case Move():
+                registry.move(registry.get(change.uuid), change.created)
+            case Put():
+                return registry.put(registry.get(change.uuid), change.status)
+        return True
+    return False

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from devstack.sandbox.application import partner_classes
 from devstack.sandbox.profile import profiles
+from devstack.sandbox.server import partner_classes
 from leadbridge.api.routes.partners import list_partners
 from leadbridge.auth.partner_secret import PartnerSecret
 from leadbridge.domain.errors.partner_errors import Unavailable
