@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from leadbridge_cli.api import Api, resolve_api
+from leadbridge_cli.exit_codes import usage_error
 from leadbridge_cli.lead_tables import change_line, lead_table, lead_tables
 from leadbridge_cli.options import Reveal, Separator, Separators, command, group
 from leadbridge_cli.output import Output, is_terminal, line
@@ -101,15 +102,27 @@ def export(
         typer.Option("--bom/--no-bom", help="Begin with a byte order mark, by which Excel recognizes UTF-8."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted export to this file: same filters and format.")
+    ] = False,
     reveal: Reveal = False,
 ) -> None:
     """Write leads to a CSV file without formulas, one line per delivery. The console exports the same columns."""
-    from leadbridge_cli.csv_export import export_to
+    from leadbridge_cli.csv_export import Export, count_leads, export_to_file, export_to_stdout, pages_of, resume_export
 
+    pages, to_stdout = pages_of(api), str(file) == "-"
+    if resume:
+        if to_stdout or wanted != LeadQuery() or zone or reveal or bom is not None or separator is not Separators.COMMA:
+            raise usage_error("--resume takes a file, and the filters and the format of its export. Give no others.")
+        resume_export(output, file, pages, overwrite=overwrite)
+        return
     masked = None if reveal else "true"
-    export = ("exports", "leads")
-    pages = iter_pages(api, wanted, path=export, masked=masked, separator=separator.value, zone=zone)
-    export_to(output, file, pages, overwrite=overwrite, bom=bom)
+    export = Export({**wanted.query, "masked": masked, "separator": separator.value, "zone": zone})
+    total = count_leads(api, wanted)
+    if to_stdout:
+        export_to_stdout(output, export, pages, bom=bom, total=total)
+    else:
+        export_to_file(output, file, export, pages, overwrite=overwrite, bom=bom, total=total)
 
 
 def masked_lead(api: Api, lead_id: str) -> dict[str, Any]:

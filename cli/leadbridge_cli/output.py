@@ -54,17 +54,20 @@ class Output:
             raise Failure(Code.REFUSED, "Nothing was done.")
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a progress bar on stderr if it is a terminal. Yields a function that advances it."""
+    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+        """Show a progress bar on stderr if it is a terminal.
+
+        Yields a function that advances it, by a number and perhaps another text than `what`.
+        """
         if not is_terminal(sys.stderr):
-            yield lambda _: None
+            yield lambda *_: None
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console_on(sys.stderr), transient=True) as bar:
             task = bar.add_task(what, total=total)
-            yield lambda done: bar.advance(task, done)
+            yield lambda done, what=what: bar.update(task, advance=done, description=what)
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -21,6 +21,9 @@ Status = Annotated[str | None, typer.Option("--status", help="Only leads in this
 Outcome = Annotated[
     str | None, typer.Option("--outcome", help="Only leads with this outcome at a partner, such as issued or declined.")
 ]
+Stage = Annotated[
+    str | None, typer.Option("--stage", help="Only leads that a partner has submitted, approved or issued.")
+]
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="Only leads with this phone, in any notation.")]
@@ -55,17 +58,18 @@ class LeadQuery:
     problem: str | None = None
     since: str | None = None
     until: str | None = None
+    stage: str | None = None
 
     @property
-    def query(self) -> dict[str, str | int | None]:
+    def query(self) -> dict[str, str | None]:
         """Return the query parameters."""
-        names = ("status", "outcome", "source", "partner", "phone", "search", "campaign", "problem", "since", "until")
-        return {**{name: getattr(self, name) for name in names}, "attention": "true" if self.attention else None}
+        return {**vars(self), "attention": "true" if self.attention else None}
 
 
 def read_filters(
     status: Status = None,
     outcome: Outcome = None,
+    stage: Stage = None,
     source: Source = None,
     partner: OfPartner = None,
     phone: Phone = None,
@@ -84,6 +88,7 @@ def read_filters(
         phone,
         attention=attention,
         outcome=outcome,
+        stage=stage,
         search=search,
         campaign=campaign,
         problem=problem,

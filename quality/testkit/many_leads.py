@@ -48,6 +48,9 @@ def store_leads(
             new_delivery(one.lead_id, "leadleader", one.source, one.received_at),
             state=state,
             outcome="issued" if state is State.CLOSED else None,
+            submitted_at=one.received_at if state in {State.SUBMITTED, State.CLOSED} else None,
+            approved_at=one.received_at if state is State.CLOSED else None,
+            issued_at=one.received_at if state is State.CLOSED else None,
             last_error_code=None if error is None else error.value,
             deal_id=number + 1 if state is State.SUBMITTED else None,
         )

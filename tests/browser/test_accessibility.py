@@ -123,6 +123,13 @@ def test_figures_can_be_read_as_a_table(open_console: Open, world: World) -> Non
     expect(table.locator("tbody tr")).to_have_count(30)
     page.get_by_label("Period").select_option("7")
     expect(table.locator("tbody tr")).to_have_count(7)
+    day, number = table.get_by_role("link").last, page.locator("#rows a")
+    count = int(day.inner_text())
+    address = str(day.get_attribute("href"))
+    day.click()
+    expect(number).to_have_count(count)
+    assert len(set(re.findall(r"(?:since|until)=([\d-]+)", address))) == 1, "of one day"
+    page.go_back()
     page.get_by_role("link", name="tilda-credit").first.click()
     expect(page.get_by_label("Source")).to_have_value("tilda-credit")
 
@@ -139,6 +146,12 @@ def test_the_funnel_shows_rates_and_times_by_source_partner_and_campaign(open_co
     expect(funnel.get_by_role("rowheader", name="Lead Leader")).to_be_visible()
     page.get_by_label("Group by").select_option("campaign")
     expect(funnel.get_by_text("No data for this period.")).to_be_visible()
+    for column, count in ((3, 1), (0, 2)):  # each number leads to what it counts
+        page.get_by_label("Group by").select_option("source")
+        row.get_by_role("cell").nth(column).get_by_role("link", name=str(count)).click()
+        expect(page.locator("#rows a")).to_have_count(count)
+        expect(page.get_by_label("Stage")).to_have_value("issued" if column else "")
+        page.get_by_role("link", name="Overview", exact=True).click()
 
 
 def test_an_overview_with_nothing_to_do_says_so(open_console: Open, world: World) -> None:

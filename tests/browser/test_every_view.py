@@ -2,29 +2,27 @@
 
 import json
 import re
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from leadbridge.domain.admission import Pause
-from leadbridge.domain.clock import utc_now
-from leadbridge.domain.delivery import State
-from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from leadbridge.storage.queries.partner_state import PartnerStates
-from leadbridge.storage.statistics.posts import PostCounter, RefusedLead
-from leadbridge.storage.table import Table
 from quality.testkit.browser.axe import colour_violations, violations
-from quality.testkit.browser.views import every_view, shown_texts
+from quality.testkit.browser.views import (
+    HEIGHT,
+    LANGUAGES,
+    WIDTHS,
+    console_in,
+    every_view,
+    shown_texts,
+    with_everything,
+)
 from quality.testkit.browser.words import NAMES, latin_words
-from quality.testkit.browser.world import TOKENS, Open, World, busy
+from quality.testkit.browser.world import TOKENS, Open, World
 from quality.testkit.fixtures import TABLE
 
-WIDTHS = (320, 768, 1920)  # pixels
-HEIGHT = 900
 KEY = re.compile(r"\b[a-z]+(?:\.[a-z_]+)+\b")
 
 
@@ -37,24 +35,18 @@ def data_of(world: World, settings: Settings) -> set[str]:
     return latin_words(" ".join(known) + json.dumps(scan["Items"], ensure_ascii=False)) - {"Items"}
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_view_is_accessible_and_speaks_one_language_at_every_width(
     open_console: Open, world: World, shipped_settings: Settings, language: str
 ) -> None:
-    """Each view is checked by axe in each language, at one of the widths, so that all of them have their turn."""
-    leads = busy(world)
-    leads["erased"] = world.add(8, State.REJECTED, age=timedelta(days=2))
-    world.erase(leads["erased"])
-    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("до понеділка", "olena", utc_now()))
-    refused = RefusedLead((FieldError("person.phone", FieldCode.REQUIRED),), ("your-telephone",))
-    posts = PostCounter(Table(aws.dynamodb(), TABLE), "UTC", shipped_settings.sources)
-    posts.count("plain-credit", "invalid-lead", utc_now(), refused)
+    """Each view is checked by axe in each language, at one of the widths, so that all of them have their turn.
+
+    `axe_everywhere.py` checks each view at all widths.
+    """
+    leads = with_everything(world, shipped_settings)
     allowed = NAMES | data_of(world, shipped_settings)
-    page = open_console(reduced_motion="reduce")
-    page.locator("main h1").wait_for()
-    page.locator("#language").select_option(language)
-    page.locator(f"html[lang={language}]").wait_for()
-    turn = ["en", "uk", "ru"].index(language)
+    page = console_in(open_console, language)
+    turn = LANGUAGES.index(language)
     shown: list[str] = []
     wrong: list[Any] = []
     for number, view in enumerate(every_view(page, world, leads)):

@@ -80,6 +80,7 @@ def test_why_a_number_is_not_stored_is_said_by_the_answers_code(open_console: Op
         dialog.get_by_label("Deal number").fill(number)
         dialog.get_by_role("button", name="Save").click()
         expect(dialog.get_by_role("alert")).to_contain_text(said)
+        expect(dialog.get_by_role("button", name="Save")).to_be_focused()
     assert world.delivery(one).state is State.UNKNOWN
 
 

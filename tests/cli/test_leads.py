@@ -1,9 +1,7 @@
 """`leads …` over the real handlers: success, wrong state, wrong token, two at once, repetition, exit codes."""
 
 import csv
-import io
 import json
-import tracemalloc
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,11 @@ import pytest
 
 from leadbridge.domain import delivery as steps
 from leadbridge.domain import operator_steps
-from leadbridge.domain.acceptance.ids import IDS
 from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.clock import utc_now
 from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.hashes import keyed_hash
-from leadbridge_cli.csv_export import export_to
-from leadbridge_cli.output import Output
 from quality.testkit.cli.gateway import problem
 from quality.testkit.cli.terminal import LEAD, MINUTE, Terminal, run
 from quality.testkit.counted_lives import move
@@ -381,92 +376,6 @@ def test_an_erase_says_what_it_does_and_is_repeated_safely(terminal: Terminal) -
 def test_what_is_at_the_partner_at_this_moment_is_not_erased(terminal: Terminal) -> None:
     terminal.bring(State.SUBMITTING)
     assert terminal.run("leads", "erase", ID, "--yes").code == 4
-
-
-def test_an_export_is_whole_private_and_replaces_nothing_unasked(terminal: Terminal) -> None:
-    terminal.store.apply(steps.fail(terminal.delivery, NOW, some_error("spent")))
-    assert terminal.run("leads", "export", "leads.csv", "--json").json == {"file": "leads.csv", "leads": 1}
-    file = Path("leads.csv")
-    assert file.stat().st_mode & 0o777 == 0o600
-    [row] = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
-    names = ("lead_id", "person.phone", "partner", "state")
-    assert [row[name] for name in names] == [ID, "'+38050•••01", "leadleader", "failed"]
-    again = terminal.run("leads", "export", "leads.csv")
-    assert (again.code, "--overwrite" in again.failure) == (4, True)
-    assert terminal.run("leads", "export", "leads.csv", "--overwrite", "--reveal").code == 0
-    [row] = csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))
-    assert row["person.phone"] == "'+380500000001"
-    assert [*Path().iterdir()] == [file]
-
-
-def test_an_export_has_a_column_for_each_id(terminal: Terminal) -> None:
-    ids = {"sub1": "=team", "gclid": "Cj0KCQ", "click_id": "c1"}
-    terminal.store.accept(lead(2).model_copy(update={"ids": ids}), phone_hash=None)
-    said = terminal.run("leads", "export", "-", "--reveal")
-    rows = {row["lead_id"]: row for row in csv.DictReader(io.StringIO(said.out))}
-    row = rows[lead(2).lead_id]
-    assert {name: row[f"ids.{name}"] for name in IDS if row[f"ids.{name}"]} == {**ids, "sub1": "'=team"}
-    said = terminal.run("leads", "export", "-")
-    assert "Cj0KCQ" not in said.out
-    assert terminal.run("leads", "show", lead(2).lead_id, "--json", "--reveal").json["ids"] == ids
-
-
-def test_an_export_that_fails_leaves_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leadbridge_cli.paging.PAUSES", (0, 0))
-    terminal.gateway.canned = problem(500, "Something failed on our side. Please try again.")
-    assert terminal.run("leads", "export", "leads.csv").code == 1
-    assert len(terminal.gateway.asked) == 3, "the page is requested again, though not for ever"
-    assert [*Path().iterdir()] == []
-    nowhere = terminal.run("leads", "export", "nowhere/leads.csv")
-    assert (nowhere.code, nowhere.failure) == (3, "leadbridge: The folder nowhere does not exist.\n")
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_an_export_survives_a_brief_failure(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
-    for number in range(2, 4):
-        terminal.store.accept(lead(number), phone_hash=None)
-    monkeypatch.setattr("leadbridge_cli.paging.PAUSES", (0, 0))
-    monkeypatch.setattr("leadbridge_cli.paging.PAGE_SIZE", 1)
-
-    def fail_twice() -> None:
-        is_failing = len(terminal.gateway.asked) in {2, 3}
-        terminal.gateway.canned = problem(status, "x") if is_failing else None
-
-    terminal.gateway.before = fail_twice
-    assert terminal.run("leads", "export", "leads.csv", "--json").json["leads"] == 3
-    rows = [*csv.DictReader(io.StringIO(Path("leads.csv").read_text("utf-8-sig"), newline=""))]
-    assert len({row["lead_id"] for row in rows}) == len(rows) == 3
-
-
-def test_an_export_of_many_leads_keeps_no_page() -> None:
-    pages = ({"csv": "x" * 100_000, "leads": 100, "cursor": None} for _ in range(1_000))
-    tracemalloc.start()
-    export_to(Output(), Path("leads.csv"), pages, overwrite=False, bom=None)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert Path("leads.csv").stat().st_size > 100_000_000
-    assert peak < 5_000_000
-
-
-def test_an_export_for_excel_is_in_columns_and_local_times(terminal: Terminal) -> None:
-    said = terminal.run("leads", "export", "leads.csv", "--separator", "semicolon", "--zone", "Europe/Kyiv")
-    assert said.code == 0
-    raw = Path("leads.csv").read_bytes()
-    assert raw.startswith(b"\xef\xbb\xbf")
-    [row] = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""), delimiter=";")
-    assert (row["received_at (Europe/Kyiv)"], row["loan.amount"]) == ("2026-03-01 14:00:00", "6000,00")
-    assert terminal.run("leads", "export", "-", "--bom").out.startswith("\ufeff")
-    assert not terminal.run("leads", "export", "-").out.startswith("\ufeff")
-    wrong = terminal.run("leads", "export", "x.csv", "--zone", "Mars/Base")
-    assert (wrong.code, "zone must be a time zone such as Europe/Kyiv" in wrong.failure) == (2, True)
-
-
-def test_an_export_may_go_to_stdout_but_not_as_two_things(terminal: Terminal) -> None:
-    said = terminal.run("leads", "export", "-")
-    assert [row["lead_id"] for row in csv.DictReader(io.StringIO(said.out))] == [ID]
-    assert terminal.run("leads", "export", "-", "--json").code == 2
-    later = terminal.run("leads", "export", "-", "--since", "2026-03-02", "--campaign", "spring", "--outcome", "issued")
-    assert (later.code, len(later.out.splitlines())) == (0, 1), "the names of the columns alone"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 // Statistics as charts, each with a table for screen readers.
 
-import { el, isolate } from "./dom.js";
+import { el, isolate, linkedNumber } from "./dom.js";
 import { formatDay, formatNumber, t } from "./words.js";
 
 const MAX_SOURCES = 5; // with their own colour; the other sources share one
@@ -16,8 +16,8 @@ export function days(from, to) {
   return all;
 }
 
-// Leads by day: one bar per day, stacked by source.
-export function byDay(figures, signal) {
+// Leads by day: one bar per day, stacked by source. `link` makes the address of a source's leads of a day.
+export function byDay(figures, link, signal) {
   const totals = sum(figures.leads, (one) => one.source);
   const sources = [...totals.keys()];
   const named = sources.length > MAX_SOURCES + 1 ? sources.slice(0, MAX_SOURCES) : sources;
@@ -41,7 +41,7 @@ export function byDay(figures, signal) {
       el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": t("charts.by_day") },
         el("table", {},
           el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day", { zone: figures.time_zone })), named.map((source) => el("th", { scope: "col", class: "figure" }, name(source))))),
-          el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, formatDay(one)), layers.map((layer) => el("td", { class: "figure" }, formatNumber(layer[place])))))),
+          el("tbody", {}, all.map((one, place) => el("tr", {}, el("th", { scope: "row" }, formatDay(one)), layers.map((layer, column) => el("td", { class: "figure" }, linkedNumber(layer[place], formatNumber(layer[place]), named[column] !== null && link(named[column], one))))))),
         )),
     ),
   );

@@ -1,7 +1,7 @@
 // Modal dialogs: every action is explained and confirmed before it runs.
 
 import { errorMessage } from "./api.js";
-import { el, fill, isolate } from "./dom.js";
+import { el, fill, isolate, whileBusy } from "./dom.js";
 import { t } from "./words.js";
 
 let number = 0;
@@ -22,10 +22,9 @@ export function confirm({ heading, about = null, body, label, danger = false, ru
     const act = el("button", { type: "submit", class: danger ? "danger" : "primary" }, label);
     const submit = async (event) => {
       event.preventDefault();
-      act.disabled = true;
       wrong.textContent = "";
       try {
-        result = (await run(new FormData(form), isConfirmed)) ?? true;
+        result = (await whileBusy(act, () => run(new FormData(form), isConfirmed))) ?? true;
         dialog.close();
       } catch (error) {
         wrong.textContent = explain(error);
@@ -35,8 +34,6 @@ export function confirm({ heading, about = null, body, label, danger = false, ru
           act.className = "danger";
           act.textContent = t("send_anyway");
         }
-      } finally {
-        act.disabled = false;
       }
     };
     const form = el(
@@ -54,7 +51,7 @@ export function confirm({ heading, about = null, body, label, danger = false, ru
 }
 
 // The person's name, and the phone as the API has masked it.
-function personOf({ person }) {
+export function personOf({ person }) {
   const { full_name: name, phone } = person ?? {};
   return [el("strong", {}, isolate(name || t("dialog.no_name"), { cut: 80 })), phone && [" · ", isolate(phone)]];
 }

@@ -50,6 +50,11 @@ function code(character) {
   return `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
+// A number that leads to what it counts; one that counts nothing leads nowhere.
+export function linkedNumber(value, text, address) {
+  return value > 0 && address ? el("a", { href: address }, text) : text;
+}
+
 // Disable a button while a task runs, so that a slow network is visible. Returns the task's result.
 // A disabled button loses the focus; it gets it back unless another element has it.
 export async function whileBusy(button, task) {

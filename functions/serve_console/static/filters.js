@@ -3,15 +3,21 @@
 
 import { api } from "./api.js";
 import { el, fill } from "./dom.js";
-import { OUTCOMES, STATES, fieldErrorText, fieldName, meaningOf, outcomeName } from "./labels.js";
+import { OUTCOMES, STAGES, STATES, fieldErrorText, fieldName, meaningOf, outcomeName } from "./labels.js";
 import { moreButton } from "./layout.js";
 import { knownPartners, knownSources, partnerName } from "./partners.js";
 import { formatNumber, hasText, t } from "./words.js";
 
-const FILTERS = ["status", "outcome", "source", "partner", "campaign", "problem", "since", "until", "attention"];
+const FILTERS = ["status", "outcome", "stage", "source", "partner", "campaign", "problem", "since", "until", "attention"];
 const ID = /^(ld_[a-z2-7]{26}|[#№]?\s*\d{1,6}|[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{4,55})$/; // of a lead, a deal, an account
 const MAX_AGE = 300_000; // milliseconds for which the statistics are kept
 let figures = null; // of the last days: { at, days, loaded }
+
+// The address of the list of leads with some filters.
+export function listAddress(filters) {
+  const query = new URLSearchParams(Object.entries(filters).filter(([, value]) => value));
+  return `#/leads${query.size ? `?${query}` : ""}`;
+}
 
 export function readFilters(query) {
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? ""]));
@@ -21,8 +27,7 @@ export function readFilters(query) {
 // Show the list with other filters and another search.
 function go(filters, search) {
   const isId = ID.test(search);
-  const next = new URLSearchParams(Object.entries({ ...filters, search: isId ? search : "" }).filter(([, value]) => value));
-  history.pushState(search && !isId ? { search } : null, "", `#/leads${next.size ? `?${next}` : ""}`);
+  history.pushState(search && !isId ? { search } : null, "", listAddress({ ...filters, search: isId ? search : "" }));
   dispatchEvent(new HashChangeEvent("hashchange"));
 }
 
@@ -37,7 +42,7 @@ export function filterBar({ filters, search, leads }, reset) {
   };
   const input = (name, attributes) => field(name, el("input", { id: `filter-${name}`, name, value: filters[name], onchange: change, autocomplete: "off", ...attributes }));
   const sorted = (...names) => [...new Set(names.flat().filter(Boolean))].sort();
-  const box = el("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", maxlength: 255, value: search, placeholder: t("list.search.what") });
+  const box = el("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", maxlength: 255, value: search });
   const campaigns = el("datalist", { id: "campaigns" });
   const problems = choice("problem", problemOptions([], leads, filters.problem));
   loadFigures(filters).then((found) => {
@@ -60,11 +65,12 @@ export function filterBar({ filters, search, leads }, reset) {
   return el(
     "form",
     { class: "filters", role: "search", onsubmit: submit },
-    el("div", { class: "phone" }, el("label", { for: "search" }, t("list.search")), el("div", { class: "joined" }, box, el("button", { type: "submit" }, t("list.find")))),
+    el("div", { class: "phone" }, el("label", { for: "search" }, t("list.search"), el("span", { class: "what" }, ": ", t("list.search.what"))), el("div", { class: "joined" }, box, el("button", { type: "submit" }, t("list.find")))),
     moreButton("more-filters", t("list.filters"), active > 0 && ` (${formatNumber(active)})`),
     el("div", { class: "more-filters", id: "more-filters" },
       choice("status", STATES.map((state) => option(state, t(`state.${state}`)))),
       choice("outcome", OUTCOMES.map((outcome) => option(outcome, outcomeName(outcome)))),
+      choice("stage", STAGES.map((stage) => option(stage, t(`funnel.${stage}`)))),
       choice("source", sorted(knownSources(), leads.map((lead) => lead.source), filters.source).map((one) => option(one, one))),
       choice("partner", sorted(knownPartners(), filters.partner).map((one) => option(one, partnerName(one)))),
       problems,
@@ -110,8 +116,8 @@ async function loadFigures({ since, until }) {
 
 // How many leads a list has, from the statistics, and of how many days; null if they do not know it.
 export async function countLeads({ filters, search }) {
-  const { status, outcome, source, partner, campaign, problem, since, until, attention } = filters;
-  if (search || outcome || problem || attention || Boolean(since) !== Boolean(until)) return null;
+  const { status, outcome, stage, source, partner, campaign, problem, since, until, attention } = filters;
+  if (search || outcome || stage || problem || attention || Boolean(since) !== Boolean(until)) return null;
   if ((campaign && (status || partner)) || (status && status !== "incomplete" && !partner)) return null;
   const found = await loadFigures(filters);
   if (!found) return null;

@@ -2,17 +2,19 @@
 
 import { api, errorMessage } from "./api.js";
 import { letterSections } from "./dead_letters.js";
-import { confirm } from "./dialog.js";
-import { el, fill, isolate, refill } from "./dom.js";
+import { confirm, personOf } from "./dialog.js";
+import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { row } from "./list.js";
-import { fieldNames, meaningOf, namedErrors, time, timeAgo, title } from "./labels.js";
+import { fieldNames, meaningOf, namedErrors, sourceName, time, timeAgo, title } from "./labels.js";
 import { partnerName, queueName } from "./partners.js";
 import { INTERVALS, loadAndPoll } from "./polling.js";
 import { formatNumber, formatShort, hasText, phrase, t } from "./words.js";
 
 const MAX_CALLS = 20; // of one retry, with up to 200 leads each
 const MAX_NOTE = 300; // characters, the API's limit
+const MAX_PEOPLE = 5; // that a dialog names
+const WITHOUT_LEADS = ["partner", "source", "technical"]; // kinds of groups
 const HOUR = 3_600_000; // milliseconds
 const SNOOZES = { hour: 1, four_hours: 4, day: 24, week: 7 * 24 }; // hours
 
@@ -88,7 +90,7 @@ function addressOf({ kind, key }) {
 function subjectOf({ kind, partner, source, queue }) {
   if (partner) return isolate(partnerName(partner));
   if (kind === "dead_letter" || kind === "technical") return queueName(queue);
-  return isolate(source ?? "", { cut: 60 });
+  return sourceName(source ?? "");
 }
 
 function reasonOf({ kind, code, fields }) {
@@ -103,7 +105,7 @@ function reasonOf({ kind, code, fields }) {
 
 function item(group, done) {
   const { key, kind, first_seen: first, last_seen: last, assignee, note, snoozed_until: until } = group;
-  const button = (name, act, kind = null, place = name) => el("button", { type: "button", class: kind, "data-key": `${place}-${key}`, "data-action": name, onclick: () => act(group, done) }, t(`inbox.${name}.open`));
+  const button = (name, act, kind = null, place = name) => el("button", { type: "button", class: kind, "data-key": `${place}-${key}`, "data-action": name, onclick: (event) => act(group, done, event.currentTarget) }, t(`inbox.${name}.open`, { n: group.count }));
   return el("li", { class: `card group needs-attention ${TONES[kind] ?? ""}`, "data-group": key },
     el("div", {},
       el("p", {}, el("a", { href: addressOf(group), "data-row": true }, el("span", { class: "count" }, countOf(group)), " ", t(`inbox.${kind}`, { n: group.count })),
@@ -116,15 +118,35 @@ function item(group, done) {
       note && el("p", { class: "small note" }, isolate(note.text), " ", el("span", { class: "muted" }, "– ", isolate(note.operator), ", ", timeAgo(note.at))),
     ),
     el("div", { class: "buttons" },
-      group.retry !== "none" && button(group.retry === "confirm" ? "resend" : "retry", retry, group.retry === "confirm" ? "danger quiet" : "primary"),
+      group.retry !== "none" && button(group.retry === "confirm" ? "resend" : "retry", asking(retry), group.retry === "confirm" ? "danger quiet" : "primary"),
       assignee ? button("release", release, null, "assign") : button("take", take, null, "assign"), // each keeps the focus
-      isSnoozed(group) ? button("wake", wake, null, "pause") : button("snooze", snooze, null, "pause"),
-      button("note", writeNote, "quiet"),
+      isSnoozed(group) ? button("wake", wake, null, "pause") : button("snooze", asking(snooze), null, "pause"),
+      button("note", asking(writeNote), "quiet"),
     ),
   );
 }
 
 const TONES = { partner: "milder", source: "milder", technical: "milder" };
+
+// An action with a dialog, which names whom it concerns. It is not opened in a view that was shown meanwhile.
+function asking(act) {
+  return async (group, done, button) => {
+    const main = document.getElementById("main");
+    const about = await aboutGroup(group, button);
+    if (main.isConnected) await act(group, done, about);
+  };
+}
+
+// The group, and the people of its newest leads as the list shows them.
+async function aboutGroup(group, button) {
+  const read = () => api.inboxGroup(group.key).catch(() => ({ leads: [] })); // then the group alone is named
+  const { leads } = WITHOUT_LEADS.includes(group.kind) ? { leads: [] } : await whileBusy(button, read);
+  const others = Math.max(0, group.count - MAX_PEOPLE);
+  return el("div", { class: "about" },
+    el("p", {}, el("strong", {}, countOf(group), " ", t(`inbox.${group.kind}`, { n: group.count })), " · ", subjectOf(group)),
+    leads.length > 0 && el("ul", { class: "plain people" }, leads.slice(0, MAX_PEOPLE).map((lead) => el("li", {}, personOf(lead))),
+      others > 0 && el("li", { class: "muted" }, t("inbox.others", { n: others }))));
+}
 
 async function mark({ key }, change, text, done) {
   let result;
@@ -149,22 +171,22 @@ function wake(group, done) {
   return mark(group, { snoozed_until: null }, "inbox.wake.done", done);
 }
 
-async function snooze(group, done) {
+async function snooze(group, done, about) {
   const choice = el("select", { id: "snooze-time", name: "hours" }, Object.entries(SNOOZES).map(([name, hours]) => el("option", { value: hours }, t(`inbox.snooze.${name}`))));
   const result = await confirm({
     heading: t("inbox.snooze.heading"),
-    body: [el("p", {}, t("inbox.snooze.text")), el("label", { for: "snooze-time" }, t("inbox.snooze.time")), choice],
+    body: [about, el("p", {}, t("inbox.snooze.text")), el("label", { for: "snooze-time" }, t("inbox.snooze.time")), choice],
     label: t("inbox.snooze.confirm"),
     run: (form) => api.markGroup(group.key, { snoozed_until: new Date(Date.now() + Number(form.get("hours")) * HOUR).toISOString() }),
   });
   await done(result, () => t("inbox.snooze.done"));
 }
 
-async function writeNote(group, done) {
+async function writeNote(group, done, about) {
   const field = el("textarea", { id: "group-note", name: "note", rows: 3, maxlength: MAX_NOTE, value: group.note?.text ?? "" });
   const result = await confirm({
     heading: t("inbox.note.heading"),
-    body: [el("label", { for: "group-note" }, t("inbox.note.label")), field, el("p", { class: "muted small" }, t("inbox.note.hint"))],
+    body: [about, el("label", { for: "group-note" }, t("inbox.note.label")), field, el("p", { class: "muted small" }, t("inbox.note.hint"))],
     label: t("inbox.note.confirm"),
     run: (form) => api.markGroup(group.key, { note: String(form.get("note")).trim() || null }),
     explain: (error) => (error.errors?.some((one) => one.code === "personal_data") ? t("inbox.note.personal") : errorMessage(error)),
@@ -174,13 +196,13 @@ async function writeNote(group, done) {
 
 // Retry all leads of a group. The API says if there are more than it retries with one call. The first answer's `before`
 // goes with the next calls: what has changed since the confirmation is not sent again.
-async function retry(group, done) {
+async function retry(group, done, about) {
   const isTwice = group.retry === "confirm";
   const key = isTwice ? "inbox.resend" : "inbox.retry";
   const result = await confirm({
     heading: t(`${key}.heading`, { n: group.count }),
-    body: [el("p", {}, countOf(group), " ", t(`inbox.${group.kind}`, { n: group.count }), " · ", subjectOf(group)), el("p", {}, t(`${key}.text`))],
-    label: t(`${key}.confirm`),
+    body: [about, el("p", {}, t(`${key}.text`))],
+    label: t(`${key}.confirm`, { n: group.count }),
     danger: isTwice,
     run: async () => {
       const sum = { retried: 0, kept: new Map(), hasMore: false };

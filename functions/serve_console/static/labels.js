@@ -8,6 +8,11 @@ export const STATES = ["incomplete", "received", "submitting", "submitted", "clo
 // The outcomes of deliveries, in the order of the funnel.
 export const OUTCOMES = ["new", "in_progress", "approved", "issued", "active", "declined", "cancelled"];
 
+// The stages of the funnel.
+export const STAGES = ["submitted", "approved", "issued"];
+
+const SELF_CHECK = "self-check"; // the source of the test lead by which a deployment is checked
+
 const TONES = {
   incomplete: "warn", received: "neutral", submitting: "neutral", submitted: "neutral", closed: "neutral", rejected: "warn", duplicate: "neutral",
   unknown: "bad", failed: "bad",
@@ -95,6 +100,10 @@ export function fieldNames(paths) {
     return key ? t(key) : name;
   };
   return paths.map(nameOf).join(", ");
+}
+
+export function sourceName(source) {
+  return source === SELF_CHECK ? t("source.self_check") : isolate(source, { cut: 40 });
 }
 
 export function fieldName(name) {

@@ -6,7 +6,7 @@ import { append, el, fill, isolate } from "./dom.js";
 import { countLeads, filterBar, readFilters } from "./filters.js";
 import { notify } from "./layout.js";
 import { partnerNames } from "./partners.js";
-import { leadPill, time, title, waiting } from "./labels.js";
+import { leadPill, sourceName, time, title, waiting } from "./labels.js";
 import { INTERVALS, loadAndPoll, poll } from "./polling.js";
 import { formatShort, t } from "./words.js";
 
@@ -183,7 +183,7 @@ function cells(lead) {
   const wait = deliveries.map(waiting).find(Boolean);
   return [
     el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, isolate(lead.person?.phone ?? ""))),
-    el("span", { class: "where muted" }, isolate(lead.source, { cut: 40 }), " → ", isolate(partnerNames(Object.keys(lead.deliveries)) || "–", { cut: 60 }), wait && el("span", { class: "wait" }, wait)),
+    el("span", { class: "where muted" }, sourceName(lead.source), " → ", isolate(partnerNames(Object.keys(lead.deliveries)) || "–", { cut: 60 }), wait && el("span", { class: "wait" }, wait)),
     el("span", { class: "state" }, leadPill(lead), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];

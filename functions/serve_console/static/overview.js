@@ -4,6 +4,7 @@ import { api, errorMessage } from "./api.js";
 import { bars, byDay, sum } from "./charts.js";
 import { el, fill, isolate, refill } from "./dom.js";
 import { funnelCard } from "./funnel.js";
+import { listAddress } from "./filters.js";
 import { groupList, loadGroups } from "./inbox.js";
 import { notify } from "./layout.js";
 import { knownPartners, partnerName } from "./partners.js";
@@ -29,7 +30,7 @@ export async function show(main, { signal, query }) {
   let seen = {};
 
   const load = async () => {
-    const [figures, { funnels, campaigns, from }, groups] = await Promise.all([
+    const [figures, { funnels, campaigns, from, to }, groups] = await Promise.all([
       api.stats({ days: period, by: "outcome" }, signal), api.stats({ days: period, by: "campaign" }, signal), loadGroups(partner, signal), showSync(sync, partner, signal),
     ]);
     const next = { groups: JSON.stringify(groups), figures: JSON.stringify([figures, funnels, campaigns]), period };
@@ -37,7 +38,7 @@ export async function show(main, { signal, query }) {
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
       drawing = new AbortController();
-      refill(charts, drawCharts(since(figures, from, partner), funnelCard({ funnels, campaigns }, partner), partner, AbortSignal.any([signal, drawing.signal])));
+      refill(charts, drawCharts(since(figures, from, partner), funnelCard({ funnels, campaigns, from, to }, partner), partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
   };
@@ -83,12 +84,12 @@ function since(figures, from, partner) {
 
 function drawCharts(figures, funnel, partner, signal) {
   const days = { since: figures.from, until: figures.to };
-  const link = (name) => (value) => `#/leads?${new URLSearchParams({ ...(partner && { partner }), [name]: value, ...days })}`;
+  const link = (name) => (value) => listAddress({ ...days, partner, [name]: value });
   const states = sum(figures.counts, (one) => one.state);
   const inOrder = new Map(STATES.filter((state) => states.has(state)).map((state) => [state, states.get(state)]));
   const tones = { unknown: "bad", failed: "bad", rejected: "warn" };
   return [
-    byDay(figures, signal),
+    byDay(figures, (source, day) => listAddress({ source, partner, since: day, until: day }), signal),
     funnel,
     el("div", { class: "cards" },
       bars(t("charts.by_source"), sum(figures.leads, (one) => one.source), (source) => isolate(source, { cut: 40 }), link("source")),

@@ -1,12 +1,27 @@
 """Every view of the console, opened in the same way in any language, and the texts that a view shows."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import chain
 
 from playwright.sync_api import Page
 
+from leadbridge.domain.admission import Pause
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.delivery import State
+from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.lead import Lead
-from quality.testkit.browser.world import World
+from leadbridge.runtime import aws
+from leadbridge.settings import Settings
+from leadbridge.storage.queries.partner_state import PartnerStates
+from leadbridge.storage.statistics.posts import PostCounter, RefusedLead
+from leadbridge.storage.table import Table
+from quality.testkit.browser.world import Open, World, busy
+from quality.testkit.fixtures import TABLE
+
+LANGUAGES = ("en", "uk", "ru")
+WIDTHS = (320, 768, 1920)  # pixels
+HEIGHT = 900
 
 VIEWS = {
     "#/": ".charts .card",
@@ -41,6 +56,27 @@ TEXTS = """() => {
     found.push(one.getAttribute("aria-label") ?? one.getAttribute("placeholder"));
   return [document.title, ...found];
 }"""
+
+
+def with_everything(world: World, settings: Settings) -> dict[str, Lead]:
+    """A busy stack with an erased lead, a partner that is paused, and a form whose post was refused."""
+    leads = busy(world)
+    leads["erased"] = world.add(8, State.REJECTED, age=timedelta(days=2))
+    world.erase(leads["erased"])
+    PartnerStates(Table(aws.dynamodb(), TABLE)).pause("matchtrade", Pause("до понеділка", "olena", utc_now()))
+    refused = RefusedLead((FieldError("person.phone", FieldCode.REQUIRED),), ("your-telephone",))
+    posts = PostCounter(Table(aws.dynamodb(), TABLE), "UTC", settings.sources)
+    posts.count("plain-credit", "invalid-lead", utc_now(), refused)
+    return leads
+
+
+def console_in(open_console: Open, language: str) -> Page:
+    """The console in a language, without animations."""
+    page = open_console(reduced_motion="reduce")
+    page.locator("main h1").wait_for()
+    page.locator("#language").select_option(language)
+    page.locator(f"html[lang={language}]").wait_for()
+    return page
 
 
 def every_view(page: Page, world: World, leads: dict[str, Lead]) -> Iterator[str]:

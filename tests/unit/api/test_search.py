@@ -14,6 +14,8 @@ from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.errors.problem_keys import ProblemFilter, parse_problem
 from leadbridge.domain.fields.hashes import hashes_of, keyed_hash, short_hash
 from leadbridge.domain.lead import Lead
+from leadbridge.domain.statistics.times import Stage
+from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.corrections import CorrectionRepository
@@ -23,6 +25,7 @@ from leadbridge.storage.table import Table
 from quality.testkit.fixtures import TABLE
 from quality.testkit.operator_api import KEY, Get, ids
 from quality.testkit.people import NOW, lead
+from quality.testkit.statistics import count_all
 
 MINUTE = timedelta(minutes=1)
 
@@ -123,6 +126,49 @@ def test_leads_are_listed_by_what_is_wrong_with_them(get: Get, accept: Any, stor
     assert ids(get, problem="no_such_code") == []
     for text in (":", "person.", "a b", "x" * 200, "Person.phone"):
         assert get(problem=text)[0] == 400, text
+
+
+def reach(store: LeadRepository, one: Lead, partner: str, stage: Stage | None, deal: int) -> None:
+    """Bring the delivery to a partner to a stage of the funnel; one without a stage is only received."""
+    found = store.delivery(one.lead_id, partner)
+    assert found is not None
+    if stage is None:
+        return
+    begun = store.apply(steps.start_attempt(found, one.received_at, MINUTE))
+    after = store.apply(steps.confirm(begun, one.received_at, deal, is_followed=True))
+    for outcome in {Stage.SUBMITTED: (), Stage.APPROVED: ("approved", "declined"), Stage.ISSUED: ("active",)}[stage]:
+        change = change_status(after, NOW, outcome, outcome=outcome, final=False, is_followed=True)
+        after = store.apply(change)
+
+
+def test_each_number_of_the_statistics_is_that_of_a_list(get: Get, accept: Any, store: LeadRepository) -> None:
+    partners = ("leadleader", "matchtrade")
+    for number in range(24):
+        names = {"source": "tilda" if number % 3 else "web", "campaign": f"c{number % 2}"}
+        one = accept(number, received_at=NOW + timedelta(days=number % 3), partners=partners[number % 2 :], **names)
+        for place, partner in enumerate(one.partners):
+            reach(store, one, partner, (None, *Stage)[(number // 2 + place) % 4], 2 * number + place + 1)
+    count_all(TABLE, NOW)
+    days = {"from": "2026-03-01", "to": "2026-03-03"}
+    stats = get("/stats", **days, by="outcome")[1]
+    wanted = [({"since": one["day"], "until": one["day"], "source": one["source"]}, one) for one in stats["leads"]]
+    for one in stats["counts"]:
+        names = {"source": one["source"], "partner": one["partner"], "status": one["state"]}
+        wanted.append(({"since": one["day"], "until": one["day"], **names}, one))
+    for one in stats["outcomes"]:
+        if one["outcome"]:
+            names = {"source": one["source"], "partner": one["partner"], "outcome": one["outcome"]}
+            wanted.append(({"since": one["day"], "until": one["day"], **names}, one))
+    funnels = [*stats["funnels"]["sources"], *stats["funnels"]["partners"]]
+    funnels += get("/stats", **days, by="campaign")[1]["campaigns"]
+    for one in funnels:
+        names = {name: one[name] for name in ("source", "partner", "campaign") if name in one}
+        period = {"since": days["from"], "until": days["to"], **names}
+        wanted += [(period, {"count": one["received"]}), *(({**period, "stage": stage}, one[stage]) for stage in Stage)]
+    found = {json.dumps(query): (len(ids(get, **query)), one["count"]) for query, one in wanted}
+    assert len(found) > 50
+    assert sum(count > 0 for _, count in found.values()) > 40
+    assert {query: numbers for query, numbers in found.items() if numbers[0] != numbers[1]} == {}
 
 
 def test_a_problem_is_a_field_a_code_or_both() -> None:

@@ -13,6 +13,7 @@ from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.errors.problem_keys import ProblemFilter
 from leadbridge.domain.fields.hashes import keyed_hash, short_hash
 from leadbridge.domain.fields.surnames import name_key
+from leadbridge.domain.statistics.times import Stage
 from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.leads import LeadRepository
@@ -97,6 +98,7 @@ FILTERS = {
     "campaign": LeadFilter(campaign="c3"),
     "status": LeadFilter(status=LeadStatus.FAILED),
     "outcome": LeadFilter(outcome="issued"),
+    "stage": LeadFilter(stage=Stage.APPROVED),
     "problem": LeadFilter(problem=ProblemFilter(code="rate_limited")),
     "days": LeadFilter(since=NOW + timedelta(seconds=100), until=NOW + timedelta(seconds=500)),
     "campaign and outcome": LeadFilter(campaign="c3", outcome="issued"),
@@ -113,7 +115,7 @@ def test_a_page_reads_the_same_whatever_the_number_of_leads(
         store_leads(table, first, last, hashed)
         wanted: dict[str, tuple[LeadFilter, int | None]]
         wanted = {kind: (LeadFilter(search=search), count) for kind, (search, count) in SEARCHES.items()}
-        wanted |= {kind: (one, None if one.campaign else LIMIT) for kind, one in FILTERS.items()} | {
+        wanted |= {kind: (one, None if one.campaign or one.stage else LIMIT) for kind, one in FILTERS.items()} | {
             "no match": (LeadFilter(source="nobody"), 0)
         }
         found.append({kind: read(table, one, monkeypatch, count) for kind, (one, count) in wanted.items()})

@@ -16,14 +16,15 @@ from leadbridge.api.params import Flag, Limit, MaskedQuery, Moment, Phone, inval
 from leadbridge.api.requests import ApiRequest, Body, invalid_request
 from leadbridge.api.response_size import leads_that_fit
 from leadbridge.api.router import route
-from leadbridge.api.schemas import Count, JourneyView, LeadView, journey_view, lead_view
+from leadbridge.api.schemas import Count, JourneyView, LeadView, Time, journey_view, lead_view
 from leadbridge.api.search import MAX_SEARCH, read_search, search_phone
 from leadbridge.domain.acceptance.status import LeadStatus
-from leadbridge.domain.clock import start_of_day, utc_now
+from leadbridge.domain.clock import start_of_day, to_text, utc_now
 from leadbridge.domain.errors.problem_keys import ProblemFilter, parse_problem
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import InvalidLead
 from leadbridge.domain.operator_steps import SubmissionInProgress
+from leadbridge.domain.statistics.times import Stage
 from leadbridge.domain.statuses.outcomes import DeliveryOutcome
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import Conflict
@@ -43,6 +44,9 @@ class LeadsQuery(MaskedQuery):
     status: LeadStatus | None = Field(None, description="A status.")
     outcome: DeliveryOutcome | None = Field(
         None, description="An outcome of a delivery; of the delivery with this status and partner, if they are given."
+    )
+    stage: Stage | None = Field(
+        None, description="A stage of the funnel of `GET /stats` that a delivery has reached, as it counts them."
     )
     source: str | None = Field(None, description="A source.")
     partner: str | None = Field(None, description="A partner.")
@@ -89,6 +93,7 @@ class LeadsQuery(MaskedQuery):
             search=search,
             needs_attention=self.attention,
             outcome=self.outcome,
+            stage=self.stage,
             campaign=self.campaign,
             problem=self.problem,
             since=_time_of(self.since),
@@ -138,10 +143,14 @@ class LeadsView(TypedDict):
 
 
 class ExportView(TypedDict):
-    """A page of the list as lines of CSV. The first page begins with the line of the columns' names."""
+    """A page of the list as lines of CSV. The first page begins with the line of the columns' names.
+
+    `oldest` is when the last lead of the page was received; null if it has none.
+    """
 
     csv: str
     leads: Count
+    oldest: Time | None
     cursor: str | None
 
 
@@ -171,7 +180,8 @@ def export_leads(request: ApiRequest, query: ExportQuery) -> ExportView:
     leads, cursor = leads_that_fit(page, lead_csv.lines)
     logger.info("exported", leads=len(leads), operator=request.operator, masked=query.masked)
     header = "" if query.cursor else lead_csv.header()
-    return {"csv": header + "".join(leads), "leads": len(leads), "cursor": cursor}
+    oldest = to_text(page.leads[len(leads) - 1].lead.received_at) if leads else None
+    return {"csv": header + "".join(leads), "leads": len(leads), "oldest": oldest, "cursor": cursor}
 
 
 @route("GET", "/leads/{lead_id}")

@@ -14,6 +14,7 @@ from leadbridge.api.schemas import Count, StoredErrorCode, Time
 from leadbridge.domain.admission import Circuit, PartnerState, Pause
 from leadbridge.domain.clock import from_text, to_text, utc_now
 from leadbridge.domain.routing.intake import Refusal, Window, find_refusal, window_keys, windows_at
+from leadbridge.domain.statistics.contribution import is_counted_source
 from leadbridge.partners.registry import kind_named
 from leadbridge.runtime.logs import logger
 from leadbridge.settings import Partner, settings
@@ -29,9 +30,10 @@ MAX_REASON = 500  # characters
 class PartnerView(TypedDict):
     """A configured partner. `label` is displayed; `id_field` is the delivery's field with the partner's id.
 
-    `sources` are those whose rules name the partner. `state`: whether it gets leads; the first reason of `paused`,
-    `circuit_open`, `closed` and `capped` if not. `opens_at` is when its hours and caps allow the next lead; None if
-    they do now, or if no time changes that. `checks` is None for a partner whose statuses come by the sync.
+    `sources` are those whose rules name the partner, but not that of a deployment's check. `state`: whether it gets
+    leads; the first reason of `paused`, `circuit_open`, `closed` and `capped` if not. `opens_at` is when its hours and
+    caps allow the next lead; None if they do now, or if no time changes that. `checks` is None for a partner whose
+    statuses come by the sync.
     """
 
     name: str
@@ -184,7 +186,9 @@ def partner_view(
         "id_type": kind.id.type,
         "id_pattern": kind.id.pattern,
         "sources": [
-            source for source, one in settings().sources.items() if any(name in rule.partners for rule in one.partners)
+            source
+            for source, one in settings().sources.items()
+            if is_counted_source(source) and any(name in rule.partners for rule in one.partners)
         ],
         "state": state_name(state, refusal),
         "pause": None if state.pause is None else pause_view(state.pause),

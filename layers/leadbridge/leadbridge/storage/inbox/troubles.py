@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.inbox.trouble import MAX_TROUBLES, Trouble, TroubleKind
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_key, fetch_of
@@ -93,8 +94,8 @@ def _of_delivery(kind: TroubleKind, delivery: Delivery) -> Trouble:
 
 
 def kind_of(delivery: Delivery) -> TroubleKind | None:
-    """Return why a delivery needs a person; None if it does not."""
-    if delivery.is_erased:
+    """Return why a delivery needs a person; None if it does not, like that of a deployment's test lead."""
+    if delivery.is_erased or delivery.last_error_code == ErrorCode.SELF_CHECK:
         return None
     match delivery.state:
         case State.UNKNOWN:

@@ -10,7 +10,9 @@ from leadbridge.domain.acceptance.status import LeadStatus
 from leadbridge.domain.delivery import Delivery
 from leadbridge.domain.errors.problem_keys import ProblemFilter
 from leadbridge.domain.fields.surnames import has_words
+from leadbridge.domain.statistics.times import Stage
 from leadbridge.storage.leads import Journey
+from leadbridge.storage.statistics.records import REACHED_AT
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Search:
 class LeadFilter:
     """The leads to list; None means any.
 
-    Status, partner, outcome and problem are those of one delivery; an incomplete lead has a status and problems, too.
+    Status, partner, outcome, stage and problem are those of one delivery; an incomplete lead has a status and problems,
+    too. A delivery has a stage of the funnel if it has reached it.
     `needs_attention`: only leads with a delivery that needs a person although it is followed. `since` and `until` are
     times of reception, the second one excluded. In a list of deliveries they are those of the delivery: one to a next
     partner is received later than its lead.
@@ -43,6 +46,7 @@ class LeadFilter:
     search: Search | None = None
     needs_attention: bool = False
     outcome: str | None = None
+    stage: Stage | None = None
     campaign: str | None = None
     problem: ProblemFilter | None = None
     since: datetime | None = None
@@ -56,13 +60,13 @@ class LeadFilter:
     @property
     def is_indexed(self) -> bool:
         """Whether an index knows which leads fit, but for the changes of a moment. Else leads are read to compare."""
-        of_delivery = (self.status, self.outcome, self.problem)
+        of_delivery = (self.status, self.outcome, self.stage, self.problem)
         if self.search is not None:
             rest = (*of_delivery, self.source, self.partner, self.campaign, self.search.words)
             return not (any(rest) or self.needs_attention)
         if self.needs_attention:
-            return not (self.outcome or self.problem or self.campaign)
-        return self.campaign is None or not any(of_delivery)
+            return not (self.outcome or self.stage or self.problem or self.campaign)
+        return self.stage is not Stage.APPROVED and (self.campaign is None or not any(of_delivery))
 
     def fits(self, journey: Journey) -> bool:
         """Return whether a lead fits as it is now. The time is not compared: the list has it from the index."""
@@ -77,7 +81,7 @@ class LeadFilter:
             return False
         if any(self._fits_delivery(one) for one in deliveries):
             return True
-        if self.outcome is not None or self.partner is not None:
+        if self.outcome is not None or self.stage is not None or self.partner is not None:
             return False
         if self.problem is not None:
             problems = [(one.field, one.code.value) for one in lead.problems]
@@ -90,5 +94,6 @@ class LeadFilter:
             self.partner in {None, delivery.partner}
             and self.status in {None, delivery.state.value}
             and self.outcome in {None, delivery.outcome}
+            and (self.stage is None or getattr(delivery, REACHED_AT[self.stage]) is not None)
             and (self.problem is None or self.problem.matches(delivery.problems))
         )

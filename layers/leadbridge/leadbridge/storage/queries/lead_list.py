@@ -23,6 +23,8 @@ from leadbridge.domain.errors.field_codes import FieldCode
 from leadbridge.domain.errors.problem_keys import ProblemFilter
 from leadbridge.domain.fetch import Fetch
 from leadbridge.domain.shards import SHARDS
+from leadbridge.domain.statistics.times import Stage
+from leadbridge.domain.statuses.outcomes import SUCCESSES
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_key, fetch_of
 from leadbridge.storage.items import lead_id_of
@@ -43,7 +45,7 @@ MAX_READS = 16  # queries that one page of the list may make; rare matches come 
 PAGE_SIZE = 100  # items that one query reads first, and leads that are read to find a page's
 MAX_PAGE_SIZE = 200  # items that one query reads
 MAX_CURSOR = 200  # characters; ours have about 100
-WITH_OUTCOME = (LeadStatus.SUBMITTED, LeadStatus.CLOSED)  # the states of deliveries that have an outcome
+WITH_OUTCOME = (LeadStatus.SUBMITTED, LeadStatus.CLOSED)  # the states of deliveries that have an outcome or a stage
 # The states that are read for a problem without a status: of a field, and of an error. They need a person.
 WITH_FIELD = (LeadStatus.INCOMPLETE, LeadStatus.REJECTED)
 WITH_ERROR = (LeadStatus.REJECTED, LeadStatus.UNKNOWN, LeadStatus.FAILED)
@@ -187,6 +189,11 @@ def _queries(wanted: LeadFilter, before: str | None) -> list[Query]:
     if wanted.outcome is not None and is_of_delivery:
         names["#outcome"], values[":outcome"] = "outcome", wanted.outcome
         filters.append("#outcome = :outcome")
+    if wanted.stage is Stage.ISSUED and is_of_delivery:
+        names["#outcome"] = "outcome"
+        of_success = {f":{outcome.value}": outcome.value for outcome in sorted(SUCCESSES)}
+        values |= of_success
+        filters.append(f"#outcome IN ({', '.join(of_success)})")
     if wanted.problem is not None and is_of_delivery:
         values[":problem"] = wanted.problem.key
         filters.append("contains(problem_keys, :problem)")
@@ -203,7 +210,7 @@ def _partitions(wanted: LeadFilter) -> list[str]:
         return [items.LEADS]
     if wanted.status is not None:
         return _of_status(wanted.status)
-    if wanted.outcome is not None:
+    if wanted.outcome is not None or wanted.stage is not None:
         return [one for state in WITH_OUTCOME for one in _of_status(state)]
     if wanted.problem is not None:
         return [one for state in _states_with(wanted.problem) for one in _of_status(state)]
