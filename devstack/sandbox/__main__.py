@@ -20,14 +20,13 @@ def main() -> int:
         prog="python -m devstack.sandbox", description="The partners' APIs as one local server."
     )
     parser.add_argument("--state-dir", type=Path, required=True, help="where keys and secrets.json are kept")
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--pace", type=float, default=DEFAULT_PACE, help="seconds a deal stays in one status")
     parser.add_argument("--partners", type=Path, help="a TOML file with further partners by name")
     given = parser.parse_args()
     try:
         further = tomllib.loads(given.partners.read_text(encoding="utf-8")) if given.partners else {}
-        asyncio.run(_serve(Settings(given.state_dir, given.host, given.port, given.pace, time.time, further)))
+        asyncio.run(_serve(Settings(given.state_dir, given.port, given.pace, time.time, further)))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1

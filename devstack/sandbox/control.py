@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import isawaitable
 from typing import Any
 
 from aiohttp import web
@@ -35,8 +34,7 @@ class Control:
 
         async def handle(request: web.Request) -> web.Response:
             try:
-                value = call(**await _given(request))
-                answer = await value if isawaitable(value) else value
+                answer = call(**await _given(request))
             except ValidationError as error:
                 found = error.errors(include_url=False, include_context=False, include_input=False)
                 return _reply({"detail": "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in found)}, 400)

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from email.utils import formatdate
 from typing import Annotated, Any, Literal
@@ -135,13 +135,22 @@ class FaultOrder(Order):
 class ArmedFault:
     """An order in force. `passed` calls were skipped by `skip`, `fired` calls got the fault."""
 
-    id: str
     order: FaultOrder
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     passed: int = 0
     fired: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, **self.order.model_dump(), "passed": self.passed, "fired": self.fired}
+
+    def strikes(self) -> bool:
+        """Count a call that matches. Returns whether it gets the fault."""
+        if self.passed < self.order.skip:
+            self.passed += 1
+            return False
+        is_due = self.order.times is None or self.fired < self.order.times
+        self.fired += is_due
+        return is_due
 
 
 class Faults:
@@ -154,22 +163,14 @@ class Faults:
         """Raises `OverflowError` above `MAX_ARMED`."""
         if len(self.armed) >= MAX_ARMED:
             raise OverflowError(f"{MAX_ARMED} faults are armed: clear some")
-        armed = ArmedFault(uuid.uuid4().hex[:8], order)
+        armed = ArmedFault(order)
         self.armed[armed.id] = armed
         return armed
 
     def next_fault(self, partner: str, operation: str, body: Mapping[str, Any]) -> ArmedFault | None:
         """Return and count the fault for this call, if any."""
-        for armed in self.armed.values():
-            order = armed.order
-            if not order.matches(partner, operation, body):
-                continue
-            if armed.passed < order.skip:
-                armed.passed += 1
-            elif order.times is None or armed.fired < order.times:
-                armed.fired += 1
-                return armed
-        return None
+        matching = (armed for armed in self.armed.values() if armed.order.matches(partner, operation, body))
+        return next((armed for armed in matching if armed.strikes()), None)
 
 
 def _at(body: object, path: str) -> object:

@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from devstack.sandbox import strict_json
 from devstack.sandbox.control import Control
+from devstack.sandbox.credentials import StoredCredentials
 
 MAX_STORED = 100_000
 MAX_FORM_FIELDS = 100
@@ -135,12 +136,12 @@ class Endpoint:
 class Partner:
     """A partner's side. All methods run in the server's event loop and must not block.
 
-    `kind` is the name of its folder. Several partners of one kind have names of their own. `rotations` are the parts of
-    its secret that can be replaced, the default first.
+    `kind` is the name of its folder. `rotations` are the parts of its secret that can be replaced, the default first.
     """
 
     kind: ClassVar[str]
     rotations: ClassVar[Sequence[str]] = ()
+    stored: StoredCredentials[Any]
 
     def __init__(self, context: Context) -> None:
         """Raises ValueError for settings that its kind does not have."""
@@ -161,6 +162,7 @@ class Partner:
 
     def rotate(self, what: str) -> None:
         """Replace a part of the secret, and store the new value."""
+        self.stored.rotate(what)
 
     def refused(self, status: int, detail: str) -> Answer:
         """404, 405, 413 and, by a fault, 429, in this partner's format."""

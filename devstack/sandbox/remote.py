@@ -7,7 +7,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-TIMEOUT_SECONDS = 60  # making 100,000 accounts, or waiting for the answer to a webhook, takes long
+import urllib3
+
+TIMEOUT_SECONDS = 60  # to make 100,000 accounts takes long
 
 
 class ControlError(RuntimeError):
@@ -82,6 +84,7 @@ class Remote:
         return dict(self.get(f"{self.partner or 'leadleader'}/deals/{deal_id}"))
 
     def pin(self, deal_id: int, status: str) -> dict[str, Any]:
+        """Set a deal's status, which then no longer changes."""
         return dict(self.post(f"{self.partner or 'leadleader'}/deals/{deal_id}", {"status": status}))
 
     # Match-Trade
@@ -143,8 +146,10 @@ class Remote:
         self.post("leeloo/limit", {"calls": calls, **options})
 
     def emit(self, kind: str, data: dict[str, Any], url: str) -> dict[str, Any]:
-        """Post a webhook. Returns the response: `status` and `body`, or `error`."""
-        return dict(self.post("leeloo/emit", {"type": kind, "data": data, "url": url}))
+        """Post a webhook as Leeloo does, once. Returns the response: `status` and `body`."""
+        with urllib3.PoolManager(retries=False, timeout=TIMEOUT_SECONDS) as http:
+            response = http.request("POST", url, json={"type": kind, "data": data}, redirect=False)
+        return {"status": response.status, "body": response.data.decode(errors="replace")}
 
     # Others
 

@@ -28,6 +28,7 @@ SECRETS_FILE = "secrets.json"
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
 MAX_PACE = 10**9
+HOST = "127.0.0.1"
 DEFAULT_PACE = 5.0
 GRACE_SECONDS = 0.2  # how long calls in flight may take to end at shutdown; what is delayed longer is dropped
 BURST = 1024  # connections the kernel holds for us while we are busy
@@ -44,7 +45,6 @@ class Settings:
     """
 
     state_dir: Path
-    host: str
     port: int
     pace: float
     clock: Clock
@@ -164,12 +164,8 @@ class SandboxApp:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """Serve while the block runs. Yields the URL when the server answers and `secrets.json` is written."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with (
-        claimed(settings.state_dir),
-        socket.create_server((settings.host, settings.port), family=family, backlog=BURST) as listener,
-    ):
-        url, frame = _url(listener), SandboxApp(settings)
+    with claimed(settings.state_dir), socket.create_server((HOST, settings.port), backlog=BURST) as listener:
+        url, frame = f"http://{HOST}:{listener.getsockname()[1]}", SandboxApp(settings)
         frame.publish(url)
         runner = web.AppRunner(frame.application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
         await runner.setup()
@@ -194,13 +190,12 @@ class Sandbox:
         self,
         state_dir: Path | str,
         *,
-        host: str = "127.0.0.1",
         port: int = 0,
         pace: float = DEFAULT_PACE,
         clock: Clock = time.time,
         further: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._settings = Settings(Path(state_dir), host, port, pace, clock, further or {})
+        self._settings = Settings(Path(state_dir), port, pace, clock, further or {})
         self._running = ExitStack()
         self.url = ""
 
@@ -218,10 +213,3 @@ class Sandbox:
         """The present `secrets.json`: the secret of each partner's client."""
         secrets: dict[str, dict[str, Any]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
         return secrets
-
-
-def _url(listener: socket.socket) -> str:
-    """The listener's URL, of the loopback interface if it listens on all."""
-    host, port, *_ = listener.getsockname()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -141,12 +141,3 @@ def test_leeloo_posts_a_webhook_of_its_own(remote: Remote, kind: str, status: in
     ((path, content_type, body),) = got
     assert (path, content_type) == ("/partners/leeloo/secret", "application/json")
     assert json.loads(body) == {"type": kind, "data": data}
-
-
-def test_a_webhook_to_nowhere_says_so(remote: Remote) -> None:
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as closed:
-        url = f"http://127.0.0.1:{closed.server_port}/"
-    answer = remote.emit("ORDER", {}, url)
-    assert (answer["status"], answer["error"]) == (None, "ClientConnectorError")
-    with pytest.raises(ControlError, match="url"):
-        remote.emit("ORDER", {}, "file:///etc/passwd")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import count
 from typing import Annotated, Any
 
@@ -44,10 +44,11 @@ class Graph(Partner):
 
     kind = "graph"
     rotations = ("access_token",)
+    stored: StoredCredentials[Credentials]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._leads = Rows[str, dict[str, Any]]()
         self._numbers = count(120_210_000_000_000_001)
 
@@ -62,11 +63,7 @@ class Graph(Partner):
         ]
 
     def secret(self, root: str) -> dict[str, str]:
-        credentials = self._credentials.values
-        return {"graph_url": root, "access_token": credentials.access_token, "app_secret": credentials.app_secret}
-
-    def rotate(self, what: str) -> None:
-        self._credentials.rotate(what)
+        return {"graph_url": root, **asdict(self.stored.values)}
 
     def refused(self, status: int, detail: str) -> Answer:
         if status == 429:
@@ -78,7 +75,7 @@ class Graph(Partner):
 
     def _read(self, incoming: Incoming) -> Answer:
         """Check in this order: token, proof, fields, lead."""
-        token, credentials = incoming.bearer or incoming.query.get("access_token"), self._credentials.values
+        token, credentials = incoming.bearer or incoming.query.get("access_token"), self.stored.values
         if token is None:
             raise _error(400, OAUTH, 104, "An access token is required to request this resource.")
         if not same(token, credentials.access_token):

@@ -113,15 +113,6 @@ def _key(pem: str) -> rsa.RSAPrivateKey:
     return key
 
 
-class TokenRefusal(StrEnum):
-    """Why a pair was refused, for the call log. The caller gets the same answer in every case."""
-
-    UNKNOWN = "unknown"
-    REUSED = "reused"
-    MISMATCHED = "mismatched"
-    EXPIRED = "expired"
-
-
 @dataclass(slots=True)
 class Pair:
     """`expires_at` is in seconds since the epoch."""
@@ -151,8 +142,8 @@ class TokenPairs:
         self._pairs.add(pair.security, pair)
         return pair
 
-    def spend(self, access: str, security: str | None) -> TokenRefusal | None:
-        """Accept a pair (None) or refuse it. All tokens in the call are spent, also by a mismatch.
+    def spend(self, access: str, security: str | None) -> str | None:
+        """Accept a pair, or return why not. All tokens in the call are spent, also by a mismatch.
 
         If no security token was sent (None), the access token decides, and is spent.
         """
@@ -162,12 +153,12 @@ class TokenPairs:
         for pair in pairs:
             pair.spent = True
         if len(pairs) < len(found):
-            return TokenRefusal.UNKNOWN
+            return "unknown"
         if was_spent:
-            return TokenRefusal.REUSED
+            return "reused"
         if pairs[0] is not pairs[1] or pairs[0].access != access:
-            return TokenRefusal.MISMATCHED
-        return TokenRefusal.EXPIRED if self._clock() >= pairs[0].expires_at else None
+            return "mismatched"
+        return "expired" if self._clock() >= pairs[0].expires_at else None
 
     def clear(self) -> None:
         self._pairs.clear()

@@ -28,10 +28,11 @@ class LeadLeader(Partner):
 
     kind = "leadleader"
     rotations = tuple(ROTATIONS)
+    stored: StoredCredentials[Credentials]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._tokens = TokenPairs(context.clock)
         self._deals = Deals(context.clock, context.pace)
 
@@ -54,7 +55,7 @@ class LeadLeader(Partner):
         ]
 
     def secret(self, root: str) -> dict[str, str]:
-        credentials = self._credentials.values
+        credentials = self.stored.values
         return {
             "auth_url": f"{root}{INPUT}/authorization/",
             "base_url": f"{root}{INPUT}/",
@@ -65,7 +66,7 @@ class LeadLeader(Partner):
         }
 
     def rotate(self, what: str) -> None:
-        self._credentials.rotate(ROTATIONS[what])
+        self.stored.rotate(ROTATIONS[what])
 
     def refused(self, status: int, detail: str) -> Answer:
         return Answer.of(status, {"detail": detail})
@@ -81,7 +82,7 @@ class LeadLeader(Partner):
         body = _object(incoming)
         if unknown := body.keys() - FIELDS:
             raise _refusal(400, {name: [TEXTS["extra_forbidden"]] for name in sorted(unknown)})
-        error = authorization_error(body, self._credentials.values)
+        error = authorization_error(body, self.stored.values)
         if error is not None:
             raise _refusal(400, {"error": error}, error)
         pair = self._tokens.issue()

@@ -1,10 +1,12 @@
-"""The company's set-up in Leeloo. The same names have the same ids in every run."""
+"""The company's set-up in Leeloo (`company.toml`). The same names have the same ids in every run."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 SET_UP_AT = "2025-01-01T00:00Z"
@@ -77,7 +79,11 @@ class PaymentCredit(Named):
     manual: bool
 
 
-def _named(kind: str, *names: str) -> list[Named]:
+def _by_id[Thing: (Named, Typed, Template, Tunnel, Offer, PaymentCredit)](things: Iterable[Thing]) -> dict[str, Thing]:
+    return {thing.id: thing for thing in things}
+
+
+def _named(kind: str, names: Iterable[str]) -> list[Named]:
     return [Named(fixed_id(kind, name), name) for name in names]
 
 
@@ -85,13 +91,8 @@ def _typed(kind: str, types: Mapping[str, str]) -> list[Typed]:
     return [Typed(fixed_id(kind, name), name, what) for name, what in types.items()]
 
 
-def _templates(category: str, texts: Mapping[str, str]) -> list[Template]:
-    category_id = fixed_id("category", category)
-    return [Template(fixed_id("template", name), category_id, name, text) for name, text in texts.items()]
-
-
-def _tunnel(name: str, blocks: tuple[str, ...], tools: Mapping[str, str]) -> Tunnel:
-    own_blocks, own_tools = _named(f"block/{name}", *blocks), _typed(f"leadgentool/{name}", tools)
+def _tunnel(name: str, blocks: list[str], leadgentools: dict[str, str]) -> Tunnel:
+    own_blocks, own_tools = _named(f"block/{name}", blocks), _typed(f"leadgentool/{name}", leadgentools)
     return Tunnel(fixed_id("tunnel", name), name, tuple(own_blocks), tuple(own_tools))
 
 
@@ -99,40 +100,21 @@ def _offer(title: str, description: str, price: str, currency: str, tunnel: str)
     return Offer(fixed_id("offer", title), title, description, Decimal(price), currency, fixed_id("tunnel", tunnel))
 
 
-def _by_id[Thing: (Named, Typed, Template, Tunnel, Offer, PaymentCredit)](*things: Thing) -> dict[str, Thing]:
-    return {thing.id: thing for thing in things}
-
-
-CONNECTIONS = _by_id(
-    *_typed("connection", {"Кредитний помічник": "TELEGRAM", "Сторінка компанії": "FACEBOOK", "Розсилка SMS": "SMS"})
-)
-CATEGORIES = _by_id(*_named("category", "Заявки", "Продажі"))
+_SET_UP: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+CONNECTIONS = _by_id(_typed("connection", _SET_UP["connections"]))
+CATEGORIES = _by_id(_named("category", _SET_UP["templates"]))
 TEMPLATES = _by_id(
-    *_templates(
-        "Заявки",
-        {
-            "Заявку отримано": "Вітаємо, {{name}}! Ми отримали вашу заявку на {{amount}} грн і вже її розглядаємо.",
-            "Заявку погоджено": "{{name}}, вашу заявку на {{amount}} грн погоджено. Менеджер зателефонує вам.",
-            "Кошти видано": "{{name}}, {{amount}} грн видано. Дякуємо, що ви з нами!",
-            "Заявку відхилено": "{{name}}, на жаль, цього разу заявку відхилено. Спробуйте пізніше.",
-        },
-    ),
-    *_templates("Продажі", {"Дякуємо за покупку": "{{name}}, дякуємо за покупку «{{offer}}»!\nСума: {{price}}."}),
+    Template(fixed_id("template", name), fixed_id("category", category), name, text)
+    for category, texts in _SET_UP["templates"].items()
+    for name, text in texts.items()
 )
-TAGS = _by_id(*_named("tag", "лід", "погоджено", "видано", "відмовлено", "трейдер"))
-TUNNELS = _by_id(
-    _tunnel("Кредит онлайн", ("Вітання", "Нагадування"), {"Форма на сайті": "LANDING", "Імпорт": "IMPORT"}),
-    _tunnel("Навчання трейдингу", ("Перший урок",), {"Реєстрація на курс": "LANDING"}),
-)
+TAGS = _by_id(_named("tag", _SET_UP["tags"]))
+USERS = _by_id(_named("user", _SET_UP["users"]))
+TUNNELS = _by_id(_tunnel(name, **one) for name, one in _SET_UP["tunnels"].items())
 TUNNELS_BY_LEADGENTOOL = {tool.id: tunnel for tunnel in TUNNELS.values() for tool in tunnel.leadgentools}
-USERS = _by_id(*_named("user", "Олена Коваль", "Ігор Бондар"))
-OFFERS = _by_id(
-    _offer("Консультація", "Година з фахівцем", "1500", "UAH", "Кредит онлайн"),
-    _offer("Курс трейдингу", "Дванадцять уроків", "199.99", "USD", "Навчання трейдингу"),
-)
+OFFERS = _by_id(_offer(title, **one) for title, one in _SET_UP["offers"].items())
 PAYMENT_CREDITS = _by_id(
-    PaymentCredit(fixed_id("payment", "Оплата вручну"), "Оплата вручну", manual=True),
-    PaymentCredit(fixed_id("payment", "Еквайринг"), "Еквайринг", manual=False),
+    PaymentCredit(fixed_id("payment", name), name, manual) for name, manual in _SET_UP["payment_credits"].items()
 )
 
 

@@ -2,14 +2,12 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
-import aiohttp
 from pydantic import Field, StringConstraints
 
-from devstack.sandbox import strict_json
 from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials, same
 from devstack.sandbox.leeloo import company
@@ -24,11 +22,7 @@ LOGGED_IDS = ("account_id", "person_id", "order_id", "template_id")
 CODES = {404: NOT_FOUND, 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 
 
-WEBHOOK_TIMEOUT_SECONDS = 30
-MAX_SHOWN_BODY = 2000
-
 type Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-type Url = Annotated[str, StringConstraints(pattern=r"^https?://")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +72,18 @@ class Leeloo(Partner):
 
     kind = "leeloo"
     rotations = ("token", "webhook_token")
+    stored: StoredCredentials[Credentials]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._state = Endpoints(context.clock)
         self._limit = RateLimit(context.clock)
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint(
-                route.operation,
-                route.method,
-                BASE + route.path,
-                partial(self._process, route),
-                partial(_describe, route),
-            )
-            for route in ROUTES
+            Endpoint(one.operation, one.method, BASE + one.path, partial(self._process, one), partial(_describe, one))
+            for one in ROUTES
         ]
 
     def controls(self) -> list[Control]:
@@ -104,19 +93,10 @@ class Leeloo(Partner):
             Control("POST", "/people", self._add_person, 201),
             Control("GET", "/messages", self._list_messages),
             Control("POST", "/limit", self._limit.set),
-            Control("POST", "/emit", _emit),
         ]
 
     def secret(self, root: str) -> dict[str, str]:
-        credentials = self._credentials.values
-        return {
-            "base_url": f"{root}{BASE}",
-            "token": credentials.token,
-            "webhook_token": credentials.webhook_token,
-        }
-
-    def rotate(self, what: str) -> None:
-        self._credentials.rotate(what)
+        return {"base_url": root + BASE, **asdict(self.stored.values)}
 
     def refused(self, status: int, detail: str) -> Answer:  # noqa: ARG002
         return too_many_requests() if status == 429 else refusal(status, {}, CODES[status]).answer
@@ -133,7 +113,7 @@ class Leeloo(Partner):
         token = incoming.headers.get(TOKEN_HEADER, "")
         if not token:
             raise refusal(401, {"authToken": REQUIRED})
-        if not same(token, self._credentials.values.token):
+        if not same(token, self.stored.values.token):
             raise refusal(401, {"authToken": NOT_ALLOWED}, "ACCESS_DENIED")
         return route.answer(self._state, route.given(incoming))
 
@@ -183,18 +163,3 @@ def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:
     if isinstance(written, str):
         facts |= {"text": written, "text_sha256": text_sha256(written)}
     return {**facts, "query": list(incoming.query.items()), "body": body}
-
-
-async def _emit(data: dict[str, Any], url: Url, kind: Annotated[Text, Field(alias="type")]) -> dict[str, Any]:
-    """Post `{type, data}` once, without redirects, and return the response."""
-    timeout = aiohttp.ClientTimeout(total=WEBHOOK_TIMEOUT_SECONDS)
-    content, headers = strict_json.dump({"type": kind, "data": data}), {"Content-Type": "application/json"}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(url, data=content, headers=headers, allow_redirects=False) as response,
-        ):
-            body = await response.text(errors="replace")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        return {"status": None, "error": type(error).__name__}
-    return {"status": response.status, "body": body[:MAX_SHOWN_BODY]}

@@ -63,16 +63,6 @@ class Account:
         self.history += ((status, at),)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Accounts created (or updated) between both times, included, with the text, if any."""
-
-    start: datetime
-    end: datetime
-    by: Literal["created", "updated"]
-    text: str
-
-
 class Registry:
     """At most `MAX_STORED` accounts; a registered one replaces the oldest. Numbers never repeat within a run."""
 
@@ -168,16 +158,16 @@ class Registry:
         account.become(status, self.now)
         return True
 
-    def within(self, window: Window) -> list[Account]:
-        """The accounts in their present status, first created first."""
+    def within(self, start: datetime, end: datetime, by: Literal["created", "updated"], text: str) -> list[Account]:
+        """Those created (or updated) between both times, included, with the text, if any; first created first."""
         self.advance()
         rows = self._rows
-        if window.by == "created":
-            start = bisect_left(rows, window.start, key=attrgetter("created"))
-            rows = rows[start : bisect_right(rows, window.end, key=attrgetter("created"))]
+        if by == "created":
+            first = bisect_left(rows, start, key=attrgetter("created"))
+            rows = rows[first : bisect_right(rows, end, key=attrgetter("created"))]
         else:
-            rows = [row for row in rows if window.start <= row.updated <= window.end]
-        return [row for row in rows if row.mentions(window.text)] if window.text else rows
+            rows = [row for row in rows if start <= row.updated <= end]
+        return [row for row in rows if row.mentions(text)] if text else rows
 
     def all(self) -> Sequence[Account]:
         """First created first, in their present status. Read-only."""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from multidict import MultiMapping
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
-from devstack.sandbox.matchtrade.accounts import Account, Registry, Window
+from devstack.sandbox.matchtrade.accounts import Account, Registry
 from devstack.sandbox.matchtrade.broker import Broker, refusal
 from devstack.sandbox.partner import Answer, written_as
 
@@ -46,18 +46,13 @@ def query_of(given: MultiMapping[str]) -> Query:
 
 def page(registry: Registry, query: Query, broker: Broker) -> Answer:
     """Rows are ordered by creation. The minimal shape has only the members that other views of this API have."""
-    matching = registry.within(Window(query.start, query.end, broker.filter_by, query.query.strip().lower()))
+    matching = registry.within(query.start, query.end, broker.filter_by, query.query.strip().lower())
     size = min(query.size, broker.max_size)
     rows = matching[query.page * size : (query.page + 1) * size]
     pages = -(-len(matching) // size)
     shown: dict[str, Any] = {"content": [row(account, broker) for account in rows], "totalPages": pages}
     if broker.page_shape == "full":
-        shown |= {
-            "totalElements": len(matching),
-            "last": query.page + 1 >= pages,
-            "number": query.page,
-            "size": size,
-        }
+        shown |= {"totalElements": len(matching), "last": query.page + 1 >= pages, "number": query.page, "size": size}
     return Answer.of(200, shown, rows=len(rows), total=len(matching))
 
 

@@ -2,8 +2,8 @@
 
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -31,11 +31,12 @@ class MatchTrade(Partner):
 
     kind = "matchtrade"
     rotations = ("password", "client_secret", "offer_uuid", "partner_id")
+    stored: StoredCredentials[Credentials]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._first = self._broker = Broker(**context.settings)
-        self._stored = StoredCredentials(Credentials, context.credentials_file)
+        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._accounts = Registry(context.clock, context.pace)
         self._tokens = Tokens(context.clock)
         self._pending: list[tuple[int, list[Change]]] = []
@@ -43,14 +44,14 @@ class MatchTrade(Partner):
     @property
     def _offers(self) -> dict[str, str]:
         """The ids of the further offers by name. They change with the id of the first one."""
-        first = uuid.UUID(self._stored.values.offer_uuid)
+        first = uuid.UUID(self.stored.values.offer_uuid)
         return {name: str(uuid.uuid5(first, name)) for name in self._broker.offers}
 
     def endpoints(self) -> list[Endpoint]:
         return [
-            Endpoint("token", "POST", TOKEN_PATH, self._grant, _described(_describe_token)),
-            Endpoint("create", "POST", CREATE_PATH, self._create, _described(_describe_create)),
-            Endpoint("list", "GET", LIST_PATH, self._list, _described(_describe_list)),
+            Endpoint("token", "POST", TOKEN_PATH, self._grant, _describe_token),
+            Endpoint("create", "POST", CREATE_PATH, self._create, _describe_create),
+            Endpoint("list", "GET", LIST_PATH, self._list, _describe_list),
         ]
 
     def controls(self) -> list[Control]:
@@ -66,23 +67,15 @@ class MatchTrade(Partner):
         ]
 
     def secret(self, root: str) -> dict[str, Any]:
-        credentials = self._stored.values
-        return {
-            "base_url": root,
-            "client_id": credentials.client_id,
-            "client_secret": credentials.client_secret,
-            "username": credentials.username,
-            "password": credentials.password,
-            "offer_uuid": credentials.offer_uuid,
-            "partner_id": credentials.partner_id,
-            **({"offers": offers} if (offers := self._offers) else {}),
-        }
+        known = asdict(self.stored.values)
+        del known["manager_uuid"]
+        return {"base_url": root, **known, **({"offers": offers} if (offers := self._offers) else {})}
 
     def rotate(self, what: str) -> None:
         if what == "partner_id":
-            self._stored.change(partner_id=self._stored.values.partner_id + 1)
+            self.stored.change(partner_id=self.stored.values.partner_id + 1)
         else:
-            self._stored.rotate(what)
+            super().rotate(what)
 
     def refused(self, status: int, detail: str) -> Answer:
         return refusal(status, detail).answer
@@ -104,12 +97,12 @@ class MatchTrade(Partner):
     # The contract
 
     def _grant(self, incoming: Incoming) -> Answer:
-        return self._tokens.grant(incoming, self._broker, self._stored.values)
+        return self._tokens.grant(incoming, self._broker, self.stored.values)
 
     def _create(self, incoming: Incoming) -> Answer:
         """Check in this order: token, model, offer, duplicate, columns."""
         self._admit(incoming)
-        broker, credentials = self._broker, self._stored.values
+        broker, credentials = self._broker, self.stored.values
         body = registration(incoming, broker, credentials)
         if body["offerUuid"].lower() not in {credentials.offer_uuid, *self._offers.values()}:
             raise refusal(404, UNKNOWN_OFFER)
@@ -124,7 +117,7 @@ class MatchTrade(Partner):
 
     def _list(self, incoming: Incoming) -> Answer:
         self._admit(incoming)
-        if incoming.params["partner_id"] != str(self._stored.values.partner_id):
+        if incoming.params["partner_id"] != str(self.stored.values.partner_id):
             raise refusal(403, "Access is denied", "another partner")
         query = query_of(incoming.query)
         changed = sum(apply(changes, self._accounts) for due, changes in self._pending if due == query.page)
@@ -200,29 +193,23 @@ class MatchTrade(Partner):
 SERVICE = MatchTrade
 
 
-def _described(
-    describe: Callable[[Incoming], Mapping[str, Any]],
-) -> Callable[[Incoming], dict[str, Any]]:
-    """Add what the document does not allow but the broker accepts."""
-
-    def facts(incoming: Incoming) -> dict[str, Any]:
-        found = ["Cookie"] if "Cookie" in incoming.headers else []
-        if incoming.method == "GET":
-            found += ["body"] if incoming.raw else []
-            found += sorted(set(incoming.query) - set(PARAMETERS))
-        else:
-            found += ["query"] if incoming.query else []
-            found += unknown_fields(incoming.fields)
-        return {**describe(incoming), **({"violations": found} if found else {})}
-
-    return facts
+def _violations(incoming: Incoming) -> dict[str, Any]:
+    """What the document does not allow but the broker accepts."""
+    found = ["Cookie"] if "Cookie" in incoming.headers else []
+    if incoming.method == "GET":
+        found += ["body"] if incoming.raw else []
+        found += sorted(set(incoming.query) - set(PARAMETERS))
+    else:
+        found += ["query"] if incoming.query else []
+        found += unknown_fields(incoming.fields)
+    return {"violations": found} if found else {}
 
 
 def _describe_token(incoming: Incoming) -> dict[str, Any]:
-    try:
-        return {"grant_type": fields_of(incoming).get("grant_type")}
-    except Refusal:
-        return {"grant_type": None}
+    grant_type = None
+    with suppress(Refusal):
+        grant_type = fields_of(incoming).get("grant_type")
+    return {"grant_type": grant_type, **_violations(incoming)}
 
 
 def _describe_create(incoming: Incoming) -> dict[str, Any]:
@@ -233,9 +220,10 @@ def _describe_create(incoming: Incoming) -> dict[str, Any]:
         "offerUuid": body.get("offerUuid"),
         "account": account,
         "access_token_sha256": digest(incoming.bearer),
+        **_violations(incoming),
     }
 
 
 def _describe_list(incoming: Incoming) -> dict[str, Any]:
     given = {name: incoming.query.get(name) for name in PARAMETERS}
-    return {**given, "access_token_sha256": digest(incoming.bearer)}
+    return {**given, "access_token_sha256": digest(incoming.bearer), **_violations(incoming)}

@@ -7,7 +7,7 @@ Outages and 429 are faults as of any other partner.
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import count
 from typing import Any
@@ -47,10 +47,11 @@ class Telegram(Partner):
 
     kind = "telegram"
     rotations = ("token",)
+    stored: StoredCredentials[Credentials]
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._credentials = StoredCredentials(Credentials, context.credentials_file)
+        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._messages = Rows[tuple[str, int], dict[str, Any]]()
         self._kicked: dict[str, bool] = {}
         self._moved: dict[str, int | None] = {}
@@ -69,10 +70,7 @@ class Telegram(Partner):
         ]
 
     def secret(self, root: str) -> dict[str, Any]:
-        return {"token": self._credentials.values.token, "chats": self._credentials.values.chats, "base_url": root}
-
-    def rotate(self, what: str) -> None:
-        self._credentials.rotate(what)
+        return {"base_url": root, **asdict(self.stored.values)}
 
     def refused(self, status: int, detail: str) -> Answer:
         if status == 429:
@@ -90,7 +88,7 @@ class Telegram(Partner):
 
     def _process(self, method: str, incoming: Incoming) -> Answer:
         """Check in this order: token, encoding, fields, chat, text, message."""
-        if not same(incoming.params["token"], self._credentials.values.token):
+        if not same(incoming.params["token"], self.stored.values.token):
             raise _refusal(401, "Unauthorized")
         fields = incoming.fields
         if incoming.content_type != "application/json" or not fields:
@@ -102,7 +100,7 @@ class Telegram(Partner):
             said = "Bad Request: group chat was upgraded to a supergroup chat"
             raise _refusal(400, said, migrate_to_chat_id=moved_to)
         new_chats = {str(number) for number in self._moved.values() if number is not None}
-        if chat not in {*self._credentials.values.chats, *new_chats}:
+        if chat not in {*self.stored.values.chats, *new_chats}:
             raise _refusal(400, "Bad Request: chat not found")
         if self._kicked.get(chat):
             raise _refusal(403, "Forbidden: bot was kicked from the supergroup chat")
