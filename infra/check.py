@@ -172,7 +172,6 @@ def main() -> int:
         return 2
     name = given.stack or SAMCONFIG[given.environment]["global"]["parameters"]["stack_name"]
     try:
-        concurrency.require_aws()
         found = stack_of(boto3.client("cloudformation", config=CONFIG), name)
         url, environment = (given.api or found.outputs["ApiUrl"]).rstrip("/"), found.parameters["Environment"]
         settings = Settings.model_validate(read_toml(PROJECT / "config", environment))
@@ -181,8 +180,8 @@ def main() -> int:
             client = boto3.client("lambda", config=CONFIG)
             is_well &= concurrency.check(client, found.parameters, refuses=environment == "prod")
         return 0 if is_well and probe_passes(found, url, settings) else 1
-    except (NotDeployed, concurrency.NotConfigured, ClientError, BotoCoreError) as error:
-        print(error, file=sys.stderr)
+    except (NotDeployed, ClientError, BotoCoreError) as error:
+        print(concurrency.explained(error), file=sys.stderr)
         return 1
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from devstack.template import read_template
 
@@ -34,19 +34,13 @@ HINT = (
 )
 
 
-class NotConfigured(Exception):
-    """There is no region, or there are no credentials. The text says what to do."""
-
-
-def require_aws() -> None:
-    """Raise NotConfigured unless this process has a region and credentials."""
-    session = boto3.Session()
-    if not session.region_name:
-        raise NotConfigured("No AWS region is configured. Set AWS_DEFAULT_REGION, or run `aws configure`.")
-    if session.get_credentials() is None:
-        raise NotConfigured(
-            "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
-        )
+def explained(error: Exception) -> str:
+    """The text of an error, or what to do about it."""
+    if isinstance(error, NoRegionError):
+        return "No AWS region is configured. Set AWS_DEFAULT_REGION, or run `aws configure`."
+    if isinstance(error, NoCredentialsError):
+        return "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
+    return str(error)
 
 
 def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, int]:
@@ -80,7 +74,7 @@ def check(
     """Report the numbers; return False if the quota is too small and `refuses` is set. An unknown quota is none."""
     try:
         quota = client.get_account_settings()["AccountLimit"]
-    except (ClientError, BotoCoreError) as error:
+    except ClientError as error:
         tell(
             f"concurrency: Lambda did not return the account's quota ({error}). Compare it: docs/deploy.md#concurrency"
         )
@@ -112,15 +106,15 @@ def main() -> int:
     parser.add_argument("environment", choices=["dev", "prod"])
     parser.add_argument("--parameters", default="", help="as `sam deploy --parameter-overrides` takes them")
     asked = parser.parse_args()
-    try:
-        require_aws()
-        client = boto3.client("lambda", config=CONFIG)
-    except (NotConfigured, BotoCoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
     parameters = parameters_of(asked.environment, asked.parameters)
     refuses = parameters.get("Environment", asked.environment) == "prod"
-    return 0 if check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr)) else 1
+    try:
+        client = boto3.client("lambda", config=CONFIG)
+        is_right = check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr))
+    except BotoCoreError as error:
+        print(explained(error), file=sys.stderr)
+        return 1
+    return 0 if is_right else 1
 
 
 if __name__ == "__main__":
