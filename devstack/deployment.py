@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import urllib3
 
@@ -26,25 +25,6 @@ ENVIRONMENT = ["--config-file", str(PROJECT / "samconfig.toml"), "--config-env",
 BUILT = ["template.yaml", "samconfig.toml", "pyproject.toml", "uv.lock", "functions/Makefile", "tools/config"]
 BUILT += ["layers/dependencies", "layers/leadbridge/Makefile"]
 IN_LAYER = ["layers/leadbridge/leadbridge", "config"]
-
-
-@dataclass(frozen=True)
-class Deployment:
-    aws: Emulator
-    resources: dict[str, dict[str, str]]
-
-    @property
-    def api_url(self) -> str:
-        """The emulator's URL of the REST API. The template's output has AWS's format."""
-        (api_id,) = self.resources["AWS::ApiGateway::RestApi"].values()
-        (stage,) = self.resources["AWS::ApiGateway::Stage"].values()
-        return f"{self.aws.url}/_aws/execute-api/{api_id}/{stage}"
-
-    @property
-    def functions(self) -> dict[str, str]:
-        """The name of each function's live version, by logical id."""
-        functions = self.resources.get("AWS::Lambda::Function", {})
-        return {logical_id: f"{name}:{ALIAS}" for logical_id, name in functions.items()}
 
 
 def fingerprint() -> str:
@@ -94,14 +74,21 @@ def build(workdir: Workdir, *, lock: int) -> bool:
     return True
 
 
-def deploy(workdir: Workdir, aws: Emulator, *, lock: int) -> Deployment:
-    """Run `sam deploy`, and correct what the emulator does differently."""
+def deploy(workdir: Workdir, aws: Emulator, *, lock: int) -> dict[str, dict[str, str]]:
+    """Run `sam deploy`, and correct what the emulator does differently. Returns the resources of the stack."""
     template = str(workdir.build / "template.yaml")
     command = [str(TOOLS / "sam"), "deploy", *ENVIRONMENT, "--template-file", template, *parameters()]
     command += ["--stack-name", STACK_NAME, "--region", REGION]
     run("sam deploy", command, env=sam_env(workdir, aws), log=workdir.log("deploy"), lock=lock, timeout=300)
     emulator_fixups.finish(aws, STACK_NAME)
-    return Deployment(aws, aws.resources(STACK_NAME))
+    return aws.resources(STACK_NAME)
+
+
+def api_url_of(aws: Emulator, resources: dict[str, dict[str, str]]) -> str:
+    """The emulator's URL of the REST API. The template's output has AWS's format."""
+    (api_id,) = resources["AWS::ApiGateway::RestApi"].values()
+    (stage,) = resources["AWS::ApiGateway::Stage"].values()
+    return f"{aws.url}/_aws/execute-api/{api_id}/{stage}"
 
 
 def parameters() -> list[str]:
@@ -130,20 +117,17 @@ def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
     }
 
 
-def warm_up(deployment: Deployment, operator_token: str) -> None:
+def warm_up(aws: Emulator, api_url: str, operator_token: str) -> None:
     """Start every function once, a few at a time, because more can block the emulator. No call changes anything."""
-    aws = deployment.aws
     functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
     consumers = {
         mapping["FunctionArn"]
         for page in functions.get_paginator("list_event_source_mappings").paginate()
         for mapping in page["EventSourceMappings"]
     }
-
     headers = {"Authorization": f"Bearer {operator_token}"}
     with ThreadPoolExecutor(max_workers=3) as pool:  # what a call raises stays in its future
         for method, path in [("GET", "/leads?limit=1"), *[("POST", "/webhooks/nobody")] * 2]:  # forms post at once
-            url = deployment.api_url + path
-            pool.submit(urllib3.request, method, url, headers=headers, timeout=30, retries=False)
+            pool.submit(urllib3.request, method, api_url + path, headers=headers, timeout=30, retries=False)
         for name in sorted(consumers):
             pool.submit(functions.invoke, FunctionName=name, Payload=b'{"Records": []}')

@@ -61,21 +61,23 @@ def running(workdir: Workdir, lock: int) -> Iterator[Callable[[], NoReturn]]:
         if not deployment.build(workdir, lock=lock):
             logger.info("nothing has changed since the last build")
         logger.info("deploying it")
-        deployed = deployment.deploy(workdir, aws, lock=lock)
+        resources = deployment.deploy(workdir, aws, lock=lock)
+        api_url = deployment.api_url_of(aws, resources)
         operator_token = seed(workdir, aws, sandbox_url)
         logger.info("waiting for the first answer")
         wait_until(
-            lambda: emulator.runs() and answers(f"{deployed.api_url}/health"),
+            lambda: emulator.runs() and answers(f"{api_url}/health"),
             timeout=60,
-            otherwise=f"{deployed.api_url}/health did not answer 200 in 60 s. See {emulator.log}.",
+            otherwise=f"{api_url}/health did not answer 200 in 60 s. See {emulator.log}.",
             interval=0.5,
         )
-        deployment.warm_up(deployed, operator_token)
+        deployment.warm_up(aws, api_url, operator_token)
         for function, interval in intervals().items():
-            held.enter_context(call_periodically(aws, deployed.functions[function], interval=interval))
+            name = f"{resources['AWS::Lambda::Function'][function]}:{deployment.ALIAS}"
+            held.enter_context(call_periodically(aws, name, interval=interval))
         stack = Stack(
-            api_url=deployed.api_url,
-            console_url=f"{deployed.api_url}/console",
+            api_url=api_url,
+            console_url=f"{api_url}/console",
             aws_endpoint_url=aws.url,
             region=REGION,
             stack_name=deployment.STACK_NAME,

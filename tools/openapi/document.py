@@ -82,15 +82,11 @@ def request_body(body: type[BaseModel] | tuple[str, ...]) -> dict[str, Any]:
 def success(status: int, content: tuple[Any, ...] | str | None) -> dict[str, Any]:
     """Describe an answer that is not a problem."""
     found: dict[str, Any] = {"description": HTTPStatus(status).phrase}
-    match content:
-        case None:
-            return found
-        case str():
-            found["content"] = {content: {"schema": {"type": "string"}}}
-        case (one,):
-            found["content"] = {JSON: {"schema": reference(one)}}
-        case several:
-            found["content"] = {JSON: {"schema": {"anyOf": [reference(one) for one in several]}}}
+    if isinstance(content, str):
+        found["content"] = {content: {"schema": {"type": "string"}}}
+    elif content is not None:
+        one, *others = map(reference, content)
+        found["content"] = {JSON: {"schema": {"anyOf": [one, *others]} if others else one}}
     return found
 
 
