@@ -17,6 +17,8 @@ from leadbridge.partners.registry import all_kinds
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 PLACE = re.compile(r"(?<=<!-- make diagrams: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+OPERATORS = 'operators(["operators"])'
+CALLERS = {"/webhooks/": 'forms(["forms"])', "/partners/leeloo/": 'events(["Leeloo\'s events"])'}
 LOOK = (
     "classDef partner fill:#fff3d6,stroke:#a87900,color:#000",
     "classDef function fill:#e7f0ff,stroke:#2b5fb3,color:#000",
@@ -239,17 +241,12 @@ def _is_authorizer(one: Function) -> bool:
     return not (one.routes or one.queues or one.stream or one.every)
 
 
-def _callers(endpoint: Function) -> Iterator[str]:
+def _callers(endpoint: Function) -> Iterable[str]:
     """The callers of a function's routes, as nodes."""
-    paths = {route.partition(" ")[2] for route in endpoint.routes}
-    forms = {path for path in paths if path.startswith("/webhooks/")}
-    events = {path for path in paths if path.startswith("/partners/leeloo/")}
-    if forms:
-        yield 'forms(["forms"])'
-    if events:
-        yield 'events(["Leeloo\'s events"])'
-    if paths - forms - events:
-        yield 'operators(["operators"])'
+    paths = [route.partition(" ")[2] for route in endpoint.routes]
+    return dict.fromkeys(
+        next((node for start, node in CALLERS.items() if path.startswith(start)), OPERATORS) for path in paths
+    )
 
 
 def _box(one: Function) -> str:

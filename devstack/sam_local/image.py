@@ -16,6 +16,7 @@ import tarfile
 from collections.abc import Iterator
 from importlib.metadata import files, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from devstack.deployment import architecture
 from devstack.workdir import LocalError
@@ -69,20 +70,13 @@ def make() -> None:
     if platform.system() != "Linux":
         raise LocalError(f"{AWS_IMAGE} cannot be pulled, and one like it can be made on Linux only.")
     changes = [word for change in (*SETTINGS, f"LABEL {RECIPE}={recipe()}") for word in ("--change", change)]
-    with subprocess.Popen(
-        ["docker", "import", *changes, "-", OWN_IMAGE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as importing:
-        assert importing.stdin is not None
-        assert importing.stderr is not None
-        with tarfile.open(fileobj=importing.stdin, mode="w|", dereference=True) as root:
+    with TemporaryDirectory() as folder:
+        content = Path(folder) / "root.tar"
+        with tarfile.open(content, "w", dereference=True) as root:
             fill(root)
-        importing.stdin.close()
-        complaint = importing.stderr.read().decode(errors="replace")
-    if importing.returncode:
-        raise LocalError(f"docker import failed.\n{complaint}")
+        done = _docker("import", *changes, str(content), OWN_IMAGE)
+    if done.returncode:
+        raise LocalError(f"docker import failed.\n{done.stderr}")
 
 
 def run_in(image_name: str, *options: str, script: str) -> str:
@@ -117,14 +111,12 @@ def fill(root: tarfile.TarFile) -> None:
     for file in interpreter:
         place(file, INTERPRETER / file.relative_to(own))
     for file in client:
-        if "__pycache__" not in file.parts:
-            place(file, RUNTIME / Path(*file.parts[file.parts.index("site-packages") + 1 :]))
+        place(file, RUNTIME / Path(*file.parts[file.parts.index("site-packages") + 1 :]))
     for tool in tools:
         place(tool, Path("/bin") / tool.name)
-    for library in _libraries([*interpreter, *client, *tools]):
-        place(library, library)
-    if (authorities := Path(ssl.get_default_verify_paths().openssl_cafile)).exists():
-        place(authorities, authorities)
+    authorities = Path(ssl.get_default_verify_paths().openssl_cafile)
+    for file in [*_libraries([*interpreter, *client, *tools]), *([authorities] if authorities.exists() else [])]:
+        place(file, file)
     _write(root, RUNTIME / "bootstrap", BOOTSTRAP, 0o755)
     _write(root, Path("/etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n", 0o644)
     _write(root, Path("/etc/nsswitch.conf"), "hosts: files dns\n", 0o644)
