@@ -22,17 +22,6 @@ from leadbridge.partners.registry import all_kinds
 LABELS = {kind.name: kind.label for kind in all_kinds()} | {"leeloo": "Leeloo"}
 TIMEOUT = 90.0  # seconds for one sample
 RUN = uuid4().hex[:8]  # people and ids are new in every run where a partner or a form recognizes them
-WORDS = {
-    "received": "stored",
-    "submitting": "is called",
-    "submitted": "has the lead",
-    "attempt_failed": "failed",
-    "status_changed": "new status",
-    "unknown": "may have the lead",
-    "attempt_uncertain": "may have the lead; it will be asked",
-    "rejected": "refuses the lead",
-    "fallback": "gets the lead next",
-}
 
 
 @dataclass(frozen=True)
@@ -117,7 +106,7 @@ class Journey:
             if not entry["what"].startswith(("message_", "postback_")):
                 partner, detail = entry["partner"], f": {entry['detail']}" if entry["detail"] else ""
                 who = "leadbridge" if partner is None else LABELS.get(partner, partner)
-                self.note(who, f"{WORDS.get(entry['what'], entry['what'])}{detail}", at=entry["at"])
+                self.note(who, f"{entry['what'].replace('_', ' ')}{detail}", at=entry["at"])
         self.expect(is_there(lead), f"expected {' or '.join([*states, *statuses])}")
         return lead
 
