@@ -87,34 +87,25 @@ def check(
     tell: Callable[[str], None] = print,
 ) -> bool:
     """Send all requests and report the answers. Return whether all were as expected."""
-    found = [_is_well(api_url, request, send, sleep, tell) for request in asked]
-    return all(found)
-
-
-def _is_well(
-    api_url: str,
-    request: Request,
-    send: Callable[..., Answer],
-    sleep: Callable[[float], None],
-    tell: Callable[[str], None],
-) -> bool:
-    said = ""
-    for number in range(MAX_ATTEMPTS):
-        if number:
-            sleep(PAUSE)
-        try:
-            answer = send(request.method, api_url + request.path, headers=request.headers, body=request.body)
-        except urllib3.exceptions.HTTPError as error:
-            said = f"no answer ({type(error).__name__})"
-            continue
-        said = str(answer)
-        if request.is_met_by(answer):
-            tell(f"{request}: {said}")
-            return True
-        if request.method == "POST" and answer.status < 300:
-            break  # a lead was stored
-    tell(f"{request}: {said}; expected {' or '.join(map(str, request.expected))}")
-    return False
+    is_well = True
+    for request in asked:
+        said, is_met = "", False
+        for number in range(MAX_ATTEMPTS):
+            if number:
+                sleep(PAUSE)
+            try:
+                answer = send(request.method, api_url + request.path, headers=request.headers, body=request.body)
+            except urllib3.exceptions.HTTPError as error:
+                said = f"no answer ({type(error).__name__})"
+                continue
+            said, is_met = str(answer), request.is_met_by(answer)
+            if is_met or (request.method == "POST" and answer.status < 300):  # a lead was stored
+                break
+        tell(
+            f"{request}: {said}" if is_met else f"{request}: {said}; expected {' or '.join(map(str, request.expected))}"
+        )
+        is_well &= is_met
+    return is_well
 
 
 @dataclass(frozen=True)
