@@ -71,7 +71,6 @@ class CallLog:
         return call
 
     def select(self, partner: str | None, operation: str | None, since: int) -> Iterator[Call]:
-        """Calls with a number above `since`, of one partner and operation if given."""
         return (
             call
             for call in self._calls

@@ -31,7 +31,6 @@ class StoredCredentials[Values: DataclassInstance]:
             self._store(kind())
 
     def rotate(self, name: str) -> None:
-        """Replace one value by a generated one."""
         factory: Any = next(each.default_factory for each in fields(self.values) if each.name == name)
         self.change(**{name: factory()})
 

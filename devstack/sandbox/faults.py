@@ -168,7 +168,6 @@ class Faults:
         return armed
 
     def next_fault(self, partner: str, operation: str, body: Mapping[str, Any]) -> ArmedFault | None:
-        """Return and count the fault for this call, if any."""
         matching = (armed for armed in self.armed.values() if armed.order.matches(partner, operation, body))
         return next((armed for armed in matching if armed.strikes()), None)
 

@@ -49,8 +49,6 @@ class Context:
 
 @dataclass(frozen=True)
 class Incoming:
-    """One request with its whole body."""
-
     method: str
     params: Mapping[str, str]
     query: MultiMapping[str]
@@ -65,7 +63,6 @@ class Incoming:
 
     @cached_property
     def is_object(self) -> bool:
-        """Whether the body is a JSON object."""
         try:
             return isinstance(self.json, dict)
         except strict_json.MalformedJsonError:
@@ -89,7 +86,6 @@ class Incoming:
 
     @property
     def bearer(self) -> str | None:
-        """The token of the `Authorization` header."""
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         return token if scheme == "Bearer" and token else None
 
@@ -106,7 +102,6 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, value: object, **facts: object) -> Self:
-        """A JSON reply."""
         return cls(status, strict_json.dump(value), facts=facts)
 
 
@@ -177,6 +172,38 @@ class Partner:
 
     def reset(self) -> None:
         """Delete everything but keys and credentials."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The statuses of a record, with the time of each. `ahead` are those that it still passes through."""
+
+    history: list[tuple[str, float]]
+    ahead: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        return self.history[-1][0]
+
+    @property
+    def updated(self) -> float:
+        return self.history[-1][1]
+
+    def advance(self, now: float, pace: Pace) -> None:
+        while self.ahead and now - self.updated >= pace.seconds:
+            self.history.append((self.ahead[0], self.updated + pace.seconds))
+            self.ahead = self.ahead[1:]
+
+    def put(self, status: str, now: float) -> bool:
+        """Set a status, which then no longer changes. Returns whether it was a different one."""
+        self.ahead = ()
+        if status == self.status:
+            return False
+        self.history.append((status, now))
+        return True
+
+    def as_json(self) -> list[dict[str, str]]:
+        return [{"status": status, "at": rfc3339(at)} for status, at in self.history]
 
 
 class Rows[Key, Row](OrderedDict[Key, Row]):

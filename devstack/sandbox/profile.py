@@ -89,15 +89,13 @@ class Profile:
         def at(call: Callable[..., Any]) -> Callable[..., Any]:
             return lambda remote, *given: call(remote.at(partner), *given)
 
+        calls = ("records", "find", "status", "put_status", "after_rotation")
+        bound: dict[str, Any] = {name: at(getattr(self, name)) for name in calls}
         return replace(
             self,
             open_statuses=tuple(words.get(status, status) for status in self.open_statuses),
             last_statuses=frozenset(words.get(status, status) for status in self.last_statuses),
-            records=at(self.records),
-            find=at(self.find),
-            status=at(self.status),
-            put_status=at(self.put_status),
-            after_rotation=at(self.after_rotation),
+            **bound,
         )
 
 

@@ -27,7 +27,6 @@ class Remote:
     partner: str = ""
 
     def at(self, partner: str) -> Self:
-        """The controls of one partner of several of its kind."""
         return replace(self, partner=partner)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -59,7 +58,6 @@ class Remote:
         return list(self.get("faults")["faults"])
 
     def disarm(self, fault_id: str | None = None) -> None:
-        """Clear one fault, or all."""
         self.order("DELETE", "/control/faults" if fault_id is None else f"/control/faults/{fault_id}")
 
     def calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> list[dict[str, Any]]:
@@ -84,7 +82,6 @@ class Remote:
         return dict(self.get(f"{self.partner or 'leadleader'}/deals/{deal_id}"))
 
     def pin(self, deal_id: int, status: str) -> dict[str, Any]:
-        """Set a deal's status, which then no longer changes."""
         return dict(self.post(f"{self.partner or 'leadleader'}/deals/{deal_id}", {"status": status}))
 
     # Match-Trade
@@ -130,7 +127,6 @@ class Remote:
         return dict(self.get("leeloo/company"))
 
     def people(self) -> list[dict[str, Any]]:
-        """Oldest first."""
         return list(self.get("leeloo/people")["people"])
 
     def add_person(self, name: str, **options: Any) -> dict[str, Any]:
@@ -138,7 +134,6 @@ class Remote:
         return dict(self.post("leeloo/people", {"name": name, **options}))
 
     def messages(self, phone: str | None = None, account_id: str | None = None) -> list[dict[str, Any]]:
-        """The messages that were sent, in order."""
         return list(self.get("leeloo/messages", phone=phone, account_id=account_id)["messages"])
 
     def limit_calls(self, calls: int | None, **options: Any) -> None:

@@ -84,7 +84,6 @@ class SandboxApp:
             yield name, kinds[kind](Context(name, file, settings.clock, self._pace, different))
 
     def publish(self, url: str) -> None:
-        """Write the secrets that contain this URL."""
         self._url = url
         self._write_secrets()
 
@@ -101,7 +100,6 @@ class SandboxApp:
         return application
 
     def _controls(self) -> list[Control]:
-        """The routes that concern all partners."""
         armed = self._faults.armed
         return [
             Control("POST", "/faults", self._arm, 201),
@@ -210,6 +208,5 @@ class Sandbox:
         self._running.close()
 
     def secrets(self) -> dict[str, dict[str, Any]]:
-        """The present `secrets.json`: the secret of each partner's client."""
         secrets: dict[str, dict[str, Any]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
         return secrets

@@ -40,8 +40,6 @@ class Credentials:
 
 
 class Graph(Partner):
-    """Meta's side, for one app."""
-
     kind = "graph"
     rotations = ("access_token",)
     stored: StoredCredentials[Credentials]

@@ -1,11 +1,11 @@
 """Deals, and the statuses they pass through over time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from devstack.sandbox.partner import Clock, Pace, Rows, rfc3339
+from devstack.sandbox.partner import Clock, Pace, Progress, Rows, rfc3339
 from devstack.sandbox.strict_json import raw_text
 
 GRANTED_PATH = ("В обробці", "Погоджено", "Видано")
@@ -16,36 +16,25 @@ REFUSED_ABOVE = Decimal(500_000)
 
 @dataclass(slots=True)
 class Deal:
-    """`summa` is the text that was sent. `ahead` are the statuses still to come; a pinned deal keeps its status."""
+    """`summa` is the text that was sent. A pinned deal keeps its status."""
 
     deal_id: int
     client_info: Mapping[str, str]
     termin: int
     summa: str
-    ahead: tuple[str, ...]
+    progress: Progress
     pinned: bool = False
-    history: list[tuple[str, float]] = field(default_factory=list)
-
-    @property
-    def status(self) -> str:
-        return self.history[-1][0]
-
-    def advance(self, now: float, pace: float) -> None:
-        """Take every step that is due."""
-        while self.ahead and now - self.history[-1][1] >= pace:
-            self.history.append((self.ahead[0], self.history[-1][1] + pace))
-            self.ahead = self.ahead[1:]
 
     def as_json(self) -> dict[str, Any]:
         return {
             "deal_id": self.deal_id,
-            "created_at": rfc3339(self.history[0][1]),
-            "status": self.status,
+            "created_at": rfc3339(self.progress.history[0][1]),
+            "status": self.progress.status,
             "pinned": self.pinned,
             "clientInfo": dict(self.client_info),
             "termin": self.termin,
             "summa": self.summa,
-            "history": [{"status": status, "at": rfc3339(at)} for status, at in self.history],
+            "history": self.progress.as_json(),
         }
 
 
@@ -59,27 +48,25 @@ class Deals:
         self._last_id = 0
 
     def create(self, body: Mapping[str, Any]) -> Deal:
-        """Store the deal of a valid create body."""
         self._last_id += 1
         first, *ahead = REFUSED_PATH if body["summa"] > REFUSED_ABOVE else GRANTED_PATH
         summa = raw_text(body["summa"]) or ""
-        deal = Deal(self._last_id, body["clientInfo"], body["termin"], summa, tuple(ahead))
-        deal.history.append((first, self._clock()))
+        progress = Progress([(first, self._clock())], tuple(ahead))
+        deal = Deal(self._last_id, body["clientInfo"], body["termin"], summa, progress)
         self._deals.add(deal.deal_id, deal)
         return deal
 
     def get(self, deal_id: int) -> Deal:
         """The deal in its present status. Raises KeyError."""
         deal = self._deals[deal_id]
-        deal.advance(self._clock(), self._pace.seconds)
+        deal.progress.advance(self._clock(), self._pace)
         return deal
 
     def pin(self, deal_id: int, status: str) -> Deal:
         """Set any status, which then no longer changes. Raises KeyError."""
         deal = self.get(deal_id)
-        deal.pinned, deal.ahead = True, ()
-        if status != deal.status:
-            deal.history.append((status, self._clock()))
+        deal.pinned = True
+        deal.progress.put(status, self._clock())
         return deal
 
     def all(self) -> list[Deal]:

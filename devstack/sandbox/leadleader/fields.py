@@ -36,8 +36,6 @@ def _summa(value: object) -> Decimal:
 
 
 class Fields(BaseModel):
-    """An object without unknown fields."""
-
     model_config = ConfigDict(extra="forbid")
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from devstack.sandbox.profile import PartnerRecord, Person, Profile
 from devstack.sandbox.remote import Remote
 
 
-def record_of(deal: Mapping[str, Any], partner: str) -> PartnerRecord:
-    """A deal from the control."""
-    person = {"phone": deal["clientInfo"]["telephone"]}
-    return PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=deal.get("pinned", False))
-
-
 def records(remote: Remote) -> Iterator[PartnerRecord]:
-    return (record_of(deal, remote.partner or "leadleader") for deal in remote.deals())
-
-
-def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
-    """The person of a create call."""
-    return {"phone": call["telephone"]}
+    for deal in remote.deals():
+        person = {"phone": deal["clientInfo"]["telephone"]}
+        partner, is_pinned = remote.partner or "leadleader", deal["pinned"]
+        yield PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=is_pinned)
 
 
 def find(remote: Remote, person: Person, known: Collection[int | str]) -> int | None:
@@ -43,7 +34,7 @@ PROFILE = Profile(
     open_statuses=("В обробці", "Погоджено", "На підписі"),
     last_statuses=frozenset({"Видано", "Відмовлено", "Скасовано"}),
     records=records,
-    person_of=person_of,
+    person_of=lambda call: {"phone": call["telephone"]},
     find=find,
     status=lambda remote, deal_id: str(remote.deal(deal_id)["status"]),
     put_status=lambda remote, deal_id, status: remote.pin(deal_id, status),

@@ -24,8 +24,6 @@ TOKEN_NOT_VALID = {
 
 
 class LeadLeader(Partner):
-    """The partner's side of the contract, for its one client."""
-
     kind = "leadleader"
     rotations = tuple(ROTATIONS)
     stored: StoredCredentials[Credentials]
@@ -100,7 +98,7 @@ class LeadLeader(Partner):
     def _status(self, incoming: Incoming) -> Answer:
         deal_id = self._admitted(incoming, CheckStatus)["deal_id"]
         try:
-            status = self._deals.get(deal_id).status
+            status = self._deals.get(deal_id).progress.status
         except KeyError as error:
             raise _refusal(404, {"error": "Заявку не знайдено"}, "unknown deal") from error
         return Answer.of(200, {"message": "Статус отримано", "status": status}, deal_status=status)

@@ -27,7 +27,6 @@ class Named:
     name: str
 
     def dated(self) -> dict[str, Any]:
-        """A user or a tunnel in the API."""
         return {"id": self.id, "name": self.name, "createdAt": SET_UP_AT, "updatedAt": SET_UP_AT}
 
 
@@ -119,7 +118,6 @@ PAYMENT_CREDITS = _by_id(
 
 
 def as_json() -> dict[str, Any]:
-    """All of it, for the control."""
     lists: dict[str, Mapping[str, Any]] = {
         "connections": CONNECTIONS,
         "categories": CATEGORIES,

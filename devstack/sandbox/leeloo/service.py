@@ -68,8 +68,6 @@ class RateLimit:
 
 
 class Leeloo(Partner):
-    """The platform's side of the contract, for one company."""
-
     kind = "leeloo"
     rotations = ("token", "webhook_token")
     stored: StoredCredentials[Credentials]

@@ -38,7 +38,6 @@ class Message(Shown):
         return {**self.shown("id text createdAt"), "type": "OUT", "read": False, "updatedAt": self.createdAt}
 
     def as_json(self) -> dict[str, Any]:
-        """The message in the control."""
         account, person = self.account, self.account.person
         whose = {"account_id": account.account_id, "from": account.kind, "person_id": person.id, "phone": person.phone}
         return {"message_id": self.id, "at": self.createdAt, **whose, **self.shown("number text template_id variables")}
@@ -119,11 +118,9 @@ class Person(Shown):
         return max((each.lastMessageTime for each in self.channels if each.lastMessageTime is not None), default=None)
 
     def as_row(self) -> dict[str, Any]:
-        """A person in a list."""
         return self.shown("id name email phone tags accounts lastMessageTime")
 
     def as_json(self) -> dict[str, Any]:
-        """A single person."""
         return {
             **self.shown("id name tags phone email accounts subscribeHistory created_at updated_at"),
             "gender": NOT_DEFINED,

@@ -5,13 +5,13 @@ import uuid
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Literal
 
-from devstack.sandbox.partner import Clock, Pace
+from devstack.sandbox.partner import Clock, Pace, Progress
 
 MAX_STORED = 250_000
+DAY = 24 * 3600
 HAND_MADE_EVERY = 4  # of the accounts that did not come from us, every so manieth has no lead source at all
 SEARCHED = ("email", "name", "surname", "phone")
 
@@ -30,23 +30,18 @@ type Origin = Literal["registered", "ours", "foreign"]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Account:
-    """`person` are the fields as registered. `ahead` are the statuses still to come; `updated` is when the status last
-    changed. Times are in whole milliseconds. `history` has no entry for how a sample began."""
+    """`person` are the fields as registered. Times are in seconds since the epoch, in whole milliseconds."""
 
     uuid: str
     number: int
-    created: datetime
-    updated: datetime
-    status: str
+    created: float
+    progress: Progress
     origin: Origin
     person: Mapping[str, Any]
     lead_source: str | None
-    ahead: tuple[str, ...] = ()
-    history: tuple[tuple[str, datetime], ...] = ()
 
     @property
-    def place(self) -> tuple[datetime, int]:
-        """The sort key of lists."""
+    def place(self) -> tuple[float, int]:
         return self.created, self.number
 
     @property
@@ -57,10 +52,6 @@ class Account:
         """Whether the text, in lower case, is part of the email, name, surname or phone."""
         names = ("email",) if "@" in text else SEARCHED
         return any(text in self.person.get(name, "").lower() for name in names)
-
-    def become(self, status: str, at: datetime) -> None:
-        self.status, self.updated = status, at
-        self.history += ((status, at),)
 
 
 class Registry:
@@ -76,11 +67,10 @@ class Registry:
         self._moving: dict[str, Account] = {}
 
     @property
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(round(self._clock(), 3), UTC)
+    def now(self) -> float:
+        return round(self._clock(), 3)
 
     def register(self, person: Mapping[str, Any]) -> Account:
-        """Store a valid, new account."""
         now = self.now
         hopeless = str(person.get("phone", "")).endswith(HOPELESS_PHONE_ENDS_IN)
         status, *ahead = HOPELESS_PATH if hopeless else CLIENT_PATH
@@ -88,13 +78,10 @@ class Registry:
             uuid=str(uuid.uuid4()),
             number=next(self._numbers),
             created=now,
-            updated=now,
-            status=status,
+            progress=Progress([(status, now)], tuple(ahead)),
             origin="registered",
             person=person,
             lead_source=person.get("leadInfo", {}).get("leadSource"),
-            ahead=tuple(ahead),
-            history=((status, now),),
         )
         self._index([account])
         insort(self._rows, account, key=attrgetter("place"))
@@ -106,8 +93,8 @@ class Registry:
     def add_samples(
         self,
         count: int,
-        first: datetime,
-        last: datetime,
+        first: float,
+        last: float,
         origin: Origin = "foreign",
         status: str | None = None,
         emails: Sequence[str] = (),
@@ -122,8 +109,8 @@ class Registry:
             raise ValueError("emails: some have an account")
         added = []
         for index, email in zip(range(count), itertools.chain(emails, itertools.repeat(None)), strict=False):
-            created = first + (last - first) * index // max(count - 1, 1)
-            added.append(_sample(next(self._numbers), _whole(created), last, origin, status, email))
+            created = round(first + (last - first) * index / max(count - 1, 1), 3)
+            added.append(_sample(next(self._numbers), created, last, origin, status, email))
         self._index(added)
         self._rows += added
         self._rows.sort(key=attrgetter("place"))
@@ -144,21 +131,16 @@ class Registry:
         self._by_email.pop(account.email.lower(), None)
         self._moving.pop(account.uuid, None)
 
-    def move(self, account: Account, created: datetime) -> None:
-        """Change the time of creation, and so the place in the list."""
-        account.created = _whole(created)
+    def move(self, account: Account, created: float) -> None:
+        account.created = created
         self._rows.sort(key=attrgetter("place"))
 
     def put(self, account: Account, status: str) -> bool:
         """Set a status, which then no longer changes. Returns whether it was a different one."""
-        account.ahead = ()
         self._moving.pop(account.uuid, None)
-        if status == account.status:
-            return False
-        account.become(status, self.now)
-        return True
+        return account.progress.put(status, self.now)
 
-    def within(self, start: datetime, end: datetime, by: Literal["created", "updated"], text: str) -> list[Account]:
+    def within(self, start: float, end: float, by: Literal["created", "updated"], text: str) -> list[Account]:
         """Those created (or updated) between both times, included, with the text, if any; first created first."""
         self.advance()
         rows = self._rows
@@ -166,7 +148,7 @@ class Registry:
             first = bisect_left(rows, start, key=attrgetter("created"))
             rows = rows[first : bisect_right(rows, end, key=attrgetter("created"))]
         else:
-            rows = [row for row in rows if start <= row.updated <= end]
+            rows = [row for row in rows if start <= row.progress.updated <= end]
         return [row for row in rows if row.mentions(text)] if text else rows
 
     def all(self) -> Sequence[Account]:
@@ -176,7 +158,7 @@ class Registry:
 
     def advance(self) -> None:
         for account in list(self._moving.values()):
-            if not self._advanced(account).ahead:
+            if not self._advanced(account).progress.ahead:
                 del self._moving[account.uuid]
 
     def clear(self) -> None:
@@ -184,12 +166,7 @@ class Registry:
             each.clear()
 
     def _advanced(self, account: Account) -> Account:
-        """Take every step that is due."""
-        now, pace = self.now, timedelta(seconds=self._pace.seconds)
-        while account.ahead and now - account.updated >= pace:
-            status, *ahead = account.ahead
-            account.ahead = tuple(ahead)
-            account.become(status, account.updated + pace)
+        account.progress.advance(self.now, self._pace)
         return account
 
     def _index(self, accounts: Iterable[Account]) -> None:
@@ -199,14 +176,7 @@ class Registry:
                 self._by_email[account.email.lower()] = account
 
 
-def _whole(at: datetime) -> datetime:
-    """The time in whole milliseconds."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def _sample(
-    number: int, created: datetime, last: datetime, origin: Origin, status: str | None, email: str | None
-) -> Account:
+def _sample(number: int, created: float, last: float, origin: Origin, status: str | None, email: str | None) -> Account:
     """The sample with this number: the same in every run. It was updated up to 29 days after its creation."""
     person = {
         "email": email or f"lead-{number}@clients.example.com",
@@ -218,12 +188,12 @@ def _sample(
     lead_source = f"Other Offer|elsewhere.example.com|Another provider|{number:x}" if number % HAND_MADE_EVERY else None
     if origin == "ours":
         lead_source = f"Test Offer|testoffer.com|Test Description|{number:010x}"
+    updated = max(created, min(created + number % 30 * DAY, round(last, 3)))
     return Account(
         uuid=str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))),
         number=number,
         created=created,
-        updated=max(created, min(created + timedelta(days=number % 30), _whole(last))),
-        status=status or STATUSES[number % len(STATUSES)],
+        progress=Progress([(status or STATUSES[number % len(STATUSES)], updated)]),
         origin=origin,
         person=person,
         lead_source=lead_source,

@@ -63,7 +63,6 @@ class Credentials:
     manager_uuid: str = field(default_factory=_uuid)
 
     def admits_client(self, authorization: str) -> bool:
-        """Whether this is the `Authorization` header of the client."""
         basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
         return same(authorization, f"Basic {basic}")
 

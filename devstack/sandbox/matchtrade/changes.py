@@ -54,11 +54,12 @@ def _apply(change: Change, registry: Registry) -> bool:
         match change:
             case Insert():
                 emails = () if change.email is None else (change.email,)
-                registry.add_samples(1, change.created, change.created, emails=emails)
+                at = change.created.timestamp()
+                registry.add_samples(1, at, at, emails=emails)
             case Remove():
                 registry.remove(registry.get(change.uuid))
             case Move():
-                registry.move(registry.get(change.uuid), change.created)
+                registry.move(registry.get(change.uuid), change.created.timestamp())
             case Put():
                 return registry.put(registry.get(change.uuid), change.status)
         return True

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from devstack.sandbox.matchtrade.accounts import Account, Registry
 from devstack.sandbox.matchtrade.broker import Broker, refusal
-from devstack.sandbox.partner import Answer, written_as
+from devstack.sandbox.partner import Answer, rfc3339, written_as
 
 SHOWN = ("email", "name", "surname", "phone", "country")
 INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
@@ -46,7 +46,8 @@ def query_of(given: MultiMapping[str]) -> Query:
 
 def page(registry: Registry, query: Query, broker: Broker) -> Answer:
     """Rows are ordered by creation. The minimal shape has only the members that other views of this API have."""
-    matching = registry.within(query.start, query.end, broker.filter_by, query.query.strip().lower())
+    start, end, text = query.start.timestamp(), query.end.timestamp(), query.query.strip().lower()
+    matching = registry.within(start, end, broker.filter_by, text)
     size = min(query.size, broker.max_size)
     rows = matching[query.page * size : (query.page + 1) * size]
     pages = -(-len(matching) // size)
@@ -63,10 +64,10 @@ def row(account: Account, broker: Broker) -> dict[str, Any]:
     return {
         "uuid": account.uuid,
         "created": _time(account.created, broker),
-        "updated": _time(account.updated, broker),
+        "updated": _time(account.progress.updated, broker),
         **{name: account.person.get(name) for name in SHOWN},
-        "role": "CLIENT" if account.status == "ACTIVE_CLIENT" else "LEAD",
-        "leadStatus": broker.words.get(account.status, account.status),
+        "role": "CLIENT" if account.progress.status == "ACTIVE_CLIENT" else "LEAD",
+        "leadStatus": broker.words.get(account.progress.status, account.progress.status),
         **({"leadInfo": source} if nested else source),
     }
 
@@ -77,18 +78,15 @@ def shown(account: Account, broker: Broker) -> dict[str, Any]:
         **row(account, broker),
         "leadSource": account.lead_source,
         "origin": account.origin,
-        "moves": bool(account.ahead),
+        "moves": bool(account.progress.ahead),
         "account": account.person if account.origin == "registered" else None,
-        "history": [{"status": status, "at": _utc(at)} for status, at in account.history],
+        "history": account.progress.as_json(),
     }
 
 
-def _time(at: datetime, broker: Broker) -> str:
+def _time(at: float, broker: Broker) -> str:
     """With Z, or local and without an offset."""
     if broker.time_zone is None:
-        return _utc(at)
-    return at.astimezone(ZoneInfo(broker.time_zone)).replace(tzinfo=None).isoformat(timespec="milliseconds")
-
-
-def _utc(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(at)
+    local = datetime.fromtimestamp(at, ZoneInfo(broker.time_zone))
+    return local.replace(tzinfo=None).isoformat(timespec="milliseconds")

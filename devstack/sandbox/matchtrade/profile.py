@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from devstack.sandbox.matchtrade.accounts import STATUSES
 from devstack.sandbox.profile import PartnerRecord, Person, Profile
@@ -12,28 +11,19 @@ from devstack.sandbox.remote import Remote
 ACCOUNTS_AT_ONCE = 1000
 
 
-def record_of(account: Mapping[str, Any], partner: str) -> PartnerRecord:
-    """An account from the control."""
-    return PartnerRecord(
-        partner,
-        account["uuid"],
-        account.get("leadStatus"),
-        {"email": account["email"]},
-        moves=bool(account["moves"]),
-        is_registered=account.get("origin") == "registered",
-    )
-
-
 def records(remote: Remote) -> Iterator[PartnerRecord]:
     offset = 0
     while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
-        yield from (record_of(account, remote.partner or "matchtrade") for account in found)
+        for account in found:
+            yield PartnerRecord(
+                remote.partner or "matchtrade",
+                account["uuid"],
+                account["leadStatus"],
+                {"email": account["email"]},
+                moves=account["moves"],
+                is_registered=account["origin"] == "registered",
+            )
         offset += len(found)
-
-
-def person_of(call: Mapping[str, Any]) -> Mapping[str, str]:
-    """The person of a create call."""
-    return {"email": call["email"]}
 
 
 def find(remote: Remote, person: Person, _: Collection[int | str]) -> str | None:
@@ -55,7 +45,7 @@ PROFILE = Profile(
     open_statuses=STATUSES,
     last_statuses=frozenset({"ACTIVE_CLIENT", "NO_POTENTIAL"}),
     records=records,
-    person_of=person_of,
+    person_of=lambda call: {"email": call["email"]},
     find=find,
     status=lambda remote, uuid: str(remote.account(uuid)["leadStatus"]),
     put_status=lambda remote, uuid, status: remote.put_account(uuid, status),

@@ -27,8 +27,6 @@ MAX_PENDING = 1000
 
 
 class MatchTrade(Partner):
-    """The broker's side of the contract, for one lead provider."""
-
     kind = "matchtrade"
     rotations = ("password", "client_secret", "offer_uuid", "partner_id")
     stored: StoredCredentials[Credentials]
@@ -162,12 +160,13 @@ class MatchTrade(Partner):
         status: Status | None = None,
     ) -> dict[str, Any]:
         """Add samples. `count` is by default the number of emails."""
-        count, end = count or len(emails), end or self._accounts.now
+        count, first = count or len(emails), start.timestamp()
+        last = self._accounts.now if end is None else end.timestamp()
         if not count or count < len(emails) or len({email.lower() for email in emails}) < len(emails):
             raise ValueError("count or emails: not fewer accounts than emails, and no email twice")
-        if end < start:
+        if last < first:
             raise ValueError("start: not after end")
-        added = self._accounts.add_samples(count, start, end, "foreign" if foreign else "ours", status, emails)
+        added = self._accounts.add_samples(count, first, last, "foreign" if foreign else "ours", status, emails)
         total = len(self._accounts.all())
         return {"added": count, "total": total, "first": added[0].uuid, "last": added[-1].uuid}
 

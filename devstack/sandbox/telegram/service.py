@@ -43,8 +43,6 @@ class Credentials:
 
 
 class Telegram(Partner):
-    """Telegram's side, for one bot."""
-
     kind = "telegram"
     rotations = ("token",)
     stored: StoredCredentials[Credentials]
