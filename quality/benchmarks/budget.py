@@ -6,7 +6,6 @@ of the budget without a ratio, and a ratio without a line, also fail.
 
 from __future__ import annotations
 
-import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -36,12 +35,10 @@ class Limit:
     noise: float
 
     def verdict(self, ratio: float) -> Verdict:
-        """NaN is broken."""
-        if math.isfinite(ratio) and ratio <= self.most:
+        """NaN is broken: it compares as false."""
+        if ratio <= self.most:
             return Verdict.KEPT
-        if math.isfinite(ratio) and ratio <= self.most * (1 + self.noise):
-            return Verdict.NOISE
-        return Verdict.BROKEN
+        return Verdict.NOISE if ratio <= self.most * (1 + self.noise) else Verdict.BROKEN
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,16 @@ class Line:
             return Verdict.NOT_BUDGETED
         return Verdict.NOT_MEASURED if self.ratio is None else self.limit.verdict(self.ratio)
 
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """The row of a table: name, measured, most, noise, verdict."""
+        most, noise = ("", "") if self.limit is None else (f"{self.limit.most:g}", f"{self.limit.noise:.0%}")
+        return (self.name, "" if self.ratio is None else f"{self.ratio:.2f}", most, noise, self.verdict.value)
 
-def limits(text: str | None = None) -> dict[str, dict[str, Limit]]:
+
+def limits() -> dict[str, dict[str, Limit]]:
     """The budget by table and ratio."""
-    found = tomllib.loads(FILE.read_text(encoding="utf-8") if text is None else text)
-    return {
-        part: {name: Limit(float(line["most"]), float(line["noise"])) for name, line in lines.items()}
-        for part, lines in found.items()
-    }
+    found = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return {part: {name: Limit(**line) for name, line in lines.items()} for part, lines in found.items()}
 
 
 def check(

@@ -1,7 +1,5 @@
 """The delay and the number of status checks of several cadences, simulated over invented deals.
 
-python -m quality.benchmarks.cadence [--rounds 1000]
-
 A round is a deal that is opened at some time of a week, mostly by day. Its first and its final status follow after
 log-normal times of the partner's working hours. The same deals are simulated for each cadence with the product's own
 schedule. A delay is the time from a status to the check that finds it, including the sweep that makes the check late.
@@ -14,7 +12,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from statistics import fmean, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,11 +19,11 @@ from zoneinfo import ZoneInfo
 from leadbridge.settings import Partner
 from leadbridge.settings.check_schedule import CheckSchedule
 from leadbridge.settings.opening_hours import OpeningHours
-from quality.benchmarks.measurement import Measurement, run_alone
+from quality.benchmarks.measurement import Measurement
+from quality.benchmarks.shipped import LENDER
 from quality.testkit.template import ROOT
 from tools.config import read_toml
 
-ROUNDS = 1000  # deals
 SEED = 16
 ZONE = "Europe/Kyiv"
 MONDAY = datetime(2026, 6, 1, tzinfo=ZoneInfo(ZONE))
@@ -43,7 +40,19 @@ FIRST, FINAL, SLOW = (1.0, 1.3), (20.0, 1.0), (110.0, 0.4)
 SLOW_SHARE = 0.1  # of the deals that stay open for 14 days and more
 NIGHT_WEIGHT = 0.15  # of an hour from 23:00 to 08:00, compared with one by day
 
-Steps = list[dict[str, str]]
+# Shares of the deal's age to compare, with `at_least` and `at_most`.
+SHARES = (
+    *(("10%", "30m", "1d"), ("19%", "5m", "1d"), ("19%", "10m", "1d"), ("19%", "20m", "1d"), ("19%", "20m", "2d")),
+    *(("19%", "20m", "14d"), ("30%", "30m", "1d")),
+)
+
+COLUMNS = (
+    *("cadence", "checks per deal", "most in 14 days", "first status: mean, min"),
+    *("mean, min", "95%, min", "mean of the age", "95% of the age"),
+    *("clock: mean, min", "clock: 95%, min", "clock: 95% of the age"),
+)
+
+type Steps = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -54,10 +63,6 @@ class Candidate:
     cadence: Steps
     hours: tuple[str, ...] = ()
     working: tuple[str, ...] = WORKING
-
-    @cached_property
-    def schedule(self) -> CheckSchedule:
-        return schedule({"cadence": self.cadence, "hours": self.hours})
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Delay:
     age: float
 
 
-def share(every: str, at_least: str, at_most: str = "1d") -> Steps:
+def share(every: str, at_least: str, at_most: str) -> Steps:
     """A share of the age. After five weeks, where `at_most` would mean too many checks, it is two weeks."""
     young = {"until": "35d", "every": every, "at_least": at_least, "at_most": at_most}
     return [young, {"every": every, "at_most": "14d"}]
@@ -89,15 +94,13 @@ def fixed(*steps: tuple[str, str]) -> Steps:
 
 
 def shipped() -> dict[str, Any]:
-    found: dict[str, Any] = read_toml(ROOT / "config", "prod")["partners"]["leadleader"]
+    found: dict[str, Any] = read_toml(ROOT / "config", "prod")["partners"][LENDER]
     return found
 
 
 def schedule(change: dict[str, Any]) -> CheckSchedule:
     """Return the schedule of the shipped partner after a change of its settings."""
-    settings = {**shipped(), **change}
-    if not settings["hours"]:
-        del settings["hours"]
+    settings = {name: value for name, value in {**shipped(), **change}.items() if name != "hours" or value}
     found = Partner.model_validate(settings).check_schedule
     if found is None:
         raise ValueError("the shipped partner has no cadence")
@@ -110,14 +113,8 @@ def candidates() -> list[Candidate]:
         Candidate("until 0.2.0: 2m, 15m, 2h, 1d", fixed(("1h", "2m"), ("1d", "15m"), ("14d", "2h"), ("60d", "1d"))),
         Candidate("every hour", fixed(("35d", "1h")), hours),
         Candidate("as shipped, without hours", cadence),
-        Candidate("10%, 30m to 1d", share("10%", "30m"), hours),
-        Candidate("19%, 5m to 1d", share("19%", "5m"), hours),
-        Candidate("19%, 10m to 1d", share("19%", "10m"), hours),
-        Candidate("19%, 20m to 1d", share("19%", "20m"), hours),
-        Candidate("19%, 20m to 2d", share("19%", "20m", "2d"), hours),
-        Candidate("19%, 20m to 14d", share("19%", "20m", "14d"), hours),
+        *(Candidate("{}, {} to {}".format(*step), share(*step), hours) for step in SHARES),
         Candidate("**as shipped** (19%, 30m to 1d)", cadence, hours),
-        Candidate("30%, 30m to 1d", share("30%", "30m"), hours),
         Candidate("as shipped; the partner works 08:00-22:00 every day", cadence, hours, LONG_DAYS),
         Candidate("the same, without hours", cadence, (), LONG_DAYS),
     ]
@@ -131,15 +128,10 @@ def deals(number: int, hours: OpeningHours) -> list[Deal]:
     for _ in range(number):
         hour = chance.choices(range(24), weights)[0]
         opened = MONDAY + chance.randrange(7) * DAY + timedelta(hours=hour, seconds=chance.randrange(3600))
-        median, sigma = SLOW if chance.random() < SLOW_SHARE else FINAL
-        waits = (working_time(chance, *FIRST), working_time(chance, median, sigma))
-        first, final = sorted(after_working(hours, opened, wait) for wait in waits)
-        found.append(Deal(opened, (first, final)))
+        times = (FIRST, SLOW if chance.random() < SLOW_SHARE else FINAL)
+        waits = [timedelta(hours=median * chance.lognormvariate(0, sigma)) for median, sigma in times]
+        found.append(Deal(opened, tuple(sorted(after_working(hours, opened, wait) for wait in waits))))
     return found
-
-
-def working_time(chance: random.Random, median: float, sigma: float) -> timedelta:
-    return timedelta(hours=median * chance.lognormvariate(0, sigma))
 
 
 def after_working(hours: OpeningHours, start: datetime, time: timedelta) -> datetime:
@@ -182,10 +174,8 @@ def follow(deal: Deal, one: CheckSchedule, hours: OpeningHours, chance: random.R
         for changed in deal.changes[len(delays) :]:
             if changed > checked:
                 break
-            working = working_between(hours, changed, checked)
-            delays.append(
-                Delay(*(part.total_seconds() for part in (checked - changed, working, changed - deal.opened)))
-            )
+            times = (checked - changed, working_between(hours, changed, checked), changed - deal.opened)
+            delays.append(Delay(*(time.total_seconds() for time in times)))
         if len(delays) == len(deal.changes):
             break
     return checks, delays
@@ -196,18 +186,25 @@ def most_checks(one: CheckSchedule) -> int:
     return max(one.checks_until(MONDAY + number * 30 * MINUTE, FORTNIGHT) for number in range(7 * 48))
 
 
+def open_share(one: CheckSchedule) -> float:
+    """Return the share of the week in which the partner changes statuses."""
+    minutes = [MONDAY + number * MINUTE for number in range(7 * 24 * 60)]
+    return sum(one.hours.next_open(moment) == moment for moment in minutes) / len(minutes)
+
+
 def simulate(candidate: Candidate, number: int) -> tuple[str, ...]:
     """Return a row of the table."""
     working = OpeningHours.parse(candidate.working, ZONE)
     chance = random.Random(SEED)
-    followed = [follow(deal, candidate.schedule, working, chance) for deal in deals(number, working)]
+    checked = schedule({"cadence": candidate.cadence, "hours": candidate.hours})
+    followed = [follow(deal, checked, working, chance) for deal in deals(number, working)]
     delays = [delay for _, of_deal in followed for delay in of_deal]
     wall, in_hours = [one.wall / 60 for one in delays], [one.working / 60 for one in delays]
     shares = [one.working / one.age for one in delays]
     return (
         candidate.title,
         f"{fmean(checks for checks, _ in followed):.1f}",
-        str(most_checks(candidate.schedule)),
+        str(most_checks(checked)),
         f"{fmean(of_deal[0].working for _, of_deal in followed) / 60:,.0f}",
         f"{fmean(in_hours):,.0f}",
         f"{percentile(in_hours):,.0f}",
@@ -224,16 +221,7 @@ def percentile(values: Sequence[float]) -> float:
 
 
 def measure(rounds: int) -> Iterator[Measurement]:
-    columns = (
-        *("cadence", "checks per deal", "most in 14 days", "first status: mean, min"),
-        *("mean, min", "95%, min", "mean of the age", "95% of the age"),
-        *("clock: mean, min", "clock: 95%, min", "clock: 95% of the age"),
-    )
     rows = tuple(simulate(candidate, rounds) for candidate in candidates())
     most = most_checks(schedule({}))
     ratios = {"checks_in_14_days": float(most), "partner_calls_in_14_days": float(PARTNER_CALLS * (most + 1))}
-    yield Measurement("cadence", f"{rounds} simulated deals with two statuses each", columns, rows, ratios)
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_alone(measure, rounds=ROUNDS, described=__doc__))
+    yield Measurement("cadence", f"{rounds} simulated deals with two statuses each", COLUMNS, rows, ratios)

@@ -19,12 +19,12 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from leadbridge.settings import Settings
-from quality.benchmarks.measurement import Measurement, run_alone
+from quality.benchmarks import page
+from quality.benchmarks.measurement import Measurement, markdown, section
+from quality.benchmarks.shipped import FUNCTIONS, LENDER, memory, parameter, schedule, settings
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.fakes.watched import observed_partners, query_of, synced_partners
-from quality.testkit.template import ROOT, resources, role_statements, template
-from tools.config import read_toml
+from quality.testkit.template import ROOT, role_statements
 
 LEADS = 1_000_000
 MONTH = 30.44 * 86_400  # seconds
@@ -33,32 +33,29 @@ AGREED_DOLLARS = 300  # for a million leads, status checks included
 DAYS_OPEN = (3, 14)  # that deals stay open in the comparison with the budget
 WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 MEMORIES = (128, 256, 512, 1024, 1769)
-PAGE = ROOT / "docs" / "cost.md"
-BEGIN, END = "<!-- python -m quality.benchmarks.cost -->\n", "<!-- end -->\n"
-COLD_STARTS = ROOT / "docs" / "benchmarks.md"
+PAGE, PART = ROOT / "docs" / "cost.md", "python -m quality.benchmarks.cost"
+FOLDER = ROOT / "quality" / "benchmarks"
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
 
-FUNCTIONS = resources("AWS::Serverless::Function")
+type Usage = Mapping[str, float]
 
 
 @cache
 def data() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "quality" / "benchmarks" / "cost.toml").read_text(encoding="utf-8"))
+    return tomllib.loads((FOLDER / "cost.toml").read_text(encoding="utf-8"))
 
 
 @cache
 def measured() -> dict[str, Any]:
-    path = ROOT / "quality" / "benchmarks" / "measurements.json"
-    loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads((FOLDER / "measurements.json").read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
 def inits() -> dict[str, float]:
     """Milliseconds of each function's init, from the table of cold starts."""
-    _, _, rest = COLD_STARTS.read_text(encoding="utf-8").partition("<!-- cold -->\n")
-    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in rest.partition(END)[0].splitlines()]
-    rows = [row for row in table if row]
+    lines = page.parts(page.FILE.read_text(encoding="utf-8"))["cold"].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     column = rows[0].index("init, ms")
     return {row[0]: float(row[column]) for row in rows if row[0] in FUNCTIONS}
 
@@ -76,45 +73,22 @@ def assumed(name: str) -> float:
 
 @cache
 def checks(days: float | None = None) -> int:
-    """The number of status checks of a deal without a change, as shipped: the mean over opening moments of a week.
-
-    The deal stays open for some `days`, or for those that are assumed.
-    """
-    schedule = Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"].check_schedule
-    if schedule is None:
-        return 0
+    """The status checks of a deal that is open for some days, or for those assumed: the mean of a week's hours."""
     monday, is_open = datetime(2026, 6, 1, tzinfo=UTC), timedelta(days=days or assumed("days_open"))
-    counts = [schedule.checks_until(monday + timedelta(hours=hour), is_open) for hour in range(7 * 24)]
-    return round(fmean(counts))
+    return round(fmean(schedule().checks_until(monday + timedelta(hours=hour), is_open) for hour in range(7 * 24)))
 
 
-def memory(function: str) -> int:
-    """MB of memory, from the template."""
-    of_all = template()["Globals"]["Function"]["MemorySize"]
-    return int(FUNCTIONS[function]["Properties"].get("MemorySize", of_all))
-
-
-@cache
-def checks_at_once() -> int:
-    """The number of statuses that one worker reads at a time, as shipped."""
-    return Settings.model_validate(read_toml(ROOT / "config", "prod")).partners["leadleader"].checks_at_once
-
-
-def milliseconds(taken: Mapping[str, float], megabytes: int) -> float:
+def milliseconds(taken: Usage, megabytes: int) -> float:
     """Billed time of a function for one lead, or for a batch of status checks, which waits for many calls at a time."""
     own = taken["cpu_ms"] * max(1, WHOLE_CORE / megabytes)
-    at_once = checks_at_once() if taken["partner_calls"] >= 2 * checks_at_once() else 1
+    at_once = settings().partners[LENDER].checks_at_once
+    if taken["partner_calls"] < 2 * at_once:
+        at_once = 1
     waits = taken["aws_calls"] * assumed("aws_ms") + taken["partner_calls"] / at_once * assumed("partner_ms")
     return max(taken["invocations"], ceil(max(own, waits) if at_once > 1 else own + waits))
 
 
-def usage(*, polling: bool) -> tuple[Mapping[str, Mapping[str, float]], float]:
-    """The measured usage by function, and how often it occurs for a lead: once, or for the lead's share of batches."""
-    found = measured()
-    return (found["unchanged_batch"], checks() / found["batch"]) if polling else (found["functions"], 1.0)
-
-
-def gb_seconds(taken: Mapping[str, float], megabytes: int) -> float:
+def gb_seconds(taken: Usage, megabytes: int) -> float:
     return milliseconds(taken, megabytes) / 1000 * megabytes / 1024
 
 
@@ -123,19 +97,17 @@ def init_gb_seconds(function: str) -> float:
     return assumed("cold_share") * inits()[function] / 1000 * memory(function) / 1024
 
 
-def amount(quantity: Callable[[str, Mapping[str, float]], float], *, polling: bool) -> float:
+def usage(*, polling: bool) -> tuple[Mapping[str, Usage], float]:
+    """The measured usage by function, and how often it occurs for a lead: once, or for the lead's share of batches."""
+    found = measured()
+    return (found["unchanged_batch"], checks() / found["batch"]) if polling else (found["functions"], 1.0)
+
+
+def amount(quantity: str | Callable[[str, Usage], float], *, polling: bool) -> float:
     """The sum of a quantity over the functions for a million leads: of polling, or of everything else."""
     taken, times = usage(polling=polling)
-    return sum(quantity(function, one) for function, one in taken.items()) * times * LEADS
-
-
-def of(name: str) -> Callable[[str, Mapping[str, float]], float]:
-    return lambda _function, taken: taken[name]
-
-
-def from_queue(function: str, taken: Mapping[str, float]) -> float:
-    """Invocations by queue messages."""
-    return taken["invocations"] if queue_events(function) else 0
+    each = (one[quantity] if isinstance(quantity, str) else quantity(name, one) for name, one in taken.items())
+    return sum(each) * times * LEADS
 
 
 def queue_events(function: str) -> list[dict[str, Any]]:
@@ -144,65 +116,63 @@ def queue_events(function: str) -> list[dict[str, Any]]:
     return [event["Properties"] for event in events if event["Type"] == "SQS"]
 
 
-def cold_starts(function: str, taken: Mapping[str, float]) -> float:
-    """GB-seconds of init for one lead."""
-    return taken["invocations"] * init_gb_seconds(function)
-
-
-def log_bytes(_function: str, taken: Mapping[str, float]) -> float:
-    """Bytes of log, including Lambda's own lines."""
-    return taken["log_bytes"] + taken["invocations"] * assumed("platform_log_bytes")
-
-
-def traces(_function: str, taken: Mapping[str, float], times: float) -> float:
+def traces(taken: Usage, times: float) -> float:
     """X-Ray traces of a function for a million leads spread over a month."""
     a_second = taken["invocations"] * times * LEADS / MONTH
     return (min(1, a_second) + assumed("traces_sampled") * max(0, a_second - 1)) * MONTH
 
 
-def parts(*, polling: bool) -> dict[str, float]:
+def by_service(*, polling: bool) -> dict[str, float]:
     """Dollars for a million leads, by service."""
+
+    def total(quantity: str | Callable[[str, Usage], float]) -> float:
+        return amount(quantity, polling=polling)
+
     first = 0 if polling else LEADS
     taken, times = usage(polling=polling)
     kept = 0 if polling else measured()["kept_bytes"] * LEADS / GB
-    months = template()["Parameters"]["RetentionDays"]["Default"] / 30.44
-    logs = (amount(log_bytes, polling=polling) + first * assumed("access_log_bytes")) / GB
-    log_months = template()["Parameters"]["LogRetentionDays"]["Default"] / 30.44
+    months, log_months = (parameter(name) / 30.44 for name in ("RetentionDays", "LogRetentionDays"))
+    lambdas_own = total("invocations") * assumed("platform_log_bytes")
+    logs = (total("log_bytes") + lambdas_own + first * assumed("access_log_bytes")) / GB
+    from_queues = total(lambda name, one: one["invocations"] if queue_events(name) else 0)
     return {
         "API Gateway": price("api_gateway", first),
-        "Lambda, requests": price("lambda_request", amount(of("invocations"), polling=polling)),
-        "Lambda, time": price("lambda_gb_s", amount(lambda name, one: gb_seconds(one, memory(name)), polling=polling)),
-        "Lambda, init of cold starts": price("lambda_gb_s", amount(cold_starts, polling=polling)),
-        "DynamoDB, writes": price("write_unit", amount(of("write_units"), polling=polling)),
-        "DynamoDB, reads": price("read_unit", amount(of("read_units"), polling=polling)),
-        "DynamoDB, kept for its whole time, with recovery": months * (price("storage", kept) + price("recovery", kept)),
-        "SQS": price("sqs", 3 * amount(from_queue, polling=polling)),
-        "EventBridge": price("event", amount(of("events"), polling=polling)),
-        "CloudWatch Logs": price("log_in", logs) + log_months * price("log_kept", logs),
-        "X-Ray": price("trace", sum(traces(name, one, times) for name, one in taken.items())),
-        "data to partners": price(
-            "transfer", amount(of("partner_calls"), polling=polling) * assumed("partner_bytes") / GB
+        "Lambda, requests": price("lambda_request", total("invocations")),
+        "Lambda, time": price("lambda_gb_s", total(lambda name, one: gb_seconds(one, memory(name)))),
+        "Lambda, init of cold starts": price(
+            "lambda_gb_s", total(lambda name, one: one["invocations"] * init_gb_seconds(name))
         ),
+        "DynamoDB, writes": price("write_unit", total("write_units")),
+        "DynamoDB, reads": price("read_unit", total("read_units")),
+        "DynamoDB, kept for its whole time, with recovery": months * (price("storage", kept) + price("recovery", kept)),
+        "SQS": price("sqs", 3 * from_queues),
+        "EventBridge": price("event", total("events")),
+        "CloudWatch Logs": price("log_in", logs) + log_months * price("log_kept", logs),
+        "X-Ray": price("trace", sum(traces(one, times) for one in taken.values())),
+        "data to partners": price("transfer", total("partner_calls") * assumed("partner_bytes") / GB),
     }
 
 
 def fixed() -> dict[str, float]:
     """Dollars a month that do not depend on the number of leads."""
     secrets, dashboards = of_type("AWS::SecretsManager::Secret"), of_type("AWS::CloudWatch::Dashboard")
-    alarms = alarm_metrics()
-    consumers = [event for name in FUNCTIONS for event in queue_events(name)]
+    metrics = sum(alarm_metrics().values())
+    queues = sum(len(queue_events(name)) for name in FUNCTIONS)
+    flows = [FUNCTIONS[name]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"] for name in ticks()]
+    # A run of sync_accounts that finds nothing new is one message for each synced partner.
+    sync = tick_price("SyncAccounts") - price("schedule", 1) + 3 * price("sqs", 1)
     return {
-        f"{len(alarms)} alarms of {sum(alarms.values())} metrics": price("alarm", sum(alarms.values())),
+        f"{len(alarm_metrics())} alarms of {metrics} metrics": price("alarm", metrics),
         "metrics of our own": price("metric", assumed("metrics")),
         "the dashboard": price("dashboard", len(dashboards)),
         f"{len(secrets)} secrets": price("secret", len(secrets)),
         "reads of secrets, if every worker there may be is always at work": price("secret_call", secret_reads()),
         "the key and its requests": price("key", 1) + price("key_call", assumed("key_calls")),
-        f"schedules: {', '.join(map(flow, ticks()))}": sum(
-            tick_price(function) * times for function, times in ticks().items()
+        f"schedules: {', '.join(flows)}": sum(tick_price(name) * times for name, times in ticks().items()),
+        f"reading {len(synced_partners())} broker's accounts, without what has changed": (
+            ticks()["SyncAccounts"] * len(synced_partners()) * sync
         ),
-        f"reading {len(synced_partners())} broker's accounts, without what has changed": sync_price(),
-        f"waiting at {len(consumers)} queues": price("sqs", len(consumers) * assumed("idle_polls")),
+        f"waiting at {queues} queues": price("sqs", queues * assumed("idle_polls")),
     }
 
 
@@ -210,11 +180,9 @@ def alarm_metrics() -> dict[str, int]:
     """The number of metrics of each alarm. Each metric is charged, also those that a query finds; formulas are free."""
 
     def metrics(alarm: dict[str, Any]) -> int:
-        if "Metrics" not in alarm:
-            return 1
-        if any(query_of(one) for one in alarm["Metrics"]):
+        if any(query_of(one) for one in alarm.get("Metrics", [])):
             return len(observed_partners())
-        return sum("MetricStat" in one for one in alarm["Metrics"])
+        return sum("MetricStat" in one for one in alarm["Metrics"]) if "Metrics" in alarm else 1
 
     return {name: metrics(alarm) for name, alarm in of_type("AWS::CloudWatch::Alarm").items()}
 
@@ -222,11 +190,11 @@ def alarm_metrics() -> dict[str, int]:
 def ticks() -> dict[str, float]:
     """Calls a month of each scheduled function, the most frequent first."""
     found = {}
-    for name, schedule in of_type("AWS::Scheduler::Schedule").items():
-        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule["ScheduleExpression"])
+    for name, one in of_type("AWS::Scheduler::Schedule").items():
+        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", one["ScheduleExpression"])
         if rate is None:
             raise ValueError(f"{name} has no rate")
-        alias = processed()[schedule["Target"]["Arn"]["Ref"]]["Properties"]
+        alias = processed()[one["Target"]["Arn"]["Ref"]]["Properties"]
         found[alias["FunctionName"]["Ref"]] = MONTH / (int(rate[1]) * UNITS[rate[2]])
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
@@ -236,16 +204,6 @@ def tick_price(function: str) -> float:
     time = assumed("tick_ms") / 1000 * memory(function) / 1024 + init_gb_seconds(function)
     once = price("schedule", 1) + price("lambda_request", 1) + price("trace", 1)
     return once + price("lambda_gb_s", time) + price("read_unit", assumed("tick_reads"))
-
-
-def sync_price() -> float:
-    """Dollars a month of the runs that find nothing new: each tick sends one message for each synced partner."""
-    times = ticks()["SyncAccounts"] * len(synced_partners())
-    return times * (tick_price("SyncAccounts") - price("schedule", 1) + 3 * price("sqs", 1))
-
-
-def flow(function: str) -> str:
-    return str(FUNCTIONS[function]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"])
 
 
 def secret_reads() -> float:
@@ -258,28 +216,20 @@ def secret_reads() -> float:
             if "secretsmanager:GetSecretValue" in one["Action"]
         )
         limits = [event["ScalingConfig"]["MaximumConcurrency"] for event in queue_events(name)]
-        given = template()["Parameters"]
-        workers = sum(given[limit["Ref"]]["Default"] if isinstance(limit, dict) else limit for limit in limits)
+        workers = sum(parameter(limit["Ref"]) if isinstance(limit, dict) else limit for limit in limits)
         readers += secrets * (workers or 1)
     return readers * MONTH / 60
 
 
-def memories() -> list[tuple[int, float, float]]:
-    """For each memory size: milliseconds of a form's post, and dollars of Lambda's time for a million leads."""
-    found = []
-    for megabytes in MEMORIES:
-        answer = milliseconds(measured()["functions"]["ReceiveLead"], megabytes)
-        time = sum(
-            amount(lambda _name, one, megabytes=megabytes: gb_seconds(one, megabytes), polling=polling)  # type: ignore[misc]
-            for polling in (False, True)
-        )
-        found.append((megabytes, answer, price("lambda_gb_s", time)))
-    return found
+def lambda_dollars(megabytes: int) -> float:
+    """Dollars of Lambda's time for a million leads, if all functions had this memory."""
+    times = (amount(lambda _, one: gb_seconds(one, megabytes), polling=polling) for polling in (False, True))
+    return price("lambda_gb_s", sum(times))
 
 
 def dollars(days: float) -> float:
     """Dollars for a million leads whose deals stay open for some days, without what a month costs anyway."""
-    once, polled = (sum(parts(polling=polling).values()) for polling in (False, True))
+    once, polled = (sum(by_service(polling=polling).values()) for polling in (False, True))
     return once + polled * checks(days) / checks()
 
 
@@ -291,22 +241,74 @@ def measure(_rounds: int) -> Iterator[Measurement]:
     yield Measurement("cost", "A million leads on AWS, from the form to the final status", columns, rows, ratios)
 
 
-def main() -> int:
-    """Print the tables, write them into the page, or compare the cost with the budget."""
-    from quality.benchmarks.cost_page import page
+def text() -> str:
+    """The figures of docs/cost.md."""
+    found, known = measured(), data()
+    once, polled, monthly = by_service(polling=False), by_service(polling=True), fixed()
+    way, vain, month = sum(once.values()), sum(polled.values()), sum(monthly.values())
+    summary = {
+        "a million leads, from the form to the final status, with two messages to each person": f"{way:,.0f}",
+        f"asking {checks()} times in vain for the status of each, as `cadence` is shipped": f"{vain:,.0f}",
+        "a million such checks": f"{vain / checks():,.2f}",
+        "a month, whether leads come or not": f"{month:,.0f}",
+        "one lead, of a million in a month": f"{(way + vain + month) / LEADS:.6f}",
+    }
+    services = [[name, f"{once[name]:,.2f}", f"{polled[name]:,.2f}"] for name in once]
+    services.append(["**all**", f"**{way:,.2f}**", f"**{vain:,.2f}**"])
+    months = [[name, f"{each:,.2f}"] for name, each in monthly.items()] + [["**all**", f"**{month:,.2f}**"]]
+    posts = found["functions"]["ReceiveLead"]
+    sizes = [[str(size), f"{milliseconds(posts, size):.0f}", f"{lambda_dollars(size):,.0f}"] for size in MEMORIES]
+    tasks = [
+        [
+            *(one["name"], f"{one['units_per_lead']} {one['unit']}s"),
+            *(f"{one['units_per_lead'] * LEADS * one['usd'] / one['per']:,.0f}", one["why"], one["source"]),
+        ]
+        for one in known["services"].values()
+    ]
+    uncounted = [[f"`{kind}`", one["not_counted"]] for kind, one in known["resources"].items() if "not_counted" in one]
+    prices = [
+        [one["what"], f"{one['usd']:.10g}", f"{one['per']:,}", one["source"], one["checked"] or "not verified"]
+        for one in known["prices"].values()
+    ]
+    of_each = "service", "for a lead", "a million leads, US dollars", "what is counted", "source"
+    size_columns = "MB, were it the same for all functions", "a form's post, ms", "Lambda's time, US dollars"
+    assumptions = [[f"{one['value']:,}", one["why"]] for one in known["assumed"].values()]
+    return "\n".join(
+        [
+            *(f"Measured {found['date']} on {found['machine']}: the median of {found['leads']} leads.", ""),
+            *(*markdown(("", "US dollars"), [[what, f"**{each}**"] for what, each in summary.items()]), ""),
+            *section("By part", ("a million leads", "the way itself", "status checks in vain"), services),
+            *section("Each month, whatever comes", ("", "US dollars"), months),
+            *section("What one lead takes", *by_function()),
+            *section("Memory", size_columns, sizes, texts=()),
+            *section("The same, paid by the task", of_each, tasks, texts=(0, 1, 3, 4)),
+            *section("Assumed", ("value", "what"), assumptions, texts=(1,)),
+            *section("Not counted", ("what the template makes", "why"), uncounted, texts=(0, 1)),
+            *section(
+                f"Prices in {known['region']}", ("what", "US dollars", "for", "source", "read"), prices, texts=(0, 3, 4)
+            ),
+        ]
+    ).strip()
 
-    if "--into" in sys.argv[1:]:
-        return run_alone(measure, rounds=1, described=__doc__)
 
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
-    text = page()
-    if "--write" not in sys.argv[1:]:
-        print(text, end="")
-        return 0
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}{text}{END}{rest.partition(END)[2]}", encoding="utf-8")
-    return 0
+def by_function() -> tuple[list[str], list[list[str]]]:
+    """The columns and the rows of what one lead takes of each function."""
+    named = [(name, name, one) for name, one in measured()["functions"].items()]
+    batch = f"{measured()['batch']} checks in vain"
+    named += [(f"{name}, {batch}", name, one) for name, one in measured()["unchanged_batch"].items()]
+    columns = ["for one lead", "invocations", "CPU, ms", "calls of AWS", "of partners", "MB", "billed, ms"]
+    rows = [
+        [
+            *(title, f"{one['invocations']:g}", f"{one['cpu_ms']:.1f}"),
+            *(f"{one['aws_calls']:g}", f"{one['partner_calls']:g}"),
+            *(str(memory(name)), f"{milliseconds(one, memory(name)):.0f}"),
+            *(f"{one[units]:g}" for units in ("write_units", "read_units", "events")),
+        ]
+        for title, name, one in named
+    ]
+    return [*columns, "write units", "read units", "events"], rows
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
+    sys.exit(page.command(PAGE, PART, text))

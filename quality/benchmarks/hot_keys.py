@@ -1,4 +1,4 @@
-"""`python -m quality.benchmarks.hot_keys`: the write units per second of each key at 1,000 leads per second.
+"""`python -m quality.benchmarks.hot_keys --write`: the write units per second of each key at 1,000 leads per second.
 
 DynamoDB accepts 1,000 write units per second for one partition key, of the table or of an index. All flows of the
 product run once in one process, and each write is counted at the keys that it changes. A key that has the id of a lead,
@@ -14,37 +14,31 @@ import logging
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 from devstack.partners import further
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.domain.shards import SHARDS, shard_of, shards_in
-from quality.benchmarks.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
-from quality.benchmarks.measurement import Measurement, run_alone
+from quality.benchmarks.measurement import Measurement
 from quality.testkit.aws.all_flows import begin
-from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, MemoryTable
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.aws.operator_flows import asked
+from quality.testkit.aws.recorded_flows import MAIN, KeyUnits, counted
 
 FILE = Path(__file__).with_name("hot_keys.json")
 LEADS_PER_SECOND = 1000
 MAX_UNITS = 1000  # write units per second that DynamoDB accepts for one partition key
 SAMPLE = 100_000  # leads by which the imbalance of the shards is measured
-MAIN = "table"
-
-type Life = Callable[[MotoStack, Remote, dict[str, dict[str, Any]]], None]
-
 STATUSES = ("В обробці", "Погоджено", "Видано")  # the last one closes the deal
+
 # Ids of leads, accounts, events and deals, and hashes.
 OWN_KEY = re.compile(r"ld_[a-z2-7]{26}|[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-|^DEAL#\w+#\d+$|^TRACE#")
 SHARD = re.compile(r"#\d+$")
@@ -66,58 +60,6 @@ SHARED = {
 }
 
 
-@dataclass
-class KeyUnits:
-    """The write units of each partition key: by the table or index, the key, and the item's lead."""
-
-    found: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    factor: int = 1
-
-    def count(self, before: Item | None, after: Item | None) -> None:
-        """Count one write at the table's key and at the keys of the indexes."""
-        item = after or before or {}
-        owner = item["pk"]["S"]
-        self.found[MAIN, owner][owner] += self.factor * max(units(one, WRITE_UNIT) for one in (before, after) if one)
-        for index in TABLE["GlobalSecondaryIndexes"]:
-            old, new = projected(index, before), projected(index, after)
-            if old and new and keys_of(index, old) == keys_of(index, new):
-                if old != new:
-                    self._add(index, new, owner)
-                continue
-            for one in (old, new):
-                if one:
-                    self._add(index, one, owner)
-
-    def _add(self, index: dict[str, Any], entry: Item, owner: str) -> None:
-        self.found[index["IndexName"], keys_of(index, entry)[0]["S"]][owner] += units(entry, WRITE_UNIT)
-
-
-@contextmanager
-def counted() -> Iterator[KeyUnits]:
-    """Count all writes while the block runs. A write of a transaction costs twice as much in the table."""
-    key_units = KeyUnits()
-    change, transact = MemoryTable.change, MemoryDynamoDB._transact_write_items
-
-    def changed(table: MemoryTable, key: tuple[str, str], after: Item | None) -> None:
-        before = table.items.get(key)
-        change(table, key, after)
-        if before is not None or after is not None:
-            key_units.count(before, after)
-
-    def transacted(database: MemoryDynamoDB, asked: Any) -> Any:
-        key_units.factor = 2
-        try:
-            return transact(database, asked)
-        finally:
-            key_units.factor = 1
-
-    with (
-        patch.object(MemoryTable, "change", changed),
-        patch.object(MemoryDynamoDB, "_transact_write_items", transacted),
-    ):
-        yield key_units
-
-
 def usual_life(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Process a lead of each kind to its end: delivered, checked, with messages and CRM notes; and incomplete ones."""
     begin(stack, partner, secrets)
@@ -134,8 +76,8 @@ def usual_life(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, A
     stack.tick()
 
 
-def count_writes(life: Life) -> KeyUnits:
-    """Count the writes of some flows."""
+def count_writes() -> KeyUnits:
+    """Count the writes of a lead of each kind."""
     with (
         TemporaryDirectory() as folder,
         Sandbox(Path(folder), pace=3600, further=further()) as sandbox,
@@ -143,27 +85,15 @@ def count_writes(life: Life) -> KeyUnits:
     ):
         Remote(sandbox.url).reset()
         with counted() as key_units, redirect_stdout(StringIO()):  # the functions print metrics
-            life(stack, Remote(sandbox.url), sandbox.secrets())
+            usual_life(stack, Remote(sandbox.url), sandbox.secrets())
     return key_units
-
-
-@cache
-def _sample() -> list[str]:
-    return [lead_id_of("web", f"id:{number}") for number in range(SAMPLE)]
 
 
 @cache
 def hottest_share(shards: int = SHARDS) -> float:
     """The share of the leads in the fullest shard."""
-    found = Counter(shard_of(lead_id, shards) for lead_id in _sample())
+    found = Counter(shard_of(lead_id_of("web", f"id:{number}"), shards) for number in range(SAMPLE))
     return max(found.values()) / SAMPLE
-
-
-def partition_of(key: str) -> str | None:
-    """Return the name of a shared key, without its shard, or None for a key of one lead or person."""
-    if OWN_KEY.search(key):
-        return None
-    return SHARD.sub("", key)
 
 
 def rates(key_units: KeyUnits) -> dict[str, float]:
@@ -174,11 +104,10 @@ def rates(key_units: KeyUnits) -> dict[str, float]:
     by_lead: dict[str, Counter[str]] = defaultdict(Counter)
     shares: dict[str, float] = {}
     for (place, key), owners in key_units.found.items():
-        partition = partition_of(key)
-        if partition is not None and place != MAIN:
-            name = f"{place} {partition}"
-            by_lead[name].update(owners)
-            shares[name] = hottest_share(shards_in(partition)) if SHARD.search(key) else 1
+        if place != MAIN and not OWN_KEY.search(key):
+            partition = SHARD.sub("", key)
+            by_lead[f"{place} {partition}"].update(owners)
+            shares[f"{place} {partition}"] = hottest_share(shards_in(partition)) if SHARD.search(key) else 1
     return {
         name: round(max(units.values()) * shares[name] * LEADS_PER_SECOND, 1) for name, units in sorted(by_lead.items())
     }
@@ -186,7 +115,7 @@ def rates(key_units: KeyUnits) -> dict[str, float]:
 
 def unknown(key_units: KeyUnits) -> list[str]:
     """Return the shared keys of the table that are not in `SHARED`."""
-    shared = (key for place, key in sorted(key_units.found) if place == MAIN and partition_of(key) is not None)
+    shared = (key for place, key in sorted(key_units.found) if place == MAIN and not OWN_KEY.search(key))
     return [key for key in shared if not any(re.match(known, key) for known in SHARED)]
 
 
@@ -195,23 +124,23 @@ def stored() -> dict[str, float]:
     return dict(json.loads(FILE.read_text(encoding="utf-8"))["rates"])
 
 
-def measure(rounds: int) -> Iterator[Measurement]:
-    """The rates of the last round. They do not differ between rounds."""
-    found = sorted([rates(count_writes(usual_life)) for _ in range(rounds)][-1].items(), key=lambda item: -item[1])
-    rows = tuple((name.replace(" ", ", "), f"{rate:,.0f}") for name, rate in found)
-    title = f"Write units a second of the hottest key of each partition, at {LEADS_PER_SECOND:,} leads a second"
-    columns = ("index, partition", "write units a second")
-    yield Measurement("keys", title, columns, rows, {"hottest_key": found[0][1] / MAX_UNITS})
+def rows(found: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The rows of a table, the hottest key first."""
+    return [(name.replace(" ", ", "), f"{rate:,.0f}") for name, rate in sorted(found.items(), key=lambda one: -one[1])]
 
 
-def main() -> int:
+def measure(_rounds: int) -> Iterator[Measurement]:
+    """Once: the rates do not differ between rounds."""
     logging.disable()
-    if "--write" not in sys.argv[1:]:
-        return run_alone(measure, rounds=1, described=__doc__)
-    found = {"leads_per_second": LEADS_PER_SECOND, "rates": rates(count_writes(usual_life))}
-    FILE.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return 0
+    found = rates(count_writes())
+    title = f"Write units a second of the hottest key of each partition, at {LEADS_PER_SECOND:,} leads a second"
+    ratios = {"hottest_key": max(found.values()) / MAX_UNITS}
+    yield Measurement("keys", title, ("index, partition", "write units a second"), tuple(rows(found)), ratios)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("use --write; `make bench ONLY=hot_keys` compares the figures with the budget")
+    logging.disable()
+    written = {"leads_per_second": LEADS_PER_SECOND, "rates": rates(count_writes())}
+    FILE.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,14 +2,11 @@
 
 The handler runs in this process, and the emulated AWS in another one. Two of three leads have the same surname. Every
 list is read in each round. The fastest answer counts: it is the one that nothing else on the machine has delayed.
-
-python -m quality.benchmarks.lists [--rounds 10]
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -20,12 +17,13 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.storage.table import Table
-from quality.benchmarks.in_process import INDEX_KEY, Context, Environment, environment
-from quality.benchmarks.measurement import Measurement, median_text, run_alone
+from quality.benchmarks.measurement import Measurement, median_text
+from quality.benchmarks.stack import Context, environment
+from quality.testkit.lambda_runtime.cloud import INDEX_KEY
 from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.many_leads import COMMON, SOURCES, store_leads
 
-ROUNDS, LEADS, PAGE = 10, 10_000, 50
+LEADS, PAGE = 10_000, 50
 LIMIT_MS = 300
 # Of a hundred leads 4 have failed, one is rejected, and of one the reply was lost: 400 of the inbox's leads.
 KINDS = (
@@ -61,53 +59,38 @@ NEXT_PAGE, INBOX = "next_page", "inbox"
 
 def measure(rounds: int) -> Iterator[Measurement]:
     with environment("ManageLeads") as on:
+        app = on.apps["ManageLeads"]
         table = Table(on.cloud.client("dynamodb"), on.cloud.ref("Leads"))
         store_leads(table, 0, LEADS, partial(keyed_hash, INDEX_KEY), KINDS)
         requests = {name: ("/leads", {**query, "limit": str(PAGE)}) for name, query in LISTS.items()}
-        _, first = read(on, *requests["all"])
+        _, first = read(app, *requests["all"])
         requests[NEXT_PAGE] = ("/leads", {"limit": str(PAGE), "cursor": first["cursor"]})
         requests[INBOX] = ("/inbox", {})
-        times: dict[str, list[tuple[float, int]]] = {name: [] for name in requests}
-        for number in range(rounds + 1):
+        queries: dict[str, int] = {}
+        for name, request in requests.items():  # also the warm-up
+            with patch.object(Table, "page", autospec=True, side_effect=Table.page) as page:
+                _, answer = read(app, *request)
+            queries[name] = page.call_count
+            if not answer.get("leads", answer.get("groups")) and name not in EMPTY:
+                raise SystemExit(f"{name} is empty")
+        times: dict[str, list[float]] = {name: [] for name in requests}
+        for _ in range(rounds):
             for name, request in requests.items():
-                taken, calls = timed(on, name, *request)
-                if number:  # the first round is the warm-up
-                    times[name].append((taken, calls))
-    rows, ratios = [], {}
-    for name, measured in times.items():
-        answers = [milliseconds for milliseconds, _ in measured]
-        ratios[name] = min(answers) / LIMIT_MS
-        rows.append((name, f"{min(answers):.0f}", median_text(answers, 0), str(measured[-1][1])))
+                times[name].append(read(app, *request)[0])
+    ratios = {name: min(answers) / LIMIT_MS for name, answers in times.items()}
+    rows = [
+        (name, f"{min(answers):.0f}", median_text(answers, 0), str(queries[name])) for name, answers in times.items()
+    ]
     title = f"manage_leads, warm, in one process, {LEADS:,} leads, pages of {PAGE}; the fastest of {rounds}"
     yield Measurement("lists", title, ("", "fastest, ms", "median, ms", "queries"), tuple(rows), ratios)
 
 
-def timed(on: Environment, name: str, resource: str, query: dict[str, str]) -> tuple[float, int]:
-    """Return the milliseconds of an answer, and how often it queried the table. Raises SystemExit if it is wrong."""
-    queries, page = 0, Table.page
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        nonlocal queries
-        queries += 1
-        return page(*args, **kwargs)
-
-    with patch.object(Table, "page", counted):
-        taken, answer = read(on, resource, query)
-    if not answer.get("leads", answer.get("groups")) and name not in EMPTY:
-        raise SystemExit(f"{name} is empty")
-    return taken, queries
-
-
-def read(on: Environment, resource: str, query: dict[str, str]) -> tuple[float, Any]:
+def read(app: Any, resource: str, query: dict[str, str]) -> tuple[float, Any]:
     """Return the milliseconds of an answer, and what it is. Raises SystemExit if it is an error."""
     event = sample("ManageLeads", "list") | {"resource": resource, "path": resource, "queryStringParameters": query}
     began = time.perf_counter()
-    answer = on.apps["ManageLeads"].handler(event, Context())
+    answer = app.handler(event, Context())
     taken = (time.perf_counter() - began) * 1000
     if answer["statusCode"] != 200:
         raise SystemExit(f"{resource} {query} was answered {answer}")
     return taken, json.loads(answer["body"])
-
-
-if __name__ == "__main__":
-    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

@@ -1,17 +1,20 @@
 """The result of a measurement: a table, and the ratios of the budget.
 
-Each module runs in its own process, `python -m quality.benchmarks.cold [--rounds 12] [--into FOLDER]`.
+`python -m quality.benchmarks.measurement NAME ROUNDS FOLDER` runs `measure` of the module NAME in this process, prints
+the tables and writes them to the folder as JSON.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
@@ -25,16 +28,7 @@ class Measurement:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     ratios: dict[str, float]
-    notes: tuple[str, ...] = field(default=())
-
-    @classmethod
-    def read(cls, file: Path) -> Measurement:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        rows = tuple(tuple(row) for row in found.pop("rows"))
-        return cls(columns=tuple(found.pop("columns")), notes=tuple(found.pop("notes")), rows=rows, **found)
-
-    def write(self, file: Path) -> None:
-        file.write_text(json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    notes: tuple[str, ...] = ()
 
     def show(self, console: Console) -> None:
         table = Table(*self.columns, title=self.title, title_justify="left")
@@ -46,25 +40,37 @@ class Measurement:
             console.print(note, style="dim")
 
     def markdown(self) -> list[str]:
-        head = [f"| {' | '.join(self.columns)} |", f"|---{'|---:' * (len(self.columns) - 1)}|"]
         notes = [line for note in self.notes for line in ("", note)]
-        return [f"{self.title}.", "", *head, *(f"| {' | '.join(row)} |" for row in self.rows), *notes]
+        return [f"{self.title}.", "", *markdown(self.columns, self.rows), *notes]
 
 
-def run_alone(measure: Callable[[int], Iterable[Measurement]], *, rounds: int, described: str | None) -> int:
-    """A module's command: measure, print, and optionally write to a folder."""
-    parser = argparse.ArgumentParser(description=described, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"the number of rounds ({rounds})")
-    parser.add_argument("--into", type=Path, help="a folder for the results as JSON")
-    given = parser.parse_args()
-    console = Console()
-    for measurement in measure(max(1, given.rounds)):
-        measurement.show(console)
-        if given.into is not None:
-            measurement.write(given.into / f"{measurement.name}.json")
-    return 0
+JSON = TypeAdapter(Measurement)
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)) -> list[str]:
+    """The lines of a table. The columns with the numbers `texts` are texts, and the others figures."""
+    head, *body = (f"| {' | '.join(row)} |" for row in (columns, *rows))
+    return [head, f"|{'|'.join('---' if number in texts else '---:' for number in range(len(columns)))}|", *body]
+
+
+def section(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)
+) -> list[str]:
+    """A table with a heading."""
+    return [f"### {title}", "", *markdown(columns, rows, texts), ""]
 
 
 def median_text(values: Sequence[float], digits: int = 1) -> str:
     """A median for a table."""
     return f"{statistics.median(values):,.{digits}f}"
+
+
+def main(name: str, rounds: str, folder: str) -> None:
+    measure: Callable[[int], Iterator[Measurement]] = import_module(f"quality.benchmarks.{name}").measure
+    for measurement in measure(int(rounds)):
+        measurement.show(Console())
+        (Path(folder) / f"{measurement.name}.json").write_bytes(to_json(measurement))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""The generated parts of docs/benchmarks.md: each measurement's table, and its budget, between markers."""
+"""The generated parts of docs/benchmarks.md, docs/cost.md and docs/capacity.md: what is between two markers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,48 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from devstack.workdir import PROJECT
-from quality.benchmarks.budget import Line, check, limits
-from quality.benchmarks.measurement import Measurement
+from quality.benchmarks.budget import check, limits
+from quality.benchmarks.measurement import Measurement, markdown
 
 FILE = PROJECT / "docs" / "benchmarks.md"
 MEASURED = ("layers", "functions")
 END = "<!-- end -->"
+BUDGET = ("budget", "measured", "most", "noise", "verdict")
+
+
+def command(file: Path, name: str, text: Callable[[], str]) -> int:
+    """Print the part of a page, or with --write replace it."""
+    if "--write" in sys.argv[1:]:
+        file.write_text(replaced(file.read_text(encoding="utf-8"), name, text()), encoding="utf-8")
+    else:
+        print(text())
+    return 0
+
+
+def parts(text: str) -> dict[str, str]:
+    """The generated parts of a page, by the name in the marker `<!-- {name} -->` before it."""
+    return dict(re.findall(rf"<!-- ([\w. -]+) -->\n(.*?)\n{END}", text, re.DOTALL))
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Replace the part `name`. Raises LookupError for a part without markers."""
+    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n{END})", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise LookupError(f"the page must have the marker <!-- {name} --> once")
+    return pattern.sub(lambda found: f"{found[1]}{content}{found[2]}", text)
 
 
 def of_other_code() -> list[str]:
-    """The tables that were measured with other code."""
-    text, now = FILE.read_text(encoding="utf-8"), code()
-    found = re.findall(rf"<!-- (\w+) -->\n(.*?){re.escape(END)}", text, re.DOTALL)
-    return [name for name, content in found if f"code `{now}`" not in content]
+    """The tables of docs/benchmarks.md that were measured with other code."""
+    now = code()
+    found = parts(FILE.read_text(encoding="utf-8"))
+    return [name for name, content in found.items() if f"code `{now}`" not in content]
 
 
 def code() -> str:
@@ -35,36 +59,19 @@ def code() -> str:
     return digest.hexdigest()[:12]
 
 
-def write(parts: Mapping[str, Measurement]) -> None:
-    """Replace these tables. Raises LookupError for a table without markers."""
+def write(measured: Mapping[str, Measurement]) -> None:
+    """Replace these tables of docs/benchmarks.md."""
     text = FILE.read_text(encoding="utf-8")
-    for name, part in parts.items():
-        text = replaced(text, name, block(part))
+    for name, one in measured.items():
+        text = replaced(text, name, block(one))
     FILE.write_text(text, encoding="utf-8")
 
 
-def replaced(text: str, name: str, content: str) -> str:
-    """Replace the text between the markers `<!-- {name} -->` and `<!-- end -->`."""
-    begin = f"<!-- {name} -->"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(END)}", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise LookupError(f"docs/benchmarks.md must have the marker <!-- {name} --> once")
-    return pattern.sub(lambda _: f"{begin}\n{content}\n{END}", text)
-
-
-def block(part: Measurement) -> str:
+def block(one: Measurement) -> str:
     """A table with its date and machine, and its budget."""
-    lines = check({part.name: part.ratios}, limits(), {part.name})
     measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
-    head = ["| budget | measured | most | noise | verdict |", "|---|---:|---:|---:|---|"]
-    rows = [f"| {' | '.join(cells(line))} |" for line in lines]
-    return "\n".join([measured, "", *part.markdown(), "", *head, *rows])
-
-
-def cells(line: Line) -> tuple[str, str, str, str, str]:
-    most = "" if line.limit is None else f"{line.limit.most:g}"
-    noise = "" if line.limit is None else f"{line.limit.noise:.0%}"
-    return (line.name, "" if line.ratio is None else f"{line.ratio:.2f}", most, noise, line.verdict.value)
+    rows = [line.cells() for line in check({one.name: one.ratios}, limits(), {one.name})]
+    return "\n".join([measured, "", *one.markdown(), "", *markdown(BUDGET, rows, texts=(0, 4))])
 
 
 def machine() -> str:

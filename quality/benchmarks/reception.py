@@ -1,18 +1,14 @@
 """How much longer than its table writes receive_lead takes to answer, warm, in one process, for every kind of form.
 
 A post needs one transaction, and one from a source with `per_minute` is counted before it.
-
-python -m quality.benchmarks.reception [--rounds 150]
 """
 
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,18 +17,19 @@ from unittest.mock import patch
 from events.sign import signed
 from leadbridge import settings
 from leadbridge.storage.table import Table
-from quality.benchmarks.in_process import SECRET, Context, environment
-from quality.benchmarks.measurement import Measurement, median_text, run_alone
+from quality.benchmarks.measurement import Measurement, median_text
+from quality.benchmarks.stack import Context, environment
+from quality.testkit.lambda_runtime.cloud import SECRET, Event
 from quality.testkit.lambda_runtime.samples import sample
 
-ROUNDS, WARM_UP = 150, 10
+WARM_UP = 10
 CASES = (
     *("good", "trading", "tilda_lead", "typeform_lead", "webflow_signed", "elementor_advanced", "jotform_lead"),
     *("google_lead", "tally_lead", "plain_urlencoded", "plain_multipart", "plain_json", "meta_lead"),
 )
 
 
-def one_post(app: Any, event: dict[str, Any]) -> tuple[float, float, int]:
+def one_post(app: Any, event: Event) -> tuple[float, float, int]:
     """Seconds of one answer, seconds of its writes, and the status."""
     spent = [0.0]
 
@@ -46,10 +43,7 @@ def one_post(app: Any, event: dict[str, Any]) -> tuple[float, float, int]:
 
         return call
 
-    with (
-        patch.object(Table, "transact", timed(Table.transact)),
-        patch.object(Table, "write", timed(Table.write)),
-    ):
+    with patch.multiple(Table, transact=timed(Table.transact), write=timed(Table.write)):
         began = time.perf_counter()
         answer = app.handler(event, Context())
         return time.perf_counter() - began, spent[0], answer["statusCode"]
@@ -67,9 +61,9 @@ def source_secrets() -> dict[str, Any]:
     return {name: {"secrets": [secret_of(name)]} for name in sources}
 
 
-def fresh(case: str, number: int) -> dict[str, Any]:
+def fresh(case: str, number: int) -> Event:
     """A sample, signed, as a new lead."""
-    event = json.loads(json.dumps(sample("ReceiveLead", case), ensure_ascii=False))
+    event = sample("ReceiveLead", case)
     unique = f"{number:06d}{os.getpid() % 10000:04d}"
     if "webhook-id" in event["headers"]:
         event["headers"]["webhook-id"] += unique
@@ -104,7 +98,3 @@ def measure(rounds: int) -> Iterator[Measurement]:
         rows.append((case, median_text(answers, 2), median_text(writes, 2), f"{ratios[case]:.2f}"))
     title = f"receive_lead, warm, in one process: medians of {rounds} posts each"
     yield Measurement("reception", title, ("form", "answer, ms", "its writes, ms", "ratio"), tuple(rows), ratios)
-
-
-if __name__ == "__main__":
-    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

@@ -1,7 +1,5 @@
 """How many leads a second one process receives, stores and submits, and what CPU time and memory each takes.
 
-python -m quality.benchmarks.throughput [--rounds 1000]
-
 One lead after the other, warm: the form's post, its transaction, the queue message, the lender's two calls, the
 transactions of the submission. Every write is durable before the next step begins: the emulated table is in memory, so
 each write is also synced to a journal on disk. The rate is that of the machine including the emulated AWS and the
@@ -16,65 +14,47 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import Any
-from unittest.mock import patch
 
-from botocore.client import BaseClient
-
-from quality.benchmarks.in_process import HOME, environment, post, submission
-from quality.benchmarks.measurement import Measurement, run_alone
+from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.processes import peak_mib, resident_kib
+from quality.benchmarks.stack import HOME, environment, observed, post, submission
+from quality.testkit.lambda_runtime.cloud import Event
 
-ROUNDS, WARM_UP = 1000, 50
+WARM_UP = 50
 EVERY = 10  # leads between two samples of the memory
 MIN_LEADS = 100  # for a line
 LATER = 0.75  # the share of the leads, the last ones, for the line
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem"}
 
 
-@contextmanager
-def durable() -> Iterator[list[float]]:
-    """Sync every write to disk before it returns. Yields the seconds of each sync."""
-    of_aws, took = BaseClient._make_api_call, []  # type: ignore[attr-defined]
+def measure(leads: int) -> Iterator[Measurement]:
+    leads = max(MIN_LEADS, leads)
+    seconds, cpu, synced = list[float](), list[float](), list[float]()
+    memory: list[tuple[int, float]] = []
+    with environment("ReceiveLead", "SubmitLead") as on, TemporaryFile(dir=HOME.root) as journal:
 
-    with TemporaryFile(dir=HOME.root) as journal:
-
-        def writing(client: Any, operation: str, request: dict[str, Any]) -> Any:
-            answer = of_aws(client, operation, request)
+        def sync(_service: str, operation: str, request: Event, _answer: Event) -> None:
             if operation in WRITES:
                 began = time.perf_counter()
                 journal.write(json.dumps([operation, request], default=str).encode() + b"\n")
                 journal.flush()
                 os.fsync(journal.fileno())
-                took.append(time.perf_counter() - began)
-            return answer
+                synced.append(time.perf_counter() - began)
 
-        with patch.object(BaseClient, "_make_api_call", writing):
-            yield took
-
-
-def measure(leads: int) -> Iterator[Measurement]:
-    leads = max(MIN_LEADS, leads)
-    seconds: list[float] = []
-    cpu = 0.0
-    memory: list[tuple[int, float]] = []
-    with environment("ReceiveLead", "SubmitLead") as on, durable() as synced:
-        for number, event in enumerate([post(number) for number in range(WARM_UP + leads)], 1):
-            if number == WARM_UP + 1:
-                seconds.clear()
-                synced.clear()
-                cpu = 0.0
-            first, before = time.perf_counter(), time.process_time()
-            on.submit(submission(on.receive(event)))
-            seconds.append(time.perf_counter() - first)
-            cpu += time.process_time() - before
-            if number > WARM_UP and number % EVERY == 0:
-                memory.append((number, resident_kib()))
+        with observed(sync):
+            for number, event in enumerate([post(number) for number in range(WARM_UP + leads)], 1):
+                if number == WARM_UP + 1:
+                    for values in (seconds, cpu, synced):
+                        values.clear()
+                first, before = time.perf_counter(), time.process_time()
+                on.submit(submission(on.receive(event)))
+                seconds.append(time.perf_counter() - first)
+                cpu.append(time.process_time() - before)
+                if number > WARM_UP and number % EVERY == 0:
+                    memory.append((number, resident_kib()))
         deals = len(on.partners.deals())
     if deals != WARM_UP + leads:
         raise SystemExit(f"{WARM_UP + leads} leads have become {deals} deals")
@@ -82,7 +62,7 @@ def measure(leads: int) -> Iterator[Measurement]:
     rows = (
         ("leads a second", f"{leads / sum(seconds):.1f}"),
         ("from the post to the written answer of the lender, median, ms", f"{statistics.median(seconds) * 1000:.1f}"),
-        ("CPU of this process for a lead, ms", f"{cpu / leads * 1000:.2f}"),
+        ("CPU of this process for a lead, ms", f"{sum(cpu) / leads * 1000:.2f}"),
         ("durable writes for a lead", f"{len(synced) / leads:.0f}"),
         ("one sync to disk, median, ms", f"{statistics.median(synced) * 1000:.2f}"),
         ("peak resident memory, MiB", f"{peak_mib():.1f}"),
@@ -96,7 +76,3 @@ def left_by_each(memory: Sequence[tuple[int, float]]) -> float:
     """KiB that a lead leaves: the slope of a line through (leads, resident KiB) of the later leads."""
     later = memory[len(memory) - max(2, round(len(memory) * LATER)) :]
     return statistics.linear_regression(*zip(*later, strict=True)).slope
-
-
-if __name__ == "__main__":
-    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

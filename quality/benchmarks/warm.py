@@ -1,7 +1,5 @@
 """The CPU time of a lead in warm functions, relative to that of its necessary parts alone.
 
-python -m quality.benchmarks.warm [--rounds 150]
-
 The whole: both handlers, from the form's post and the queue message to their answers. In the same round the parts that
 are necessary, each in its simplest form:
 
@@ -22,16 +20,13 @@ import gc
 import json
 import re
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from unittest.mock import patch
 
 import simplejson
 import urllib3
-from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.session import get_session
 from cryptography.hazmat.primitives import hashes
@@ -45,17 +40,17 @@ from leadbridge.domain.events import read_delivery_changed
 from leadbridge.domain.lead import Lead, lead_id_of
 from leadbridge.domain.routing.rules import RoutingFacts, choose_partners
 from leadbridge.forms.base import Request, adapter_named
-from leadbridge.partners.http import Answer, Transport
 from leadbridge.partners.leadleader.client import short_deal
 from leadbridge.runtime import aws
 from leadbridge.settings import settings
 from leadbridge.storage import items
-from quality.benchmarks.capacity import Meter
-from quality.benchmarks.in_process import SECRET, Environment, Event, environment, post, submission
-from quality.benchmarks.measurement import Measurement, median_text, run_alone
+from quality.benchmarks.measurement import Measurement, median_text
+from quality.benchmarks.stack import Environment, environment, observed, post, submission
+from quality.testkit.aws.capacity import Meter
+from quality.testkit.lambda_runtime.cloud import SECRET, Event
 from quality.testkit.way import WAY, spelt
 
-ROUNDS, WARM_UP = 150, 15
+WARM_UP = 15
 OTHER_LEADS = 10**9  # added to a round's number for another lead
 WHOLE, PARTS = ("receive", "submit"), ("validation", "writes", "encryption", "calls")
 OWN = "writes by our client"
@@ -75,18 +70,13 @@ class Step:
 class Bare:
     """The parts alone, in the handlers' order."""
 
-    on: Environment
+    secret: dict[str, Any]
     steps: list[Step]
-    first: dict[str, Any]
+    first: items.Item
     public: RSAPublicKey
     private: RSAPrivateKey
     pool: urllib3.PoolManager
     client: Any
-    write_units: float
-
-    @property
-    def table_calls(self) -> int:
-        return sum(step.request is not None for step in self.steps)
 
     def run(
         self, number: int, event: Event, message: Event, lead: items.Item, delivery: items.Item
@@ -94,20 +84,22 @@ class Bare:
         """CPU milliseconds of each part, for a new lead."""
         steps = self.steps_of(number)
         taken = dict.fromkeys(PARTS, 0.0)
-        taken["validation"] += timed(lambda: validate(event))[0]
-        more, read = timed(lambda: read_back(message, lead, delivery))
-        taken["validation"] += more
         tokens: dict[str, str] = {}
+
+        def add[T](part: str, work: Callable[..., T], *given: Any) -> T:
+            milliseconds, done = timed(work, *given)
+            taken[part] += milliseconds
+            return done
+
+        add("validation", validate, event)
+        read = add("validation", read_back, message, lead, delivery)
         for step in steps:
             if step.request is not None:
-                taken["writes"] += timed(lambda step=step: written(self.client, step))[0]  # type: ignore[misc]
+                add("writes", written, self.client, step)
             elif step.operation == "authorize":
-                more, body = timed(self.encrypted)
-                taken["encryption"] += more
-                more, tokens = timed(lambda body=body: self.authorized(body))  # type: ignore[misc]
-                taken["calls"] += more
+                tokens = add("calls", self.authorized, add("encryption", self.encrypted))
             else:
-                taken["calls"] += timed(lambda tokens=tokens: self.created(short_deal(read), tokens))[0]  # type: ignore[misc]
+                add("calls", lambda tokens: self.created(short_deal(read), tokens), tokens)
         return taken
 
     def steps_of(self, number: int) -> list[Step]:
@@ -124,35 +116,31 @@ class Bare:
     def run_by_our_client(self, number: int) -> float:
         """CPU milliseconds of the table calls, for another new lead."""
         steps = [step for step in self.steps_of(number) if step.request is not None]
-        return sum(timed(lambda step=step: written(aws.dynamodb(), step))[0] for step in steps)  # type: ignore[misc]
+        return sum(timed(lambda step: written(aws.dynamodb(), step), step)[0] for step in steps)
 
     def encrypted(self) -> dict[str, Any]:
         digest = hashes.SHA1()  # required by the partner
         oaep = padding.OAEP(mgf=padding.MGF1(digest), algorithm=digest, label=None)
         body: dict[str, Any] = {}
         for name in ("email", "password"):
-            text = str(self.on.secrets["leadleader"][name]).encode()
+            text = str(self.secret[name]).encode()
             body[f"encrypted_{name}"] = base64.b64encode(self.public.encrypt(text, oaep)).decode()
             body[f"signed_{name}"] = list(self.private.sign(text, padding.PKCS1v15(), digest))
         return body
 
     def authorized(self, body: dict[str, Any]) -> dict[str, str]:
-        answered: dict[str, str] = self.post(self.on.secrets["leadleader"]["auth_url"], body, {})
+        answered: dict[str, str] = self.post(self.secret["auth_url"], body, {})
         return answered
 
     def created(self, deal: dict[str, Any], tokens: dict[str, str]) -> None:
-        url = f"{self.on.secrets['leadleader']['base_url'].rstrip('/')}/create-short-deal/"
+        url = f"{self.secret['base_url'].rstrip('/')}/create-short-deal/"
         sealed = {**deal, "security_token": tokens["security_token"]}
         self.post(url, sealed, {"Authorization": f"Bearer {tokens['access_token']}"})
 
     def post(self, url: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
-        answer = self.pool.request(
-            "POST",
-            url,
-            body=simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode(),
-            headers={"Content-Type": "application/json; charset=utf-8", **headers},
-            timeout=TIMEOUT,
-        )
+        sent = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8", **headers}
+        answer = self.pool.request("POST", url, body=sent, headers=headers, timeout=TIMEOUT)
         if answer.status != 200:
             raise SystemExit(f"{url} answered {answer.status}")
         return answer.json()
@@ -190,68 +178,57 @@ def measure(rounds: int) -> Iterator[Measurement]:
     """The whole and its parts, in turns."""
     taken: dict[str, list[float]] = {name: [] for name in (*WHOLE, *PARTS, OWN)}
     with environment("ReceiveLead", "SubmitLead") as on:
-        bare = prepare(on)
+        bare, units = prepare(on)
         gc.freeze()  # the collector ignores the benchmark's own objects
         for number in range(1, WARM_UP + rounds + 1):
-            found = one_round(bare, number)
+            found = one_round(on, bare, number)
             if number > WARM_UP:
                 for name, milliseconds in found.items():
                     taken[name].append(milliseconds)
     medians = {name: statistics.median(values) for name, values in taken.items()}
     whole, least = sum(medians[name] for name in WHOLE), sum(medians[name] for name in PARTS)
-    own = least - medians["writes"] + medians[OWN]
-    rows = [(name, median_text(taken[name], 2)) for name in WHOLE]
-    rows += [("both", f"**{whole:.2f}**")]
-    rows += [(f"alone: {name}", median_text(taken[name], 2)) for name in PARTS]
-    rows += [("the parts", f"**{least:.2f}**"), ("both × the parts", f"{whole / least:.2f}")]
-    rows += [(f"alone: {OWN}", median_text(taken[OWN], 2)), ("the parts with these", f"**{own:.2f}**")]
-    rows += [("both × the parts with these", f"{whole / own:.2f}")]
-    rows += [("calls to the table", f"{bare.table_calls}"), ("write units", f"{bare.write_units:g}")]
-    ratios = {
-        "lead": whole / least,
-        "lead_by_our_client": whole / own,
-        "table_calls": float(bare.table_calls),
-        "write_units": bare.write_units,
-    }
+    own, calls = least - medians["writes"] + medians[OWN], sum(step.request is not None for step in bare.steps)
+    rows = (
+        *((name, median_text(taken[name], 2)) for name in WHOLE),
+        ("both", f"**{whole:.2f}**"),
+        *((f"alone: {name}", median_text(taken[name], 2)) for name in PARTS),
+        ("the parts", f"**{least:.2f}**"),
+        ("both × the parts", f"{whole / least:.2f}"),
+        (f"alone: {OWN}", median_text(taken[OWN], 2)),
+        ("the parts with these", f"**{own:.2f}**"),
+        ("both × the parts with these", f"{whole / own:.2f}"),
+        ("calls to the table", f"{calls}"),
+        ("write units", f"{units:g}"),
+    )
+    ratios = {"lead": whole / least, "lead_by_our_client": whole / own, "table_calls": calls, "write_units": units}
     title = f"CPU time of one lead on warm functions, medians of {rounds} leads"
-    yield Measurement("warm", title, ("", "CPU, ms"), tuple(rows), ratios)
+    yield Measurement("warm", title, ("", "CPU, ms"), rows, ratios)
 
 
-def prepare(on: Environment) -> Bare:
-    """Process one lead, record its calls, and parse the keys."""
+def prepare(on: Environment) -> tuple[Bare, float]:
+    """Process one lead, record its calls, and parse the keys. Returns its write units, too."""
     steps: list[Step] = []
     meter = Meter()
-    of_aws, of_partner = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
 
-    def recording(client: Any, operation: str, request: dict[str, Any]) -> Any:
-        answer = of_aws(client, operation, request)
-        if client.meta.service_model.service_name == "dynamodb":
+    def note(service: str, operation: str, request: Event, answer: Event) -> None:
+        if service == "dynamodb":
             steps.append(Step(operation, json.loads(json.dumps(request))))
             meter.count(operation, request, answer)
-        return answer
 
-    def recording_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Answer:
-        steps.append(Step(operation))
-        return of_partner(transport, operation, *args, **kwargs)
-
-    with patch.object(BaseClient, "_make_api_call", recording), patch.object(Transport, "call", recording_partner):
+    with observed(note, lambda operation: steps.append(Step(operation))):
         lead_id = on.receive(post(0))
         on.submit(submission(lead_id))
     if (way := tuple(spelt(one.operation, one.request) for one in steps)) != WAY:
         raise SystemExit(f"the calls differ from quality/testkit/way.py: {', '.join(way)}")
-    first = items.decode(stored(on, items.lead_key(lead_id)))
-    public = load_pem_public_key(on.secrets["leadleader"]["partner_public_key"].encode())
-    private = load_pem_private_key(on.secrets["leadleader"]["private_key"].encode(), password=None)
+    first, secret = items.decode(stored(on, items.lead_key(lead_id))), on.secrets["leadleader"]
+    public = load_pem_public_key(secret["partner_public_key"].encode())
+    private = load_pem_private_key(secret["private_key"].encode(), password=None)
     assert isinstance(public, RSAPublicKey)
     assert isinstance(private, RSAPrivateKey)
-    pool = urllib3.PoolManager(retries=False)
-    return Bare(on, steps, first, public, private, pool, plain_client(), meter.written)
-
-
-def plain_client() -> Any:
-    """A plain botocore client, with the timeouts and attempts of the product's own."""
+    # A plain client with the timeouts and attempts of the product's own.
     config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-    return get_session().create_client("dynamodb", config=config)
+    client = get_session().create_client("dynamodb", config=config)
+    return Bare(secret, steps, first, public, private, urllib3.PoolManager(retries=False), client), meter.written
 
 
 def stored(on: Environment, key: dict[str, str]) -> items.Item:
@@ -261,24 +238,19 @@ def stored(on: Environment, key: dict[str, str]) -> items.Item:
     return item
 
 
-def one_round(bare: Bare, number: int) -> dict[str, float]:
+def one_round(on: Environment, bare: Bare, number: int) -> dict[str, float]:
     """CPU milliseconds of one lead, and of the parts alone."""
     event = post(number)
-    receive, lead_id = timed(lambda: bare.on.receive(event))
+    receive, lead_id = timed(on.receive, event)
     message = submission(lead_id)
-    lead = stored(bare.on, items.lead_key(lead_id))
-    delivery = stored(bare.on, items.delivery_key(lead_id, "leadleader"))
-    submit, _ = timed(lambda: bare.on.submit(message))
+    lead, delivery = (stored(on, key) for key in (items.lead_key(lead_id), items.delivery_key(lead_id, "leadleader")))
+    submit, _ = timed(on.submit, message)
     alone = bare.run(number, event, message, lead, delivery)
     return {"receive": receive, "submit": submit, **alone, OWN: bare.run_by_our_client(OTHER_LEADS + number)}
 
 
-def timed[T](work: Callable[[], T]) -> tuple[float, T]:
+def timed[T](work: Callable[..., T], *given: Any) -> tuple[float, T]:
     """CPU milliseconds of this process with all its threads, and the result."""
     began = time.process_time()
-    done = work()
+    done = work(*given)
     return (time.process_time() - began) * 1000, done
-
-
-if __name__ == "__main__":
-    sys.exit(run_alone(measure, rounds=ROUNDS, described=__doc__))

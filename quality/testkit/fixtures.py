@@ -1,9 +1,7 @@
 """Fixtures that every tier may use: AWS mocked by moto, the compiled configuration, a function's module."""
 
-import importlib.util
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +19,8 @@ from quality.testkit.aws.clients import shared_session
 from quality.testkit.aws.memory_dynamodb import memory_dynamodb
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.configuration import compiled_configuration
-from quality.testkit.template import ROOT, table_definition, variables_of
+from quality.testkit.handlers import load_function
+from quality.testkit.template import table_definition, variables_of
 
 TABLE = "leads"
 
@@ -127,14 +126,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
         for variable, value in {**shared, **variables_of(flow)}.items():
             if variable not in os.environ:
                 monkeypatch.setenv(variable, value if isinstance(value, str) else "{}")
-        name = f"functions_{flow}_app"
-        spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / flow / "app.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
+        return load_function(flow, f"functions_{flow}_app")
 
     return load
 

@@ -16,7 +16,7 @@ from leadbridge.api.resources import Resources
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
-from quality.benchmarks.capacity import read_units, size
+from quality.testkit.aws.capacity import read_units, size
 from quality.testkit.browser.chromium import OPT_OUT, NoChromium, chromium
 from quality.testkit.browser.gateway import BLANK, FUNCTIONS, Gateway, Server, serving
 from quality.testkit.browser.world import KEY, TOKENS, Open, World

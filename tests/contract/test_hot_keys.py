@@ -7,21 +7,19 @@ import pytest
 from leadbridge.domain.shards import MOST_SHARDS, SHARDS
 from quality.benchmarks.hot_keys import (
     MAX_UNITS,
-    KeyUnits,
     count_writes,
     hottest_share,
     rates,
     stored,
     unknown,
-    usual_life,
 )
-from quality.testkit.aws.recorded_flows import AllFlows
+from quality.testkit.aws.recorded_flows import AllFlows, KeyUnits
 
 
 @pytest.fixture(scope="module")
 def usual() -> KeyUnits:
     """The writes of a lead of each kind, from its form's post to the final status."""
-    return count_writes(usual_life)
+    return count_writes()
 
 
 def test_no_key_of_an_index_exceeds_its_limit(usual: KeyUnits) -> None:

@@ -7,30 +7,25 @@ import pytest
 from devstack.clients import Emulator
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
-from quality.benchmarks.runtime_stack import RuntimeStack
-from quality.benchmarks.scenarios import SCENARIOS
-from quality.testkit.lambda_runtime.cloud import Cloud
+from quality.testkit.lambda_runtime.cloud import Backend, Cloud
 from quality.testkit.lambda_runtime.runtime import running
 from quality.testkit.lambda_runtime.samples import FUNCTIONS, sample
+from quality.testkit.lambda_runtime.scenarios import SCENARIOS
 from quality.testkit.lambda_runtime.workshop import Workshop
 
 
-@pytest.fixture
-def stage(workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path) -> RuntimeStack:
-    """What a function's usual work needs."""
-    return RuntimeStack(workshop, emulator, Remote(sandbox.url), tmp_path, sandbox.secrets())
-
-
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_the_first_request_makes_nothing_that_the_start_could_make(stage: RuntimeStack, function: str) -> None:
+def test_the_first_request_makes_nothing_that_the_start_could_make(
+    workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path, function: str
+) -> None:
     scenario = SCENARIOS[function]
-    cloud = stage.cloud(scenario.configuration)
-    event = scenario.prepare(stage, cloud)
-    with stage.workshop.started(function, cloud=cloud, logs=stage.folder, handler="witness.handler") as started:
+    backend = Backend.made(emulator, Remote(sandbox.url), sandbox.secrets(), scenario.configuration)
+    event = scenario.prepare(backend)
+    with workshop.started(function, cloud=backend.cloud, logs=tmp_path, handler="witness.handler") as started:
         told = started.invoke(event)
         lines = started.log_lines()
 
-    shipped = [stage.workshop.workdir.build / function, *stage.workshop.layers]
+    shipped = [workshop.workdir.build / function, *workshop.layers]
     late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
     assert scenario.is_expected(told["answer"])
     assert (told["made"], late) == ([], [])

@@ -5,11 +5,9 @@ Nothing runs automatically: a test invokes a function, or calls `carry` to deliv
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +27,8 @@ from quality.testkit.aws.clients import shared_session
 from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, memory_dynamodb
 from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.configuration import compiled_configuration
-from quality.testkit.template import ROOT, resources, table_definition, template
+from quality.testkit.handlers import load_function
+from quality.testkit.template import resources, table_definition, template
 from quality.testkit.wiring import passes_stream_filter, routes, schedules, stream_mappings, workers
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -270,13 +269,7 @@ class MotoStack:
     def _module(self, function: str) -> ModuleType:
         if function not in self._modules:
             flow = os.environ["LEADBRIDGE_FLOW"]
-            name = f"moto_{flow}"
-            spec = importlib.util.spec_from_file_location(name, ROOT / "functions" / flow / "app.py")
-            assert spec is not None
-            assert spec.loader is not None
-            module = sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            self._modules[function] = module
+            self._modules[function] = load_function(flow, f"moto_{flow}")
         return self._modules[function]
 
 

@@ -4,21 +4,79 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.runtime import aws
 from leadbridge.runtime.logs import logger
 from leadbridge.storage.items import decode
-from quality.benchmarks.hot_keys import KeyUnits, counted
 from quality.testkit.aws.all_flows import live
+from quality.testkit.aws.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
+from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, MemoryTable
 from quality.testkit.aws.moto_stack import Call, moto_stack
 
 SECRET = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
+MAIN = "table"  # what KeyUnits calls it
 SECRETS = ("leadleader", "leeloo", "matchtrade", "sources", "operators", "alerts")
+
+
+@dataclass
+class KeyUnits:
+    """The write units of each partition key: by the table or index, the key, and the item's lead."""
+
+    found: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    factor: int = 1
+
+    def count(self, before: Item | None, after: Item | None) -> None:
+        """Count one write at the table's key and at the keys of the indexes."""
+        item = after or before or {}
+        owner = item["pk"]["S"]
+        self.found[MAIN, owner][owner] += self.factor * max(units(one, WRITE_UNIT) for one in (before, after) if one)
+        for index in TABLE["GlobalSecondaryIndexes"]:
+            old, new = projected(index, before), projected(index, after)
+            if old and new and keys_of(index, old) == keys_of(index, new):
+                if old != new:
+                    self._add(index, new, owner)
+                continue
+            for one in (old, new):
+                if one:
+                    self._add(index, one, owner)
+
+    def _add(self, index: dict[str, Any], entry: Item, owner: str) -> None:
+        self.found[index["IndexName"], keys_of(index, entry)[0]["S"]][owner] += units(entry, WRITE_UNIT)
+
+
+@contextmanager
+def counted() -> Iterator[KeyUnits]:
+    """Count all writes while the block runs. A write of a transaction costs twice as much in the table."""
+    key_units = KeyUnits()
+    change, transact = MemoryTable.change, MemoryDynamoDB._transact_write_items
+
+    def changed(table: MemoryTable, key: tuple[str, str], after: Item | None) -> None:
+        before = table.items.get(key)
+        change(table, key, after)
+        if before is not None or after is not None:
+            key_units.count(before, after)
+
+    def transacted(database: MemoryDynamoDB, asked: Any) -> Any:
+        key_units.factor = 2
+        try:
+            return transact(database, asked)
+        finally:
+            key_units.factor = 1
+
+    with (
+        patch.object(MemoryTable, "change", changed),
+        patch.object(MemoryDynamoDB, "_transact_write_items", transacted),
+    ):
+        yield key_units
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The real handler of receive_lead without AWS: leads are stored in a dictionary."""
 
 import base64
-import importlib.util
 import json
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ from leadbridge.storage.content_claims import ContentClaim
 from leadbridge.storage.quota import Quota
 from leadbridge.storage.statistics.posts import RefusedLead
 from quality.testkit.fixtures import Context
+from quality.testkit.handlers import load_function
 from quality.testkit.template import ROOT
 from tools.config import read_toml
 
@@ -155,12 +155,8 @@ class Endpoint:
 def opened(settings: Settings) -> Iterator[Endpoint]:
     """The handler with a configuration, an empty book, and two secrets for each source."""
     leads = InMemoryLeads()
-    spec = importlib.util.spec_from_file_location("receive_lead_in_memory", ROOT / "functions/receive_lead/app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    app = importlib.util.module_from_spec(spec)
     with patch.dict("os.environ", {"POWERTOOLS_METRICS_NAMESPACE": "leadbridge", "LEADBRIDGE_FLOW": "receive_lead"}):
-        spec.loader.exec_module(app)
+        app = load_function("receive_lead", "receive_lead_in_memory")
         leads_receiver = LeadReceiver(
             settings,
             leads,

@@ -8,10 +8,16 @@ from typing import Any
 from uuid import uuid4
 
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
+from devstack.partners import stored_secrets
+from devstack.sandbox.remote import Remote
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.template import resources, table_definition, template
 
+type Event = dict[str, Any]
+
+SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"  # of the source web
+INDEX_KEY = "a key of the scenarios alone"
 ACCOUNT = "000000000000"
 SUBMIT_RULE = "SubmitLeadLeaderRule"
 
@@ -118,6 +124,25 @@ class Cloud:
         queue_arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:SubmitLeadLeaderQueue-{self.suffix}"
         target = {"Id": "SubmitLeadLeaderQueue", "Arn": queue_arn}
         events.put_targets(Rule=name["Name"], EventBusName=name["EventBusName"], Targets=[target])
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An AWS of its own, and the partners' sandbox. `secrets` are the sandbox's, by partner."""
+
+    cloud: Cloud
+    partners: Remote
+    secrets: dict[str, dict[str, Any]]
+
+    @classmethod
+    def made(
+        cls, aws: Emulator, partners: Remote, secrets: dict[str, dict[str, Any]], configuration: str = "prod"
+    ) -> "Backend":
+        """An empty AWS with the partners' secrets. `configuration` is the parameter Environment of the template."""
+        cloud = Cloud.made(aws, configuration)
+        for name, value in {**stored_secrets(secrets), "index": {"key": INDEX_KEY}}.items():
+            cloud.put_secret(name, value)
+        return cls(cloud, partners, secrets)
 
 
 @cache

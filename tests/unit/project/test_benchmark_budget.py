@@ -9,13 +9,13 @@ import pytest
 from quality.benchmarks import __main__ as bench
 from quality.benchmarks import page
 from quality.benchmarks.budget import Limit, Line, Verdict, check, limits
-from quality.benchmarks.cold import Starts, ratio
+from quality.benchmarks.cold import ratio
 from quality.benchmarks.compare import __main__ as compare
 from quality.benchmarks.lists import INBOX, LISTS, NEXT_PAGE
-from quality.benchmarks.measurement import Measurement
+from quality.benchmarks.measurement import JSON, Measurement
 from quality.benchmarks.reception import CASES
-from quality.benchmarks.scenarios import SCENARIOS
 from quality.benchmarks.throughput import left_by_each
+from quality.testkit.lambda_runtime.scenarios import SCENARIOS
 from quality.testkit.template import resources
 
 LIMIT = Limit(most=1.3, noise=0.1)
@@ -95,9 +95,9 @@ def test_every_part_of_the_budget_is_measured_by_one_module() -> None:
 
 @pytest.mark.parametrize("slow", [1.0, 5.0])
 def test_a_start_is_held_against_the_references_of_its_own_round(slow: float) -> None:
-    function = Starts(milliseconds=[120.0, 120.0 * slow, 120.0 * slow])
+    function = [120.0, 120.0 * slow, 120.0 * slow]
     quick = [99.0, 100.0, 400.0]
-    reference = Starts(milliseconds=[*quick, *(one * slow for one in quick * 2)])
+    reference = [*quick, *(one * slow for one in quick * 2)]
 
     assert ratio(function, reference, rounds=3) == pytest.approx(1.2)
 
@@ -136,10 +136,8 @@ def test_an_unknown_part_is_refused() -> None:
         bench.main(["--only", "cold,lukewarm"])
 
 
-def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
-    part(1.2).write(tmp_path / "warm.json")
-
-    assert Measurement.read(tmp_path / "warm.json") == part(1.2)
+def test_a_part_is_read_as_it_was_written() -> None:
+    assert JSON.validate_json(JSON.dump_json(part(1.2))) == part(1.2)
 
 
 def test_a_table_is_put_between_its_own_markers() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from quality.benchmarks.compare import __main__ as compare
-from quality.benchmarks.compare import flows, install
-from quality.benchmarks.compare.rounds import Losses, Usage
-from quality.benchmarks.compare.usage import cpu_seconds
+from quality.benchmarks.compare import install, systems
+from quality.benchmarks.compare.load import Phase
+from quality.benchmarks.processes import cpu_seconds
 
 SECRET = {
     "auth_url": "http://127.0.0.1:1/authorization/",
@@ -26,57 +26,42 @@ SECRET = {
 }
 
 
-def usage(alone: float, busy: float) -> Usage:
-    return Usage([alone], [busy], [1.0], [10.0], [0.01, 0.02], [0.1, 0.2])
-
-
-def measured(ours: Usage, n8n: Usage) -> dict[str, tuple[str, ...]]:
-    table = compare.table(
-        {"leadbridge": ours, "n8n": n8n, "Node-RED": usage(5, 5)},
-        dict.fromkeys(("leadbridge", "n8n", "Node-RED"), (1, 100.0)),
-        {("leadbridge", False): Losses(120, 0, 0, 0, 4), ("n8n", False): Losses(120, 7, 6, 2, 9)},
-        4.0,
-        100,
-        170,
-    )
-    return {"ratio": (str(table.ratios["cpu_of_n8n"]),), **{row[0]: row[1:] for row in table.rows}}
+def phases(alone: float, busy: float) -> tuple[list[Phase], list[Phase]]:
+    return [Phase(alone, 1.0, 10.0, (0.01, 0.02))], [Phase(busy, 1.0, 20.0, (0.1, 0.2))]
 
 
 @pytest.mark.parametrize(("alone", "busy", "ratio"), [(10, 10, 0.2), (30, 10, 0.6), (10, 20, 0.4)])
 def test_the_worse_of_the_two_loads_decides(alone: float, busy: float, ratio: float) -> None:
-    assert float(measured(usage(alone, busy), usage(50, 50))["ratio"][0]) == pytest.approx(ratio)
+    found = {"leadbridge": phases(alone, busy), "n8n": phases(50, 50), "Node-RED": phases(5, 5)}
+    table = compare.table(found, {name: [60.0, 40.0] for name in found}, 100, 170)
+
+    assert table.ratios["cpu_of_n8n"] == pytest.approx(ratio)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["CPU for a lead, one after the other, ms"] == (f"{alone:.1f}", "50.0", "5.0")
+    assert rows["post to partner, concurrency 16, median, ms"] == ("150", "150", "150")
+    assert rows["peak resident memory, all of them, MiB"] == ("100", "100", "100")
 
 
-def test_a_system_that_answers_in_one_way_only_has_no_figures_for_the_other() -> None:
-    rows = measured(usage(10, 10), usage(50, 50))
-
-    assert rows["killed, answers when the lead is valid: confirmed leads"] == ("120", "120", "–")
-    assert rows["killed, answers when the partner has the lead: confirmed leads"] == ("–", "–", "–")
-
-
-@pytest.mark.parametrize("at_end", [False, True])
-def test_n8n_answers_before_or_after_the_partners_calls(at_end: bool) -> None:
-    workflow = flows.n8n("lead", SECRET, at_end=at_end)
+def test_n8n_answers_when_the_lead_is_valid() -> None:
+    workflow = systems.flow("n8n", SECRET)
     order, name = ["Webhook"], "Webhook"
     while name in workflow["connections"]:
         [[to]] = workflow["connections"][name]["main"]
         name = to["node"]
         order.append(name)
 
-    calls = ["Authorize", "Create"]
-    assert order == ["Webhook", "Prepare", *([*calls, "Answer"] if at_end else ["Answer", *calls])]
+    assert order == ["Webhook", "Prepare", "Answer", "Authorize", "Create"]
     assert {node["name"] for node in workflow["nodes"]} == set(order)
 
 
-@pytest.mark.parametrize("at_end", [False, True])
-def test_node_red_writes_its_journal_before_it_answers(at_end: bool) -> None:
-    nodes = {node["id"]: node for node in flows.node_red("lead", SECRET, at_end=at_end, journal="leads.jsonl")}
-    reached = after(nodes, "lead-webhook")
+def test_node_red_writes_its_journal_before_it_answers() -> None:
+    nodes = {node["id"]: node for node in systems.flow("node-red", SECRET, journal="leads.jsonl")}
+    reached = after(nodes, "webhook")
 
-    assert reached >= {"lead-journal", "lead-answer", "lead-create"}
-    assert "lead-answer" in after(nodes, "lead-journal")
-    assert ("lead-answer" in after(nodes, "lead-create")) is at_end
+    assert reached >= {"journal", "answer", "create"}
+    assert after(nodes, "journal") >= {"answer", "create"}
     assert all(to in nodes for node in nodes.values() for wire in node.get("wires", []) for to in wire)
+    assert nodes["journal"]["filename"] == "leads.jsonl"
 
 
 def after(nodes: dict[str, Any], start: str) -> set[str]:
@@ -90,19 +75,23 @@ def after(nodes: dict[str, Any], start: str) -> set[str]:
     return found
 
 
-def test_both_run_the_same_validation_and_encryption() -> None:
-    code = flows.prepare(SECRET)
-    workflow = flows.n8n("lead", SECRET, at_end=False)
-    nodes = flows.node_red("lead", SECRET, at_end=False, journal="leads.jsonl")
+def test_both_run_the_same_flow_with_the_same_secret() -> None:
+    code = systems.prepare(SECRET)
+    workflow = systems.flow("n8n", SECRET)
+    nodes = systems.flow("node-red", SECRET, journal="leads.jsonl")
 
     assert any(code in node["parameters"].get("jsCode", "") for node in workflow["nodes"])
     assert any(code in node.get("func", "") for node in nodes)
+    urls = [SECRET["auth_url"], f"{SECRET['base_url']}create-short-deal/"]
+    assert [node["parameters"]["url"] for node in workflow["nodes"] if "url" in node["parameters"]] == urls
+    assert [node["url"] for node in nodes if node["type"] == "http request"] == urls
+    assert "<<" not in json.dumps([workflow, nodes])
 
 
 def test_the_versions_are_exact_and_name_no_registry() -> None:
     assert set(install.versions()) == {"node", "n8n", "node-red"}
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in install.versions().values())
-    files = [file for file in Path(install.__file__).parent.rglob("*") if file.suffix in {".py", ".js", ".toml"}]
+    files = [file for file in Path(install.__file__).parent.rglob("*") if file.is_file()]
     assert not [file for file in files if "https://" in file.read_text(encoding="utf-8")]
 
 

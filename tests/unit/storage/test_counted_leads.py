@@ -20,8 +20,8 @@ from leadbridge.storage.statistics.counters import MANY_CHANGES, SHARDS, spread
 from leadbridge.storage.statistics.records import change_of
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
-from quality.benchmarks.capacity import Meter, size
 from quality.testkit.aws.aws_answers import aws_error
+from quality.testkit.aws.capacity import Meter, size
 from quality.testkit.aws.memory_dynamodb import memory_table
 from quality.testkit.counted_lives import DAY, PROBLEM, advertised, move
 from quality.testkit.fixtures import TABLE

@@ -21,7 +21,7 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.links import MAX_HISTORY
 from leadbridge.storage.table import Query, Table
-from quality.benchmarks.capacity import size
+from quality.testkit.aws.capacity import size
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import lead
 

@@ -21,7 +21,7 @@ from leadbridge.storage.queries import lead_list
 from leadbridge.storage.queries.lead_filter import LeadFilter, Search
 from leadbridge.storage.queries.lead_list import MAX_READS, LeadList
 from leadbridge.storage.table import Table
-from quality.benchmarks.capacity import Meter
+from quality.testkit.aws.capacity import Meter
 from quality.testkit.fixtures import TABLE
 from quality.testkit.many_leads import COMMON, SOURCES, store_leads
 from quality.testkit.people import NOW, lead

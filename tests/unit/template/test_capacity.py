@@ -6,17 +6,17 @@ import re
 
 import pytest
 
-from quality.benchmarks import hot_keys, load_limits
+from quality.benchmarks import hot_keys, load_limits, shipped
 from quality.benchmarks.load_limits import Limit
+from quality.benchmarks.page import parts
 
 
 def test_the_page_has_the_figures_that_the_script_prints() -> None:
-    _, _, rest = load_limits.PAGE.read_text(encoding="utf-8").partition(load_limits.BEGIN)
-    current = rest.partition(load_limits.END)[0] == load_limits.page()
+    current = parts(load_limits.PAGE.read_text(encoding="utf-8"))[load_limits.PART] == load_limits.text()
     assert current, "run python -m quality.benchmarks.load_limits --write"
 
 
-@pytest.mark.parametrize("name", sorted(load_limits.shipped().partners))
+@pytest.mark.parametrize("name", sorted(shipped.settings().partners))
 def test_each_partner_carries_50_000_leads_a_day(name: str) -> None:
     """With every deal open for 14 days, and a partner that answers in 0.4 s."""
     limits = [limit for limit in load_limits.own_limits() if f"`{name}`" in limit.what]

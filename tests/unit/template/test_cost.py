@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from quality.benchmarks import cost
-from quality.benchmarks.capacity import Meter
-from quality.benchmarks.cost_page import page
+from quality.benchmarks import cost, shipped
+from quality.benchmarks.page import parts
+from quality.testkit.aws.capacity import Meter
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.fakes.watched import observed_partners
 from quality.testkit.template import ROOT, resources
@@ -21,8 +21,8 @@ def put(sk: str, **attributes: str) -> Write:
 
 
 def test_the_page_has_the_figures_that_the_script_prints() -> None:
-    _, _, rest = cost.PAGE.read_text(encoding="utf-8").partition(cost.BEGIN)
-    assert rest.partition(cost.END)[0] == page(), "run python -m quality.benchmarks.cost --write"
+    current = parts(cost.PAGE.read_text(encoding="utf-8"))[cost.PART] == cost.text()
+    assert current, "run python -m quality.benchmarks.cost --write"
 
 
 def test_every_function_that_was_measured_is_in_the_template() -> None:
@@ -36,7 +36,7 @@ def test_every_price_says_where_it_is_from_and_whether_it_was_verified() -> None
     for name, one in cost.data()["prices"].items():
         assert one["source"], name
         assert re.fullmatch(r"|\d{4}-\d\d-\d\d", one["checked"]), name
-        row = next(line for line in page().splitlines() if line.startswith(f"| {one['what']} |"))
+        row = next(line for line in cost.text().splitlines() if line.startswith(f"| {one['what']} |"))
         assert row.endswith(f"| {one['checked'] or 'not verified'} |")
 
 
@@ -59,7 +59,7 @@ def test_no_price_is_known_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         return plain(name, quantity)
 
     monkeypatch.setattr(cost, "price", price)
-    cost.parts(polling=False)
+    cost.by_service(polling=False)
     cost.fixed()
     assert {name for name, times in charged.items() if times} == cost.data()["prices"].keys()
 
@@ -100,10 +100,7 @@ def test_the_init_of_a_cold_start_is_paid_as_often_as_is_assumed(monkeypatch: py
     assert all(20 < milliseconds < 5000 for milliseconds in cost.inits().values())
     monkeypatch.setattr(cost, "assumed", {"cold_share": 1.0}.__getitem__)
     monkeypatch.setattr(cost, "inits", lambda: {"CheckStatus": 200.0})
-    assert cost.cold_starts("CheckStatus", {"invocations": 3}) == pytest.approx(
-        3 * 0.2 * cost.memory("CheckStatus") / 1024
-    )
-    assert cost.cold_starts("CheckStatus", {"invocations": 0}) == 0
+    assert cost.init_gb_seconds("CheckStatus") == pytest.approx(0.2 * shipped.memory("CheckStatus") / 1024)
 
 
 def test_the_page_on_watching_leaves_prices_to_this_one() -> None:

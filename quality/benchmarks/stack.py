@@ -1,8 +1,7 @@
-"""The functions in this process, with the emulated AWS and the partners' sandbox in processes of their own."""
+"""What the benchmarks run on: the functions, an emulated AWS and the partners' sandbox."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import tempfile
@@ -13,24 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
-from devstack import services
-from devstack.partners import stored_secrets
+from botocore.client import BaseClient
+
+from devstack import deployment, services
+from devstack.clients import Emulator
+from devstack.processes import Child
 from devstack.sandbox.remote import Remote
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from events.sign import signed
 from leadbridge import settings
+from leadbridge.partners.http import Transport
 from leadbridge.runtime.environment import LAMBDA_VARIABLE
-from quality.testkit.lambda_runtime.cloud import Cloud
-from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.handlers import load_function
+from quality.testkit.lambda_runtime.cloud import SECRET, Backend, Cloud, Event
+from quality.testkit.lambda_runtime.runtime import install_client
+from quality.testkit.lambda_runtime.samples import folder_of, sample
+from quality.testkit.lambda_runtime.workshop import Workshop
 from tools.config import ship
-
-type Event = dict[str, Any]
 
 HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
-INDEX_KEY = "a key of the benchmark alone"
-SECRET = "whsec_c2FtcGxlLXNlY3JldC1vZi10aGUtdGVzdHMhISEh"
 
 
 @dataclass
@@ -47,9 +50,38 @@ class Context:
         return int((self.deadline - time.monotonic()) * 1000)
 
 
+@dataclass(frozen=True)
+class Servers:
+    """The emulated AWS with its process, and the partners with their secrets, by partner."""
+
+    lock: int
+    aws: Emulator
+    aws_child: Child
+    partners: Remote
+    secrets: dict[str, dict[str, Any]]
+
+    def backend(self, configuration: str = "prod") -> Backend:
+        """A new, empty AWS with the partners' secrets."""
+        return Backend.made(self.aws, self.partners, self.secrets, configuration)
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    HOME.logs.mkdir(parents=True, exist_ok=True)
+    with (
+        hold(HOME) as lock,
+        services.emulator(HOME, choose_port(), lock=lock) as (aws, aws_child),
+        services.sandbox(HOME, lock=lock) as (url, _),
+    ):
+        partners = Remote(url)
+        partners.set_pace(SLOWEST)
+        secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
+        yield Servers(lock, aws, aws_child, partners, secrets)
+
+
 @dataclass
 class Environment:
-    """An AWS with the partners' secrets, and the partners. `secrets` are the sandbox's, by partner."""
+    """The functions in this process. `secrets` are the sandbox's, by partner."""
 
     cloud: Cloud
     partners: Remote
@@ -81,20 +113,12 @@ def environment(
     *functions: str, sources: Callable[[], dict[str, Any]] = lambda: {"web": {"secrets": [SECRET]}}
 ) -> Iterator[Environment]:
     """Start everything and load some functions. Their output is discarded. `sources` returns the secrets of sources."""
-    HOME.logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        lock = stack.enter_context(hold(HOME))
-        aws, _ = stack.enter_context(services.emulator(HOME, choose_port(), lock=lock))
-        url, _ = stack.enter_context(services.sandbox(HOME, lock=lock))
+        started = stack.enter_context(servers())
         use_configuration(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
-        found = Environment(Cloud.made(aws), Remote(url), secrets)
-        found.partners.set_pace(SLOWEST)
-        for name, value in stored_secrets(secrets).items():
-            found.cloud.put_secret(name, value)
+        found = Environment(started.backend("local").cloud, started.partners, started.secrets)
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())
-        found.cloud.put_secret("index", {"key": INDEX_KEY})
         os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
         if functions:
             log = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
@@ -112,13 +136,47 @@ def use_configuration(folder: Path) -> None:
 
 def load(function: str) -> ModuleType:
     """A function's module, by its logical id."""
-    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in function).lstrip("_")
-    spec = importlib.util.spec_from_file_location(f"{name}_measured", PROJECT / "functions" / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    app = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(app)
-    return app
+    flow = folder_of(function).name
+    return load_function(flow, f"{flow}_measured")
+
+
+@contextmanager
+def observed(
+    on_aws: Callable[[str, str, Event, Event], None], on_partner: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Note each call of AWS after its answer: service, operation, request, answer; and each call of a partner."""
+    of_aws, of_partner = BaseClient._make_api_call, Transport.call  # type: ignore[attr-defined]
+
+    def call_aws(client: Any, operation: str, request: Event) -> Event:
+        answer: Event = of_aws(client, operation, request)
+        on_aws(client.meta.service_model.service_name, operation, request, answer)
+        return answer
+
+    def call_partner(transport: Transport, operation: str, *args: Any, **kwargs: Any) -> Any:
+        on_partner(operation)
+        return of_partner(transport, operation, *args, **kwargs)
+
+    with patch.object(BaseClient, "_make_api_call", call_aws), patch.object(Transport, "call", call_partner):
+        yield
+
+
+@dataclass(frozen=True)
+class RuntimeStack:
+    """The built functions under Lambda's runtime client. `folder` is for logs."""
+
+    servers: Servers
+    workshop: Workshop
+    folder: Path
+
+
+@contextmanager
+def runtime_stack() -> Iterator[RuntimeStack]:
+    """Build the functions if they changed, and start everything."""
+    with servers() as started, tempfile.TemporaryDirectory() as folder:
+        deployment.build(HOME, lock=started.lock)
+        client = Path(folder) / "client"
+        install_client(client)
+        yield RuntimeStack(started, Workshop(HOME, client, started.lock), Path(folder))
 
 
 def post(number: int) -> Event:

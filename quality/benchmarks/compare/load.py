@@ -1,0 +1,94 @@
+"""The load on one system: leads one after the other, or several at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+
+from devstack.sandbox.remote import ControlError, Remote
+from devstack.workdir import LocalError, wait_until
+from quality.benchmarks.compare.systems import System
+from quality.benchmarks.processes import cpu_seconds, under, wait_until_idle
+
+TIMEOUT = 180.0  # seconds for all leads of a phase to reach the partner
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a number of leads took. CPU in milliseconds for a lead; latencies in seconds, by lead."""
+
+    cpu: float
+    aws_cpu: float
+    rate: float
+    latencies: tuple[float, ...]
+
+
+class Load:
+    """Posts leads and observes the partner. Each lead has its own number in the whole run."""
+
+    def __init__(self, partners: Remote, aws: int) -> None:
+        self._partners, self._aws = partners, aws
+        self._numbers = count(1)
+        self._last_deal = 0
+
+    def numbers(self, amount: int) -> list[int]:
+        return [next(self._numbers) for _ in range(amount)]
+
+    def run(self, system: System, amount: int, concurrency: int) -> Phase:
+        """Post leads: so many at a time, or each when the partner has the one before."""
+        self._forget_deals()
+        before, aws = wait_until_idle(system.processes), self._aws_cpu()
+        posted: dict[int, float] = {}
+
+        def send(number: int) -> None:
+            posted[number] = time.time()
+            system.post(number)
+
+        if concurrency == 1:
+            for done, number in enumerate(self.numbers(amount), 1):
+                send(number)
+                self._wait_for_deals(done)
+        else:
+            with ThreadPoolExecutor(concurrency) as senders:
+                list(senders.map(send, self.numbers(amount)))
+            self._wait_for_deals(amount)
+        used = wait_until_idle(system.processes) - before
+        created = self._created(posted)
+        return Phase(
+            used / amount * 1000,
+            (self._aws_cpu() - aws) / amount * 1000,
+            amount / (max(created.values()) - min(posted.values())),
+            tuple(created[number] - at for number, at in posted.items()),
+        )
+
+    def _forget_deals(self) -> None:
+        """Forget the earlier deals: the partner lists all of them."""
+        self._last_deal = max([self._last_deal, *(int(one["deal_id"]) for one in self._partners.deals())])
+        self._partners.reset()
+
+    def _wait_for_deals(self, amount: int) -> None:
+        """Wait until so many leads have reached the partner in this phase. Deals have consecutive numbers."""
+
+        def is_there() -> bool:
+            try:
+                self._partners.deal(self._last_deal + amount)
+            except ControlError:
+                return False
+            return True
+
+        otherwise = f"{amount} leads did not reach the partner in {TIMEOUT:g} s."
+        wait_until(is_there, timeout=TIMEOUT, interval=0.01, otherwise=otherwise)
+
+    def _created(self, posted: Iterable[int]) -> dict[int, float]:
+        """When the partner got each lead, in seconds since the epoch. Raises LocalError unless it has each once."""
+        deals = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in self._partners.deals()]
+        if sorted(number for number, _ in deals) != sorted(posted):
+            raise LocalError(f"{len(list(posted))} leads have become {len(deals)} deals")
+        return {number: datetime.fromisoformat(at).timestamp() for number, at in deals}
+
+    def _aws_cpu(self) -> float:
+        return cpu_seconds(under(self._aws))
