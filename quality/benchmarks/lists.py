@@ -43,6 +43,8 @@ LISTS: dict[str, dict[str, str]] = {
     "by_days": {"since": "2026-03-01T13:00:00Z", "until": "2026-03-01T14:00:00Z"},
     "by_status_source_and_partner": {"status": "closed", "source": SOURCES[0], "partner": "leadleader"},
     "by_campaign_and_outcome": {"campaign": "c3", "outcome": "issued"},
+    "by_stage": {"stage": "approved"},
+    "by_campaign_and_stage": {"campaign": "c3", "source": SOURCES[0], "stage": "issued"},
     "needs_attention": {"attention": "true"},
     "no_match": {"source": "elementor-credit"},
     "search_phone": {"search": "050 000 00 24"},

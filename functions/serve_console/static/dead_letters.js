@@ -7,7 +7,7 @@ import { notify } from "./layout.js";
 import { partnerName, partnersOfQueue, queueName } from "./partners.js";
 import { errorExplained, time, timeAgo, title } from "./labels.js";
 import { INTERVALS, loadAndPoll } from "./polling.js";
-import { hasText, t } from "./words.js";
+import { formatNumber, hasText, t } from "./words.js";
 
 export async function show(main, { signal }) {
   title(t("nav.dead_letters"));
@@ -35,15 +35,15 @@ function queueTextKey(queue) {
   return hasText(`queue.${queue}.what`) ? `queue.${queue}.what` : "queue.other.what";
 }
 
-// The letters by queue.
-export function letterSections(letters, done) {
+// The letters by queue. In a group of the inbox its own button retries all.
+export function letterSections(letters, done, { isGroup = false } = {}) {
   const groups = Map.groupBy(letters, (letter) => letter.queue);
   return [...groups].map(([queue, some]) => el(
     "section",
     { class: "card queue", "data-queue": queue, "aria-labelledby": `queue-${queue}` },
     el("div", { class: "heading" },
       el("h2", { id: `queue-${queue}` }, queueName(queue), " ", el("span", { class: "count" }, String(some.length))),
-      el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redriveAll(some, done) }, t("dead_letters.all")),
+      !isGroup && el("button", { type: "button", class: "primary", "data-key": `all-${queue}`, "data-action": "redrive-all", onclick: () => redriveAll(queue, some, done) }, t("dead_letters.all")),
     ),
     el("p", { class: "muted" }, t(queueTextKey(queue))),
     el("ul", { class: "dead-letters" }, some.map((letter) => item(queue, letter, done))),
@@ -85,11 +85,11 @@ async function redrive(queue, letter, done, button) {
   await done(result, ({ redriven, kept }) => redriveText(redriven, kept.length));
 }
 
-// Redrive the letters of some groups of the inbox.
-async function redriveAll(letters, done) {
+// Redrive the letters of a queue, which name no lead: the groups of the inbox that have them.
+async function redriveAll(queue, letters, done) {
   const result = await confirm({
     heading: t("redrive.all_heading"),
-    body: [el("p", {}, t("redrive.all")), el("p", {}, t("redrive.fix_first"))],
+    body: [el("p", { class: "about" }, el("strong", {}, formatNumber(letters.length), " ", t("inbox.technical", { n: letters.length })), " · ", queueName(queue)), el("p", {}, t("redrive.all")), el("p", {}, t("redrive.fix_first"))],
     label: t("redrive.confirm"),
     run: async () => {
       const answers = [];

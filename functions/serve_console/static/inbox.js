@@ -49,7 +49,7 @@ export async function show(main, { signal, id: key }) {
     const [group] = view.groups;
     refill(about, group ? el("ul", { class: "groups" }, item(group, done)) : el("p", { class: "card empty" }, t("inbox.solved")));
     const letters = (found?.dead_letters ?? []).filter((letter) => letter.group === key);
-    refill(leads, letters.length ? letterSections(letters, done)
+    refill(leads, letters.length ? letterSections(letters, done, { isGroup: true })
       : [view.leads.length > 0 && el("ol", { class: "rows", id: "rows", "aria-label": t("nav.leads") }, view.leads.map((lead) => row(lead))),
         view.left_out > 0 && el("p", { class: "muted" }, t("inbox.left_out", { n: view.left_out }))]);
   };

@@ -29,7 +29,7 @@ export async function show(main, { signal }) {
 function card(one, zone) {
   const { source, days } = one;
   const id = `source-${source}`;
-  const posts = days.map((day) => ({ ...day, refused: total(day.refused) }));
+  const posts = days.map((day) => ({ ...day, reasons: day.refused, refused: total(day.refused) }));
   const sum = (name) => posts.reduce((all, day) => all + day[name], 0);
   const number = (name) => sum(name) > 0 && formatNumber(sum(name));
   const last = (at) => one.last_post_at && (at ? timeAgo(at) : t("sources.never"));
@@ -103,7 +103,8 @@ function byDay(source, posts, zone) {
     el("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": t("sources.by_day") },
       el("table", {},
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, t("charts.day", { zone })), NUMBERS.map((name) => el("th", { scope: "col", class: "figure" }, t(name === "incomplete" ? "state.incomplete" : `sources.${name}`))))),
-        el("tbody", {}, posts.toReversed().map((day) => el("tr", {}, el("th", { scope: "row" }, formatDay(day.day)), NUMBERS.map((name) => el("td", { class: "figure" }, formatNumber(day[name])))))))));
+        el("tbody", {}, posts.toReversed().map((day) => el("tr", {}, el("th", { scope: "row" }, formatDay(day.day)), NUMBERS.map((name) =>
+          el("td", { class: "figure" }, formatNumber(day[name]), name === "refused" && day.refused > 0 && el("div", { class: "muted small" }, reasons([{ refused: day.reasons }]))))))))));
 }
 
 async function test(source, button) {
