@@ -97,11 +97,12 @@ def test_wrong_values_are_explained_at_their_fields_and_kept(open_console: Open,
 def test_a_correction_that_does_not_suffice_says_what_is_still_wrong(open_console: Open, world: World) -> None:
     one = world.add_incomplete(1, PHONE, ("loan.amount", FieldCode.REQUIRED))
     page = open_console(path=f"#/leads/{one.lead_id}")
+    problems = page.locator(".problems li")
+    expect(problems).to_have_count(2)  # all of them, although the inbox names the first one
     page.get_by_role("button", name="Correct…").click()
     page.get_by_label("Phone", exact=True).fill("050 123 45 67")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("The lead still cannot be sent")
-    problems = page.locator(".problems li")
     expect(problems).to_have_count(1)
     expect(problems).to_contain_text("Amount: This field is missing.")
 

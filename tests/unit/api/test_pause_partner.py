@@ -109,7 +109,7 @@ def test_operators_see_a_partners_label_and_its_sources(
     broker = shipped_settings.partners["matchtrade"]
     more = {"broker-b": broker, "broker-c": broker.model_copy(update={"label": "Broker C"})}
     rules = Source(adapter="plain", partners=({"to": ["broker-b", "broker-c"]}, "matchtrade"))
-    configured = {"partners": {**shipped_settings.partners, **more}, "sources": {"web": rules}}
+    configured = {"partners": {**shipped_settings.partners, **more}, "sources": {"web": rules, "self-check": rules}}
     monkeypatch.setattr(partners, "settings", lambda: shipped_settings.model_copy(update=configured))
     listed = {one["name"]: (one["label"], one["sources"]) for one in partners.list_partners(request_)["partners"]}
     assert listed == {
