@@ -72,8 +72,8 @@ def watch() -> None:
 @app.command()
 def logs() -> None:
     """Print the logs of all functions."""
-    for line in Stack.developers().read_logs():
-        print(line.group.rsplit("/", 1)[-1], line.text)
+    for group, text in Stack.developers().read_logs():
+        print(group.rsplit("/", 1)[-1], text)
 
 
 @app.command(hidden=True)

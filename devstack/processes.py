@@ -23,12 +23,9 @@ class Child:
     guard: subprocess.Popen[bytes]
     log: Path
 
-    def has_ended(self) -> bool:
-        return self.guard.poll() is not None
-
     def runs(self) -> bool:
         """Returns True, or raises LocalError with the end of the log."""
-        if self.has_ended():
+        if self.guard.poll() is not None:
             raise LocalError(f"{self.name} ended with code {self.guard.returncode}.\n{tail(self.log)}")
         return True
 

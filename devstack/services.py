@@ -22,10 +22,10 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
     if not (TOOLS / "ministack").exists():
         raise LocalError("The local tools are not installed: `make install` does that.")
     url = f"http://127.0.0.1:{port}"
-    with emptied(workdir.emulator):
-        env = emulator_env(workdir, port)
-        command = [str(TOOLS / "python"), str(Path(__file__).with_name("ministack_main.py"))]
-        log = workdir.log("ministack")
+    shutil.rmtree(workdir.emulator, ignore_errors=True)
+    command = [str(TOOLS / "python"), str(Path(__file__).with_name("ministack_main.py"))]
+    env, log = emulator_env(workdir, port), workdir.log("ministack")
+    try:
         with guarded("The AWS emulator", command, env=env, log=log, lock=lock, grace=EMULATOR_GRACE) as child:
             wait_until(
                 lambda: child.runs() and answers(f"{url}/_ministack/health"),
@@ -33,17 +33,8 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
                 otherwise=f"The AWS emulator did not answer on port {port} in 60 s. See {child.log}.",
             )
             yield Emulator(url), child
-
-
-@contextmanager
-def emptied(directory: Path) -> Iterator[None]:
-    """Empty a directory before and after the block. The unpacked layers are there, some 80 MB."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    try:
-        yield
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(workdir.emulator, ignore_errors=True)  # the unpacked layers are there, some 80 MB
 
 
 def emulator_env(workdir: Workdir, port: int) -> dict[str, str]:

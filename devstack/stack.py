@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from time import monotonic, sleep
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from devstack.clients import CONFIG, Emulator
 from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
@@ -19,14 +19,6 @@ START_TIMEOUT = 1200.0
 """Seconds a stack has to come up: the first build fetches what the layers hold."""
 MAX_TRIES = 5
 HOW_LONG = "Starting the local stack takes about a minute; the first build takes a few minutes."
-
-
-class LogLine(NamedTuple):
-    """A line of a function's log; `at` in milliseconds since 1970."""
-
-    group: str
-    at: int
-    text: str
 
 
 @dataclass(frozen=True)
@@ -78,16 +70,16 @@ class Stack:
         [found] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]
         return str(next(output["OutputValue"] for output in found["Outputs"] if output["OutputKey"] == name))
 
-    def read_logs(self) -> list[LogLine]:
-        """Every line of all functions, oldest first."""
+    def read_logs(self) -> list[tuple[str, str]]:
+        """The log group and the text of every line of all functions, oldest first."""
         logs = self.client("logs")
         lines = [
-            LogLine(group["logGroupName"], event["timestamp"], event["message"].rstrip("\n"))
+            (event["timestamp"], group["logGroupName"], event["message"].rstrip("\n"))
             for group in self._log_groups(logs)
             for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
             for event in page["events"]
         ]
-        return sorted(lines, key=lambda line: line.at)
+        return [(group, text) for _, group, text in sorted(lines, key=lambda line: line[0])]
 
     @staticmethod
     def _log_groups(logs: Any) -> list[dict[str, Any]]:

@@ -1,11 +1,8 @@
 """`make form`: the form page of `docs/form/`, served here, posting to the running stack."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from html import escape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,16 +43,3 @@ def page_server(action: str) -> ThreadingHTTPServer:
             """Say nothing: the address is all that is to be seen."""
 
     return ThreadingHTTPServer(("127.0.0.1", 0), Page)
-
-
-@contextmanager
-def served(server: ThreadingHTTPServer) -> Iterator[int]:
-    """Run a server for as long as the block lasts; its port."""
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

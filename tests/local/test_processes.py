@@ -68,7 +68,7 @@ def test_a_command_whose_guard_is_killed_ends_with_the_block(tmp_path: Path, loc
     with guarded("It", family(tmp_path), env=os.environ, log=tmp_path / "log", lock=lock) as child:
         pids = members(tmp_path)
         os.kill(child.guard.pid, signal.SIGKILL)
-        wait_until(child.has_ended, timeout=5, otherwise="the guard survived")
+        child.guard.wait(5)
     must_be_gone(pids)
 
 

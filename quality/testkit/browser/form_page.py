@@ -4,16 +4,29 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from threading import Lock, Thread
 from urllib.parse import parse_qsl, urlsplit
 
 from playwright.sync_api import Page
 
-from devstack.commands.form_page import SOURCE, page_server, served
+from devstack.commands.form_page import SOURCE, page_server
 from leadbridge.settings import Settings, Source
 from quality.testkit.forms.receiver import Endpoint, configured, opened, secrets_of
 
 PATIENCE = 30_000  # milliseconds
+
+
+@contextmanager
+def served(server: ThreadingHTTPServer) -> Iterator[int]:
+    """Run a server for as long as the block lasts; its port."""
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @dataclass
