@@ -1,10 +1,7 @@
 """`make bench`: all measurements, and whether they are within the budget.
 
-python -m quality.benchmarks [--only cold,warm] [--scale 1.0] [--write]
-
 Each module runs in its own process and prints its table. Then every ratio is compared with
-quality/benchmarks/budget.toml; exit 1 if one is over its limit, or missing. `--scale 0.3` makes 0.3 times as many
-rounds, faster and less reliable. `--write` updates the tables in docs/benchmarks.md.
+quality/benchmarks/budget.toml; exit 1 if one is over its limit, or missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Whether the measured ratios are within quality/benchmarks/budget.toml.
-
-A ratio is broken if it is over its limit by more than its noise, the difference between runs of the same code. A line
-of the budget without a ratio, and a ratio without a line, also fail.
-"""
+"""Whether the measured ratios are within quality/benchmarks/budget.toml. Each needs a line there, and each line one."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
 """The delay and the number of status checks of several cadences, simulated over invented deals.
 
-A round is a deal that is opened at some time of a week, mostly by day. Its first and its final status follow after
-log-normal times of the partner's working hours. The same deals are simulated for each cadence with the product's own
-schedule. A delay is the time from a status to the check that finds it, including the sweep that makes the check late.
-Nothing is measured: the result is the same on each machine.
+A round is a deal with two statuses. The same deals are simulated for each cadence with the product's own schedule. A
+delay is the time from a status to the check that finds it. The result is the same on each machine.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from leadbridge.services.check_status import Checker, StatusByDeal
 from leadbridge.services.checks.batch import BATCH, CheckBatch
 from leadbridge.services.worker import Outcome
 from quality.benchmarks.cadence import FORTNIGHT, most_checks, open_share
-from quality.benchmarks.json_server import json_server
 from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.shipped import CONCURRENCY, LENDER, parameter, schedule, settings
+from quality.benchmarks.stack import json_server
 from quality.testkit.clients.leadleader import Vault
 from quality.testkit.fakes.ledgers import Ledger
 from quality.testkit.people import lead

@@ -1,15 +1,7 @@
 """The time of each function's cold start until its first answer, and its memory.
 
-Each start is a new process under Lambda's runtime client and the runtime interface emulator, with its layers only,
-timed from the request to the complete answer. In every round each function and each reference starts once, so that a
-disturbance of the machine affects all.
-
-`handler_timestamps.py` separates the time before and in the handler. Lambda gives the init a whole core, and the
-handler `MemorySize`/1769 of one. The column "on Lambda" adds the measured init, the handler's waiting time, and its CPU
-time multiplied accordingly.
-
-References: a handler that does nothing, and one that creates a boto3 client of DynamoDB with an installed, compiled
-boto3 instead of our layers.
+In every round each function and each reference starts once in a new process under Lambda's runtime client, with its
+layers only, so that a disturbance of the machine affects all. docs/benchmarks.md explains the columns.
 """
 
 from __future__ import annotations

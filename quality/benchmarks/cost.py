@@ -1,8 +1,8 @@
 """`python -m quality.benchmarks.cost`: the cost of a million leads a month on AWS, by service.
 
-Quantities come from quality/benchmarks/measurements.json (`python -m quality.benchmarks.flow`), the table of cold
-starts in docs/benchmarks.md, the template as SAM transforms it and the configuration; prices and what is assumed from
-quality/benchmarks/cost.toml. With --write the figures in docs/cost.md are replaced.
+From quality/benchmarks/measurements.json, the table of cold starts in docs/benchmarks.md, the template and the
+configuration; prices and what is assumed are in quality/benchmarks/cost.toml. --write replaces the figures in
+docs/cost.md.
 """
 
 from __future__ import annotations

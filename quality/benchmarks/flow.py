@@ -1,9 +1,7 @@
 """`python -m quality.benchmarks.flow`: the resources that one lead uses, from the form's post to the final status.
 
 The functions run in one process on the emulated AWS, each called as the template connects them. Written to
-quality/benchmarks/measurements.json, by function: invocations, CPU time on a whole core of this machine, calls to AWS
-and to partners, bytes of log, DynamoDB's units, events. Waiting is not measured: an emulator's latency differs from
-AWS's.
+quality/benchmarks/measurements.json, by function. Waiting is not measured: an emulator's latency differs from AWS's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Whether the cost of a row, and the memory, stay constant when a function reads many rows.
 
-Each run is a new process: find_due with all of 1,000, 10,000 and 100,000 rows due, on an index with a constant time for
-each page, where the emulated AWS would scan its whole table; and sync_accounts's first sync of 500, 5,000 and 50,000
-accounts of a broker, on the emulated AWS, where more take minutes. CPU time and memory are the function's process's.
-AWS clients are configured as on Lambda.
+Each run is a new process, with AWS clients as on Lambda: find_due with all rows due, on an index with a constant time
+for each page, where the emulated AWS would scan its whole table; and sync_accounts's first sync of a broker.
 """
 
 from __future__ import annotations
@@ -29,11 +27,10 @@ from leadbridge.runtime import aws
 from leadbridge.runtime.environment import LAMBDA_VARIABLE
 from leadbridge.services.checks.batch import BATCH
 from leadbridge.storage import items
-from quality.benchmarks.json_server import json_server
 from quality.benchmarks.measurement import Measurement
 from quality.benchmarks.processes import peak_mib
 from quality.benchmarks.shipped import LENDER
-from quality.benchmarks.stack import Context, load, servers, use_configuration
+from quality.benchmarks.stack import Context, json_server, load, servers, use_configuration
 from quality.testkit.lambda_runtime.cloud import Cloud, Event
 from quality.testkit.lambda_runtime.samples import sample
 

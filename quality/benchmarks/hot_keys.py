@@ -1,10 +1,8 @@
 """`python -m quality.benchmarks.hot_keys --write`: the write units per second of each key at 1,000 leads per second.
 
-DynamoDB accepts 1,000 write units per second for one partition key, of the table or of an index. All flows of the
-product run once in one process, and each write is counted at the keys that it changes. A key that has the id of a lead,
-an account, a deal or a message, or the hash of a person, belongs to one lead or person: its rate does not grow with the
-traffic. Every other key must be in `SHARED`, with what bounds its rate. With --write the figures are stored in
-quality/benchmarks/hot_keys.json, from which docs/capacity.md is computed.
+All flows run once in one process, and each write is counted at the keys that it changes. The rate of a key of one lead
+or person does not grow with the traffic. Every other key must be in `SHARED`, with what bounds its rate. The figures
+are stored in quality/benchmarks/hot_keys.json, from which docs/capacity.md is computed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """`python -m quality.benchmarks.load_limits`: how many leads each limit carries, and which limit is the first.
 
-Computed from the template's parameters, the shipped configuration, quality/benchmarks/measurements.json and
-hot_keys.json, and AWS's quotas in quality/benchmarks/limits.toml. With --write the figures in docs/capacity.md are
-replaced.
+From the template's parameters, the configuration, measurements.json, hot_keys.json, and AWS's quotas in limits.toml.
+--write replaces the figures in docs/capacity.md.
 """
 
 from __future__ import annotations

@@ -1,12 +1,7 @@
 """How many leads a second one process receives, stores and submits, and what CPU time and memory each takes.
 
-One lead after the other, warm: the form's post, its transaction, the queue message, the lender's two calls, the
-transactions of the submission. Every write is durable before the next step begins: the emulated table is in memory, so
-each write is also synced to a journal on disk. The rate is that of the machine including the emulated AWS and the
-partners; CPU time and memory are this process's.
-
-The memory that a lead leaves is the slope of a line through the resident memory after every tenth of the later leads,
-each time after free memory was returned to the system.
+One lead after the other, warm. The emulated table is in memory, so each write is also synced to a journal on disk. The
+rate is that of the machine including the emulated AWS and the partners; CPU time and memory are this process's.
 """
 
 from __future__ import annotations

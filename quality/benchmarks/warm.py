@@ -1,16 +1,8 @@
-"""The CPU time of a lead in warm functions, relative to that of its necessary parts alone.
+"""The CPU time of a lead in warm functions, relative to that of its necessary parts alone, in the same rounds.
 
-The whole: both handlers, from the form's post and the queue message to their answers. In the same round the parts that
-are necessary, each in its simplest form:
-
-- validation: the signature, the body, the lead; the queue message, and the stored lead and delivery
-- writes: the same table calls in the same order, for another lead, by a plain botocore client. The calls must be those
-  in quality/testkit/way.py
-- encryption: two encryptions and two signatures, with parsed keys
-- calls: the two posts to the lender, by urllib3 alone
-
-Also the same writes by the product's own client, which avoids some of botocore's work (leadbridge/runtime/aws.py). CPU
-time is this process's, without the emulated AWS and the partners.
+The parts: `validation` of the post, the message and the stored items; `writes`, the same table calls for another lead
+by a plain botocore client; `encryption` with parsed keys; `calls`, the two posts to the lender by urllib3 alone. Also
+the same writes by the product's own client (leadbridge/runtime/aws.py).
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """`make bench-compare`: leadbridge, n8n and Node-RED with the same flow, in one run on one machine.
 
-python -m quality.benchmarks.compare [--rounds 3] [--alone 100] [--busy 170] [--write]
-
-The flow: a form's post, its validation, Lead Leader's authorization (two RSA encryptions, two signatures), the create
-at the same partner sandbox. n8n and Node-RED are installed from npm, in the versions of versions.toml. The systems take
-turns in rounds, so that a disturbance of the machine affects all. Exits with 1 if leadbridge's CPU time for a lead is
-over its share of n8n's in quality/benchmarks/budget.toml. `--write` updates the table in docs/benchmarks.md.
+The systems take turns in rounds, so that a disturbance of the machine affects all. Exits with 1 if leadbridge's CPU
+time for a lead is over its share of n8n's in quality/benchmarks/budget.toml.
 """
 
 from __future__ import annotations
@@ -40,7 +36,6 @@ type Phases = Sequence[Phase]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quality.benchmarks.compare", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
     parser.add_argument("--alone", type=int, default=100, help="leads one after the other in a round (100)")
     parser.add_argument("--busy", type=int, default=170, help=f"leads at concurrency {CONCURRENCY} in a round (170)")

@@ -68,21 +68,12 @@ def installed(name: str, package: str) -> str | None:
     return str(json.loads(file.read_text(encoding="utf-8"))["version"])
 
 
-def run(*command: str, cwd: Path) -> str:
-    """Return the output of a command of Node.js. Raises LocalError with its errors."""
-    path = os.pathsep.join([str(node().parent), os.environ.get("PATH", "")])
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PATH": path},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+def run(*command: str, cwd: Path) -> None:
+    """Run a command of Node.js. Raises LocalError with its errors."""
+    env = {**os.environ, "PATH": os.pathsep.join([str(node().parent), os.environ.get("PATH", "")])}
+    done = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise LocalError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
 
 
 def node() -> Path:
