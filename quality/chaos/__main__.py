@@ -3,8 +3,6 @@
 Exits with 1 if a check finds a violation, or if planned faults did not occur.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
@@ -12,7 +10,7 @@ from random import SystemRandom
 
 from devstack.clients import forget_credentials
 from devstack.workdir import LocalError
-from quality.chaos.counters import Result
+from quality.chaos.world import Result
 
 
 def main() -> int:
@@ -20,9 +18,8 @@ def main() -> int:
     seed = SystemRandom().randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
     print(f"seed {seed}: repeat with make chaos SEED={seed}", flush=True)
     forget_credentials()
-    results: list[Result] = []
     try:
-        results += [_in_process(seed + number, arguments.small) for number in range(arguments.runs)]
+        results = [_in_process(seed + number, arguments.small) for number in range(arguments.runs)]
         if arguments.leads:
             results.append(_deployed(seed, arguments.leads))
     except LocalError as error:
@@ -46,7 +43,7 @@ def _in_process(seed: int, leads: int) -> Result:
     counts = f"{leads} leads, {result.counters.counts.total()} events, {result.seconds:.1f} s"
     print(f"in one process, seed {seed}: {counts}", flush=True)
     if result.violations:
-        _print(result)
+        print("\n".join(result.report()))
     return result
 
 
@@ -60,16 +57,8 @@ def _deployed(seed: int, leads: int) -> Result:
 
     print(f"over the deployed stack, seed {seed}: {leads} leads", flush=True)
     result = run(seed, leads, log)
-    _print(result)
-    return result
-
-
-def _print(result: Result) -> None:
-    print("\nFaults and other events:")
-    print("\n".join(result.counters.lines()))
-    print(f"\nResult ({len(result.snapshot.leads)} leads, {result.seconds:.0f} s): {result.states()}")
-    print("\nChecks:")
     print("\n".join(result.report()))
+    return result
 
 
 def _arguments() -> argparse.Namespace:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devstack.partners import partner_profiles
-from devstack.sandbox.remote import Remote
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.lead import Lead
 from leadbridge.storage.leads import Journey
-from quality.chaos.corrections import Corrections, body_of, values_of
-from quality.chaos.counters import Counters
-from quality.chaos.final_probe import (
-    ADD,
-    CHECK,
-    LEAD,
-    PAUSE,
-    QUEUES,
-    REDRIVE,
-    RESOLVE,
-    RESUME,
-    RETRIED,
-    RETRY,
-    Probe,
-    check_answer,
-)
-from quality.chaos.lead_orders import ADDED, AddedPartner
-from quality.chaos.reconciliation import Pause, Posted
+from quality.chaos.people import sections
+from quality.chaos.records import ADDED, AMOUNT, NAME, TERM, AddedPartner, Correction, Pause, Posted
+from quality.testkit.wiring import queues
+
+if TYPE_CHECKING:
+    from quality.chaos.world import World
+
+LEAD, ADD, DELIVERY = "/leads/{lead_id}", "/leads/{lead_id}/deliveries", "/leads/{lead_id}/deliveries/{partner}"
+CHECK, RETRY, RESOLVE = f"{DELIVERY}/check", f"{DELIVERY}/retry", f"{DELIVERY}/resolve"
+PAUSE, RESUME = "/partners/{partner}/pause", "/partners/{partner}/resume"
+REDRIVE, DISCARD = "/dead-letters/{queue}/redrive", "/dead-letters/{queue}/discard"
+QUEUES = tuple(queues())
+RETRIED = frozenset({State.FAILED, State.REJECTED, State.DUPLICATE, State.SKIPPED})
 
 ALLOWED_STATUSES = frozenset({200, 202, 204, 404, 409})
 CORRECTED = frozenset({200, 404, 409})
@@ -41,6 +33,7 @@ UNREADABLE = {"person.phone": "нема", "loan.amount": "від 5 до 10 ти�
 MAX_RESUMES = 20  # calls until one is answered
 LOOKED_AT = 6  # leads among which an operator looks for an incomplete one
 ERASED_AFTERWARDS = 0.3
+_LETTERS = "абвгдеєжзиіклмнопрстуфхцчшщюя"
 
 type OnStatus = Callable[[int], None]
 
@@ -56,85 +49,58 @@ class Shares:
     erase: float
     write: float
     redrive: float = 0.1
-    pause: float = 0.06
     check: float = 0.1
     correct: float = 0.3
     add: float = 0.0
+    pause: float = 0.06
 
 
-class Operator(ABC):
-    """`posted` is filled by the run while it runs."""
-
-    def __init__(
-        self, partner: Remote, random: Random, counters: Counters, posted: Sequence[Posted], shares: Shares
-    ) -> None:
-        self.partner, self.random, self.counters, self.posted, self.shares = partner, random, counters, posted, shares
+class Operator:
+    def __init__(self, world: World) -> None:
+        self.world, self.random, self.counters = world, world.random, world.counters
         self.written = 0
         self.to_be_erased: list[str] = []
         self.erased: set[str] = set()
-        self.corrections = Corrections()
+        self.corrections: list[Correction] = []
         self.last_call = 0
         self.pauses: list[Pause] = []
         self.added_partners: list[AddedPartner] = []
+        self._moments, self._names = itertools.count(1), itertools.count(1)
 
-    @abstractmethod
-    def now(self) -> datetime: ...
+    @property
+    def posted(self) -> list[Posted]:
+        return self.world.posted
 
-    @abstractmethod
-    def call(
-        self,
-        method: str,
-        resource: str,
-        body: Any = None,
-        place: dict[str, str] | None = None,
-        *,
-        on: OnStatus = ignore,
-        allowed: frozenset[int] = ALLOWED_STATUSES,
-    ) -> None:
-        """Call a route. `on` gets the status, 0 if there was no answer. A 4xx that is not allowed is a failure."""
-
-    @abstractmethod
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None: ...
-
-    @abstractmethod
-    def journey(self, lead_id: str) -> Journey | None: ...
-
-    @abstractmethod
-    def can_be_settled(self, delivery: Delivery) -> bool:
-        """Whether no create call of an unknown delivery is still running."""
-
-    def to_settle(self, posted: Posted) -> Iterable[Posted]:
-        """The leads to settle if an operator opens this one."""
-        return (posted,)
+    def journey(self, lead_id: str) -> Journey | None:
+        return self.world.stores.leads.journey(lead_id)
 
     def act(self) -> None:
         """One action on a random lead."""
         if not self.posted:
             return
-        posted = self.random.choice(self.posted)
-        drawn, shares = self.random.random(), self.shares
+        posted, drawn, shares = self.random.choice(self.posted), self.random.random(), self.world.shares
         if drawn > 1 - shares.pause:
             self.pause_or_resume(self.random.choice(list(partner_profiles())))
         elif drawn > 1 - shares.pause - shares.add:
             self.add_partner(posted.lead_id)
-        elif drawn < shares.erase:
+        elif drawn < (limit := shares.erase):
             self.counters.add("people erased")
             self.erase(posted.lead_id)
-        elif drawn < shares.erase + shares.write:
+        elif drawn < (limit := limit + shares.write):
             self.written += 1
             self.counters.add("messages written by operators")
-            self.call("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
-        elif drawn < shares.erase + shares.write + shares.redrive:
+            self.world.call("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
+        elif drawn < (limit := limit + shares.redrive):
             self.counters.add("dead letters redriven")
-            self.call("POST", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
-        elif drawn < shares.erase + shares.write + shares.redrive + shares.check:
+            self.world.call("POST", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
+        elif drawn < (limit := limit + shares.check):
             self.counters.add("statuses checked by operators")
             for partner in partner_profiles():
-                self.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
-        elif drawn < shares.erase + shares.write + shares.redrive + shares.check + shares.correct:
+                self.world.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
+        elif drawn < limit + shares.correct:
             self.correct_one(posted)
         else:
-            for one in self.to_settle(posted):
+            for one in self.world.to_settle(posted):
                 self.settle(one)
 
     def add_partner(self, lead_id: str, *, is_confirmed: bool | None = None) -> None:
@@ -144,15 +110,11 @@ class Operator(ABC):
             return
         names = [name for name in partner_profiles() if name not in found.deliveries]
         self.counters.add("leads given to another partner")
-        body = {
-            "partner": self.random.choice(names or list(partner_profiles())),
-            "confirm": self.random.random() < 0.5 if is_confirmed is None else is_confirmed,
-        }
-        self._add(found.lead, body)
+        partner = self.random.choice(names or list(partner_profiles()))
+        confirm = self.random.random() < 0.5 if is_confirmed is None else is_confirmed
+        self.add(found.lead, {"partner": partner, "confirm": confirm}, allowed=CHOSEN)
 
-    def _add(
-        self, lead: Lead, body: dict[str, Any], *, on: OnStatus = ignore, allowed: frozenset[int] = CHOSEN
-    ) -> None:
+    def add(self, lead: Lead, body: dict[str, Any], on: OnStatus = ignore, *, allowed: frozenset[int]) -> None:
         added = AddedPartner(lead.lead_id, body["partner"], body["confirm"], lead.fallbacks, lead.next_on)
         self.added_partners.append(added)
 
@@ -160,7 +122,7 @@ class Operator(ABC):
             added.status = status
             on(status)
 
-        self.call("POST", ADD, body, {"lead_id": lead.lead_id}, on=answered, allowed=allowed)
+        self.world.call("POST", ADD, body, {"lead_id": lead.lead_id}, on=answered, allowed=allowed)
 
     def pause_or_resume(self, partner: str) -> None:
         """Pause a partner, or resume it if it may be paused."""
@@ -174,43 +136,54 @@ class Operator(ABC):
 
         def answered(status: int) -> None:
             if status == 200:
-                pause.since = self.now()
+                pause.since = self.world.now()
 
-        self.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
+        self.world.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
 
     def resume(self, partner: str) -> bool:
         """Resume a partner. Returns whether that was confirmed."""
         answers: list[int] = []
         for pause in self.pauses:
             if pause.partner == partner and pause.until is None:
-                pause.until = self.now()
-        self.call("POST", RESUME, None, {"partner": partner}, on=answers.append)
+                pause.until = self.world.now()
+        self.world.call("POST", RESUME, None, {"partner": partner}, on=answers.append)
         return answers == [200]
 
     def resume_all(self) -> None:
         """Resume every partner that was paused."""
         for partner in sorted({pause.partner for pause in self.pauses}):
-            for _ in range(MAX_RESUMES):
-                if self.resume(partner):
-                    break
+            any(self.resume(partner) for _ in range(MAX_RESUMES))
 
     def settle(self, posted: Posted) -> None:
         """Retry failed deliveries, and resolve unknown ones."""
         for partner in partner_profiles():
-            delivery = self.delivery(posted.lead_id, partner)
+            delivery = self.world.delivery(posted.lead_id, partner)
             if delivery is None:
                 continue
             place = {"lead_id": posted.lead_id, "partner": partner}
-            if delivery.state is State.UNKNOWN and self.can_be_settled(delivery):
+            if delivery.state is State.UNKNOWN and self.world.can_be_settled(delivery):
                 if self.random.random() < 0.2:
                     self.counters.add("unknown deliveries retried")
-                    self.call("POST", RETRY, {"confirm": True}, place)
+                    self.world.call("POST", RETRY, {"confirm": True}, place)
                 else:
                     self.counters.add("unknown deliveries resolved")
-                    self.call("POST", RESOLVE, self._find_at_partner(delivery, posted), place)
+                    self.world.call("POST", RESOLVE, self.find_at_partner(delivery), place)
             elif delivery.state in RETRIED:
                 self.counters.add("failed deliveries retried")
-                self.call("POST", RETRY, {"confirm": True} if delivery.state is State.SKIPPED else {}, place)
+                self.world.call("POST", RETRY, {"confirm": True} if delivery.state is State.SKIPPED else {}, place)
+
+    def find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
+        """The body of a resolution: what the partner has of a lead's person."""
+        posted = self.posted_of(delivery.lead_id)
+        same = (one for one in list(self.posted) if one.phone == posted.phone)
+        found = (self.world.delivery(one.lead_id, delivery.partner) for one in same)
+        known = {one.created for one in found if one is not None and one.created is not None}
+        profile = partner_profiles()[delivery.partner]
+        created = profile.find(self.world.partner, posted, known)
+        return {"outcome": "not_created"} if created is None else {profile.id_field: created}
+
+    def posted_of(self, lead_id: str) -> Posted:
+        return next(one for one in self.posted if one.lead_id == lead_id)
 
     def correct_one(self, posted: Posted) -> None:
         """Correct a lead: an incomplete one if there is any, in one step or in several, else any lead."""
@@ -220,31 +193,16 @@ class Operator(ABC):
                 self._complete(one)
                 return
         self.counters.add("leads corrected")
-        self.correct(posted.lead_id, self.corrections.new_values(self.random))
+        self.correct(posted.lead_id, self.new_values())
         match self.random.choice(["alone", "alone", "twice", "retried", "erased"]):
             case "twice":
                 self.counters.add("leads corrected twice at once")
-                self.correct(posted.lead_id, self.corrections.new_values(self.random))
+                self.correct(posted.lead_id, self.new_values())
             case "retried":
                 self.settle(posted)
             case "erased" if self.random.random() < ERASED_AFTERWARDS:
                 self.counters.add("people erased during a correction")
                 self.erase(posted.lead_id)
-
-    def correct(
-        self, lead_id: str, values: Mapping[str, str], *, on: OnStatus = ignore, allowed: frozenset[int] = CORRECTED
-    ) -> None:
-        """Correct fields, and record the correction."""
-        correction = self.corrections.begin(lead_id, values)
-
-        def answered(status: int) -> None:
-            since = self.last_call  # other threads may change it meanwhile
-            last = max([since, *(call["number"] for call in self.partner.calls(since=since))])
-            self.last_call = max(self.last_call, last)
-            self.corrections.end(correction, status, last)
-            on(status)
-
-        self.call("PATCH", LEAD, body_of(values), {"lead_id": lead_id}, on=answered, allowed=allowed)
 
     def _complete(self, posted: Posted) -> None:
         """Correct an incomplete lead: wrongly, in part, or fully, then also with another name."""
@@ -262,7 +220,34 @@ class Operator(ABC):
                 self.correct(posted.lead_id, values)
                 if self.random.random() < 0.3:
                     self.counters.add("incomplete leads corrected twice at once")
-                    self.correct(posted.lead_id, self.corrections.new_values(self.random))
+                    self.correct(posted.lead_id, self.new_values())
+
+    def new_values(self) -> dict[str, str]:
+        """Values that no other correction has, so that a call shows which of them it was made with."""
+        number = next(self._names)
+        values = {NAME: f"Виправна {_new_name(number)} Іванівна"}
+        if self.random.random() < 0.7:
+            values[AMOUNT] = f"{7000 + number}.00"
+        if self.random.random() < 0.3:
+            values[TERM] = str(12 + number)
+        return values
+
+    def correct(
+        self, lead_id: str, values: Mapping[str, str], *, on: OnStatus = ignore, allowed: frozenset[int] = CORRECTED
+    ) -> None:
+        """Correct fields, and record the correction."""
+        correction = Correction(lead_id, dict(values), next(self._moments))
+        self.corrections.append(correction)
+
+        def answered(status: int) -> None:
+            since = self.last_call  # other threads may change it meanwhile
+            last = max([since, *(call["number"] for call in self.world.partner.calls(since=since))])
+            self.last_call = max(self.last_call, last)
+            correction.status, correction.calls = status, last
+            correction.ended = next(self._moments) if status else None
+            on(status)
+
+        self.world.call("PATCH", LEAD, sections(values), {"lead_id": lead_id}, on=answered, allowed=allowed)
 
     def erase(self, lead_id: str) -> None:
         self.erased.add(lead_id)
@@ -273,7 +258,7 @@ class Operator(ABC):
             if status == 204 and lead_id in self.to_be_erased:
                 self.to_be_erased.remove(lead_id)
 
-        self.call("DELETE", LEAD, None, {"lead_id": lead_id}, on=done)
+        self.world.call("DELETE", LEAD, None, {"lead_id": lead_id}, on=done)
 
     def erase_the_rest(self) -> None:
         """Repeat the erasures that were not confirmed."""
@@ -282,38 +267,13 @@ class Operator(ABC):
 
     def redrive_all(self) -> None:
         for queue in QUEUES:
-            self.call("POST", REDRIVE, {}, {"queue": queue})
+            self.world.call("POST", REDRIVE, {}, {"queue": queue})
 
-    def probe(self, probe: Probe) -> None:
-        """Call a route without faults, and check the status."""
 
-        def answered(status: int) -> None:
-            check_answer(probe, status, self.counters)
-
-        if probe.method == "DELETE":
-            self.erased.add(probe.place["lead_id"])
-        if probe.method == "PATCH":
-            self.correct(probe.place["lead_id"], values_of(probe.body or {}), on=answered)
-            return
-        found = self.journey(probe.place["lead_id"]) if probe.resource == ADD else None
-        if found is not None:
-            self._add(found.lead, probe.body or {}, on=answered)
-            return
-        self.call(probe.method, probe.resource, probe.body, probe.place or None, on=answered)
-
-    def correction_body(self, lead_id: str, is_incomplete: bool) -> dict[str, Any]:
-        """The body of a correction: the missing values of an incomplete lead, else new ones."""
-        posted = next(one for one in self.posted if one.lead_id == lead_id)
-        values = posted.missing_values if is_incomplete else self.corrections.new_values(self.random)
-        return body_of(values)
-
-    def find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
-        """The body of a resolution: what the partner has of a lead's person."""
-        return self._find_at_partner(delivery, next(one for one in self.posted if one.lead_id == delivery.lead_id))
-
-    def _find_at_partner(self, delivery: Delivery, posted: Posted) -> dict[str, Any]:
-        found = (self.delivery(one.lead_id, delivery.partner) for one in list(self.posted) if one.phone == posted.phone)
-        known = {one.created for one in found if one is not None and one.created is not None}
-        profile = partner_profiles()[delivery.partner]
-        created = profile.find(self.partner, posted, known)
-        return {"outcome": "not_created"} if created is None else {profile.id_field: created}
+def _new_name(number: int) -> str:
+    """A first name for each number."""
+    letters = ""
+    while number:
+        number, last = divmod(number, len(_LETTERS))
+        letters = _LETTERS[last] + letters
+    return f"Олена{letters}"

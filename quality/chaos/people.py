@@ -1,10 +1,8 @@
-"""Random people, and the posts of their forms."""
-
-from __future__ import annotations
+"""Random people, how they type, and the posts of their forms."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -13,12 +11,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from devstack.partners import partner_profiles
+from devstack.workdir import PROJECT
 from events.sign import Sender, sender_of
 from leadbridge.forms.base import Request
-from quality.chaos.typed_values import LEFT_OUT, Style, draw_styles
+from tools.config import read_toml
 
 META = "meta-credit"
-CREDIT = ("web", "plain-credit", META)
 SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
 """The weight of each source."""
 MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
@@ -26,28 +24,9 @@ MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
 DEPLOYED |= {"local-lenders": 4, "local-brokers": 6, "local-feedback": 4}
 """The same over the deployed stack, with the sources of the local configuration."""
-FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(
-    ("local-order", "local-lenders", "local-brokers", "local-feedback"), "web"
-)
+LIKE_WEB = ("local-order", "local-lenders", "local-brokers", "local-feedback")
+FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(LIKE_WEB, "web")
 """The form of a local source."""
-PLAIN_NAMES = {
-    "person.full_name": "your-name",
-    "person.phone": "your-phone",
-    "person.email": "your-email",
-    "person.tax_number": "your-tax-number",
-    "person.activity": "your-activity",
-    "loan.amount": "amount",
-    "loan.term": "term",
-}
-META_NAMES = {
-    "person.full_name": "full_name",
-    "person.phone": "phone_number",
-    "person.email": "email",
-    "person.tax_number": "ваш_податковий_номер_(рнокпп)?",
-    "person.activity": "ким_ви_працюєте?",
-    "loan.amount": "яка_сума_вам_потрібна,_грн?",
-    "loan.term": "на_скільки_місяців?",
-}
 WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to which some people post again
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
@@ -56,6 +35,45 @@ REPEATED = 0.45  # the share of posts to `plain-credit` that come from a person 
 RECENT = 3  # people who may post again
 LENDER_LESS = 0.15  # the share of people without the fields that only the lender requires
 IN_PARTS = 0.3  # the share of people whose form asks for the parts of the name
+SHARE_TYPED = 0.3  # of people who type some values in an unusual way that can be read
+SHARE_UNUSABLE = 0.4  # of people with one or two values that cannot be used
+
+type Style = Callable[[str], str] | str | None  # readable; the text that cannot be read; left empty
+
+READABLE: Mapping[str, tuple[Callable[[str], str], ...]] = {
+    "person.phone": (
+        lambda phone: f"0{phone[4:6]} {phone[6:9]} {phone[9:11]} {phone[11:]}",
+        lambda phone: f"(0{phone[4:6]}) {phone[6:9]}-{phone[9:11]}-{phone[11:]}",
+        lambda phone: f"00{phone[1:]}",
+        lambda phone: f"{phone[1:]}.0",
+        lambda phone: phone[4:],
+        lambda phone: f"тел. {phone}",
+    ),
+    "person.email": (lambda email: f"mailto:{email}", lambda email: f"<{email}>", lambda email: f"«{email}»,"),
+    "person.tax_number": (
+        lambda number: f"{number[:4]} {number[4:7]} {number[7:]}",
+        lambda number: f"ІПН: {number}",
+        lambda number: f"{number}.0",
+    ),
+    "loan.amount": (
+        lambda amount: f"{int(amount):,} грн".replace(",", " "),
+        lambda amount: f"{amount},00 ₴",
+        lambda amount: f"{amount} UAH",
+    ),
+    "loan.term": (lambda term: f"{term} міс.", lambda term: f"{term}.0", lambda _: "1 рік"),
+}
+"""By lead field: unusual ways to type a value that have the same reading."""
+
+UNUSABLE: Mapping[str, tuple[Style, ...]] = {
+    "person.full_name": ("№ {:04}", None),
+    "person.phone": ("у вайбері, кімната {:04}", None),
+    "person.email": ("пошта {:04} собака укрнет", None),
+    "person.tax_number": ("загубила картку {:04}", None),
+    "person.activity": (None,),
+    "loan.amount": ("від {:04} до 20 тисяч", None),
+    "loan.term": ("як дадуть, варіант {:04}", None),
+}
+"""By lead field: texts that cannot be read, each with the person's number so that it is found wherever it is stored."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +81,7 @@ class Visitor:
     """A person who fills in a form. `number` is new for each post.
 
     `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `refused_by` are the
-    partners that permanently refuse the person. `styles` are unusual ways in which they type values, by lead field.
-    `is_in_parts`: the form asks for the parts of the name.
+    partners that permanently refuse the person. `is_in_parts`: the form asks for the parts of the name.
     """
 
     number: int
@@ -80,7 +97,6 @@ class Visitor:
 
     @property
     def phone(self) -> str:
-        """E.164, unique unless `phone_of` is set."""
         return f"+38050{self.phone_of or self.number:07d}"
 
     @property
@@ -110,35 +126,42 @@ class Visitor:
     @property
     def typed(self) -> dict[str, str]:
         """What they type, by lead field. A field that they leave empty is missing."""
-        typed = {
-            path: self.styles[path].write(value, self.number) if path in self.styles else value
-            for path, value in self.values.items()
-        }
+        typed = self.values | {path: self._typed(style, self.values[path]) for path, style in self.styles.items()}
         return {path: text for path, text in typed.items() if text is not None}
+
+    def _typed(self, style: Style, value: str) -> str | None:
+        return style(value) if callable(style) else style and style.format(self.number)
 
     @property
     def unusable(self) -> frozenset[str]:
         """The lead fields that they leave empty, or fill with what cannot be read."""
-        return frozenset(path for path, style in self.styles.items() if not style.is_usable)
+        return frozenset(path for path, style in self.styles.items() if not callable(style))
 
     def lead(self) -> dict[str, Any]:
         """What they type, as the source `web` sends it."""
-        lead: dict[str, dict[str, str]] = {"person": {}, "loan": {}}
-        for path, text in self.typed.items():
-            section, _, name = path.partition(".")
-            lead[section][name] = text
+        lead: dict[str, Any] = {"person": {}, "loan": {}} | sections(self.typed)
         if self.is_in_parts and "person.full_name" not in self.styles:
             names = lead["person"].pop("full_name").split()
             lead["person"] |= dict(zip(("last_name", "first_name", "middle_name"), names, strict=True))
         return lead
 
-    def fill_in(self, names: Mapping[str, str]) -> dict[str, str]:
-        """What they type in a form; `names` are its fields' names by lead field."""
+    def fill_in(self, source: str) -> dict[str, str]:
+        """What they type in a source's form, by the form's names of the fields."""
+        names = {path: name for name, path in _form_fields(source).items()}
         return {names[path]: text for path, text in self.typed.items()}
 
     @property
     def leadgen_id(self) -> str:
         return f"7{int(self.run, 16) % 10**8:08d}{self.number:06d}"
+
+
+def sections(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Values by lead field, as the nested object of the API."""
+    found: dict[str, dict[str, str]] = {}
+    for path, value in values.items():
+        section, _, name = path.partition(".")
+        found.setdefault(section, {})[name] = value
+    return found
 
 
 @dataclass(frozen=True)
@@ -157,19 +180,6 @@ class Post:
         return _sender(self.source).sign_request(Request(headers, {}, self.body), secret, now)
 
 
-def visitors(random: Random, run: str) -> Iterator[Visitor]:
-    """An endless sequence of people."""
-    number, typing = 0, Random(run)
-    while True:
-        number += 1
-        name = f"{random.choice(SURNAMES)} Олена Іванівна"
-        refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
-        # Above half a million the lender declines in the end.
-        amount = random.choice([6000, 12_500, 99_000, 600_000])
-        is_in_parts = typing.random() < IN_PARTS
-        yield Visitor(number, run, name, amount, 0, 0, 0, refused_by, draw_styles(typing), is_in_parts)
-
-
 def posts(
     random: Random, run: str, ordered: frozenset[str] = frozenset(), sources: Mapping[str, int] = SOURCES
 ) -> Iterator[Post]:
@@ -178,7 +188,7 @@ def posts(
     `ordered` are the sources that try the broker after the lender. Some of their people lack what the lender requires.
     """
     asked: dict[str, list[Visitor]] = defaultdict(list)
-    for drawn in visitors(random, run):
+    for drawn in _visitors(random, run):
         visitor = drawn
         (source,) = random.choices(list(sources), list(sources.values()))
         if source in WITH_REPEATS:
@@ -186,9 +196,33 @@ def posts(
                 visitor = _again(random, drawn, random.choice(asked[source][-RECENT:]))
             asked[source].append(visitor)
         elif source in ordered and random.random() < LENDER_LESS:
-            lacking = {"person.tax_number": LEFT_OUT, "person.activity": LEFT_OUT}
+            lacking: dict[str, Style] = {"person.tax_number": None, "person.activity": None}
             visitor = replace(drawn, refused_by=frozenset(), styles={**drawn.styles, **lacking})
-        yield post_of(source, visitor)
+        yield _post_of(source, visitor)
+
+
+def _visitors(random: Random, run: str) -> Iterator[Visitor]:
+    number, typing = 0, Random(run)
+    while True:
+        number += 1
+        name = f"{random.choice(SURNAMES)} Олена Іванівна"
+        refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
+        # Above half a million the lender declines in the end.
+        amount = random.choice([6000, 12_500, 99_000, 600_000])
+        is_in_parts = typing.random() < IN_PARTS
+        yield Visitor(number, run, name, amount, 0, 0, 0, refused_by, _styles(typing), is_in_parts)
+
+
+def _styles(random: Random) -> dict[str, Style]:
+    """Draw how one person types: as expected, in unusual ways, or with one or two values that cannot be used."""
+    drawn = random.random()
+    styles: dict[str, Style] = {}
+    if drawn < SHARE_TYPED + SHARE_UNUSABLE:
+        styles = {path: random.choice(ways) for path, ways in READABLE.items() if random.random() < 0.5}
+    if drawn < SHARE_UNUSABLE:
+        for path in random.sample(sorted(UNUSABLE), random.choice([1, 1, 2])):
+            styles[path] = random.choice(UNUSABLE[path])
+    return styles
 
 
 def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
@@ -205,22 +239,26 @@ def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
     )
 
 
-def post_of(source: str, visitor: Visitor) -> Post:
-    post_id = f"post-{visitor.run}-{visitor.number}"
-    match FORMS.get(source, source):
-        case "plain-credit":
-            fields = {**visitor.fill_in(PLAIN_NAMES), "consent": "так"}
-            return Post(source, visitor, post_id, urlencode(fields).encode(), FORM)
-        case "meta-credit":
-            value = {"leadgen_id": visitor.leadgen_id, "page_id": "1", "created_time": 1_700_000_000}
-            change = {"field": "leadgen", "value": value}
-            body = {"object": "page", "entry": [{"id": "1", "time": 1, "changes": [change]}]}
-            return Post(source, visitor, post_id, json.dumps(body).encode(), JSON)
-        case _:
-            body = visitor.lead()
-            return Post(source, visitor, post_id, json.dumps(body, ensure_ascii=False).encode(), JSON)
+def _post_of(source: str, visitor: Visitor) -> Post:
+    content: dict[str, Any]
+    form, content_type = FORMS.get(source, source), JSON
+    if form == META:
+        value = {"leadgen_id": visitor.leadgen_id, "page_id": "1", "created_time": 1_700_000_000}
+        change = {"field": "leadgen", "value": value}
+        content = {"object": "page", "entry": [{"id": "1", "time": 1, "changes": [change]}]}
+    elif form == "plain-credit":
+        content, content_type = {**visitor.fill_in(form), "consent": "так"}, FORM
+    else:
+        content = visitor.lead()
+    text = urlencode(content) if content_type == FORM else json.dumps(content, ensure_ascii=False)
+    return Post(source, visitor, f"post-{visitor.run}-{visitor.number}", text.encode(), content_type)
 
 
 @cache
 def _sender(source: str) -> Sender:
     return sender_of(FORMS.get(source, source))
+
+
+@cache
+def _form_fields(source: str) -> dict[str, str]:
+    return dict(read_toml(PROJECT / "config", "local")["sources"][source]["fields"])

@@ -3,36 +3,26 @@
 A check is a function that yields a violation for each lead whose records disagree; docs/reliability.md lists them.
 """
 
-from __future__ import annotations
-
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from devstack.partners import partner_profiles
 from devstack.sandbox.profile import PartnerRecord
 from leadbridge.domain.admission import WaitReason
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.feedback.postback import FeedbackRules, Postback
-from leadbridge.domain.fetch import Fetch
-from leadbridge.domain.lead import Lead
-from leadbridge.domain.message import Message
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.feedback.postback import FeedbackRules
+from leadbridge.domain.fetch import FetchState
+from leadbridge.domain.message import UNSETTLED
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.settings import Partner
-from leadbridge.storage import items
-from leadbridge.storage.feedback.postbacks import postback_of
-from leadbridge.storage.fetches import fetch_of
 from leadbridge.storage.links import CAP
-from leadbridge.storage.messages import message_of
-from quality.chaos.lead_orders import LeadOrder
+from quality.chaos.records import AddedPartner, Correction, Create, LeadOrder, LeadRecord, Pause, Posted, Refused
 
-if TYPE_CHECKING:
-    from quality.chaos.corrections import Correction
-    from quality.chaos.lead_orders import AddedPartner
-    from quality.chaos.people import Post
+type Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,48 +32,6 @@ class Violation:
     check: str
     lead_id: str
     what: str
-
-
-@dataclass(frozen=True)
-class Posted:
-    """A form's post that was accepted. `phone` is E.164.
-
-    `values` are the person's true values by lead field, `typed` what was typed instead, `unusable` the fields that were
-    left empty or cannot be read.
-    """
-
-    post_id: str
-    lead_id: str
-    phone: str
-    email: str
-    tax_number: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    typed: Mapping[str, str] = field(default_factory=dict)
-    unusable: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, post: Post, lead_id: str) -> Posted:
-        visitor = post.visitor
-        found = cls(post.post_id, lead_id, visitor.phone, visitor.email, visitor.tax_number)
-        return replace(found, values=visitor.values, typed=visitor.typed, unusable=visitor.unusable)
-
-    @property
-    def missing_values(self) -> dict[str, str]:
-        """The true values of the fields that are unusable."""
-        return {path: self.values[path] for path in sorted(self.unusable)}
-
-    def is_in(self, client: Mapping[str, str]) -> bool:
-        """Whether a deal's client is this person."""
-        return self.phone.endswith(client["telephone"]) and self.tax_number in {"", client["stateCode"]}
-
-
-@dataclass
-class Pause:
-    """A pause of a partner: since when it is confirmed, and until when no one tried to end it."""
-
-    partner: str
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -99,151 +47,80 @@ class Route:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A form's post that was answered with 422."""
-
-    post_id: str
-    source: str
-    unusable: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Create:
-    """A create call, by its `number` in the partner's log. `is_answered`: a worker got the answer and survived."""
-
-    lead_id: str
-    partner: str
-    number: int
-    is_answered: bool
-
-
-@dataclass(frozen=True)
-class LeadRecord:
-    """The table's items of one lead. `timeline` has the entries by key."""
-
-    lead: Lead
-    deliveries: Mapping[str, Delivery]
-    messages: Sequence[Message]
-    fetch: Fetch | None
-    timeline: Mapping[str, Entry]
-    other_items: Sequence[dict[str, Any]]
-    postbacks: Sequence[Postback] = ()
-
-    @property
-    def is_incomplete(self) -> bool:
-        return bool(self.lead.problems) and self.lead.erased_at is None
-
-    @property
-    def corrected(self) -> frozenset[str]:
-        """The fields that an operator corrected, by the timeline."""
-        entries = (one for one in self.timeline.values() if one.what == "corrected")
-        return frozenset(str(name) for one in entries for name in one.data.get("fields", ()))
-
-    @classmethod
-    def of(cls, found: Iterable[dict[str, Any]]) -> LeadRecord | None:
-        """Group decoded items. None if the lead itself is missing."""
-        lead, fetch = None, None
-        deliveries: dict[str, Delivery] = {}
-        messages: list[Message] = []
-        postbacks: list[Postback] = []
-        steps: dict[str, Entry] = {}
-        others = []
-        for values in found:
-            match values["sk"].partition("#")[0]:
-                case "LEAD":
-                    lead = items.lead_of(values)
-                    steps |= [items.first_entry(lead)]
-                case "DELIVERY":
-                    delivery = items.delivery_of(values)
-                    deliveries[delivery.partner] = delivery
-                    steps |= items.history_of(delivery)
-                case "EVENT":
-                    steps[values["sk"]] = items.entry_of(values)
-                case "MESSAGE":
-                    messages.append(message_of(values))
-                case "FETCH":
-                    fetch = fetch_of(values)
-                case "FEEDBACK":
-                    postbacks.append(postback_of(values))
-                case _:
-                    others.append(values)
-        return None if lead is None else cls(lead, deliveries, messages, fetch, steps, others, postbacks)
-
-
-@dataclass(frozen=True)
 class Snapshot:
-    """All records after a run.
-
-    table: every item, decoded
-    calls, partner_records, sent_messages: the sandbox's create calls, what it created, the messages it delivered
-    queue_sizes: messages in each queue, without dead letters
-    counted_sources: sources with a quota
-    dedup_sources: sources in which a person's second lead counts as the first
-    failures: unexplained failures: component and text, with the count
-    send_window: how long a message that was being sent may take to arrive
-    faulted_posts: workers that got a fault while they received a post; None if unknown
-    expired: leads whose own item expired before they were erased
-    posts, refused: the ids of all posts; those that were answered with 422
-    routes: of each source; empty if unknown
-    corrections, pauses, added_partners: all of the run
-    listed_incomplete: the leads in the list of incomplete ones; None if unknown
-    overwritten: leads with a delivery of which a write replaced a step of another one, and the versions
-    has_statistics: whether update_stats has counted the leads
-    feedback: what trackers learn, by source and tracker
-    tracker_events: what the sandbox's tracker accepted, in order
-    is_in_real_time: the run does not wait for the next hour of a cap
-    """
+    """All records after a run."""
 
     posted: Sequence[Posted]
-    table: Sequence[dict[str, Any]]
-    calls: Sequence[dict[str, Any]] = ()
+    table: Sequence[Item]  # every item, decoded
+    calls: Sequence[Item] = ()  # the create calls in the sandbox's log
     partner_records: Sequence[PartnerRecord] = ()
-    sent_messages: Sequence[dict[str, Any]] = ()
+    sent_messages: Sequence[Item] = ()
     dead_letters: Sequence[DeadLetter] = ()
-    queue_sizes: Mapping[str, int] = field(default_factory=dict)
-    counted_sources: frozenset[str] = frozenset()
-    dedup_sources: frozenset[str] = frozenset()
+    queue_sizes: Mapping[str, int] = field(default_factory=dict)  # without dead letters
+    counted_sources: frozenset[str] = frozenset()  # sources with a quota
+    dedup_sources: frozenset[str] = frozenset()  # in which a person's second lead counts as the first
     to_be_erased: frozenset[str] = frozenset()
-    failures: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    send_window: timedelta = timedelta(minutes=1)
-    faulted_posts: int | None = 0
+    failures: Mapping[tuple[str, str], int] = field(default_factory=dict)  # unexplained, by component and text
+    send_window: timedelta = timedelta(minutes=1)  # how long a message that was being sent may take to arrive
+    faulted_posts: int | None = 0  # workers that got a fault while they received a post; None if unknown
     creates: Sequence[Create] = ()
     partners: Mapping[str, Partner] = field(default_factory=dict)
     now: datetime | None = None
     index_key: str | None = None
-    expired: frozenset[str] = frozenset()
-    posts: frozenset[str] = frozenset()
+    expired: frozenset[str] = frozenset()  # leads whose own item expired before they were erased
+    posts: frozenset[str] = frozenset()  # the ids of all posts
     refused: Sequence[Refused] = ()
-    routes: Mapping[str, Route] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)  # of each source
     corrections: Sequence[Correction] = ()
     pauses: Sequence[Pause] = ()
     added_partners: Sequence[AddedPartner] = ()
-    listed_incomplete: frozenset[str] | None = None
-    overwritten: Sequence[tuple[str, str]] = ()
-    has_statistics: bool = False
+    listed_incomplete: frozenset[str] | None = None  # the leads in that list; None if unknown
+    overwritten: Sequence[tuple[str, str]] = ()  # leads with a delivery of which a write replaced another one's step
+    has_statistics: bool = False  # update_stats has counted the leads
     feedback: FeedbackRules = field(default_factory=dict)
-    tracker_events: Sequence[dict[str, Any]] = ()
-    is_in_real_time: bool = False
+    tracker_events: Sequence[Item] = ()  # what the tracker accepted, in order
+    is_in_real_time: bool = False  # the run does not wait for the next hour of a cap
 
     @cached_property
-    def leads(self) -> dict[str, LeadRecord]:
-        by_lead: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    def items_by_lead(self) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = defaultdict(list)
         for values in self.table:
             kind, _, lead_id = values["pk"].partition("#")
             if kind == "LEAD":
-                by_lead[lead_id].append(values)
-        records = {lead_id: LeadRecord.of(found) for lead_id, found in by_lead.items()}
-        return {lead_id: record for lead_id, record in records.items() if record is not None}
+                found[lead_id].append(values)
+        return dict(found)
 
     @cached_property
-    def _partner_records_by_id(self) -> dict[tuple[str, int | str], PartnerRecord]:
+    def leads(self) -> dict[str, LeadRecord]:
+        records = {lead_id: LeadRecord.of(found) for lead_id, found in self.items_by_lead.items()}
+        return {lead_id: record for lead_id, record in records.items() if record is not None}
+
+    def deliveries(self) -> Iterator[tuple[str, LeadRecord, Delivery]]:
+        for lead_id, record in self.leads.items():
+            for delivery in record.deliveries.values():
+                yield lead_id, record, delivery
+
+    def kept_leads(self) -> Iterator[tuple[str, LeadRecord]]:
+        """The leads that are not erased."""
+        return ((lead_id, record) for lead_id, record in self.leads.items() if not record.is_erased)
+
+    @cached_property
+    def _partner_records_by_id(self) -> dict[tuple[str, int | str | None], PartnerRecord]:
         return {(one.partner, one.id): one for one in self.partner_records}
 
     def partner_record_of(self, delivery: Delivery) -> PartnerRecord | None:
         """The partner's record with the id of a delivery."""
-        if delivery.created is None:
-            return None
         return self._partner_records_by_id.get((delivery.partner, delivery.created))
+
+    @cached_property
+    def created_calls(self) -> list[tuple[Item, list[str]]]:
+        """The create calls that created something, each with the leads of its person."""
+        found = []
+        for call in self.calls:
+            profile = partner_profiles().get(call["partner"])
+            if profile is not None and call["operation"] == "create" and call.get(profile.id_field) is not None:
+                found.append((call, self.leads_of(**profile.person_of(call))))
+        return found
 
     @cached_property
     def people_by_lead(self) -> dict[str, Posted]:
@@ -264,25 +141,18 @@ class Snapshot:
         }
 
     def may_remain(self, delivery: Delivery) -> bool:
-        """Whether a waiting delivery may still wait at the end of a run."""
-        return self.waits_for_operator(delivery) or self._waits_for_cap(delivery)
-
-    def _waits_for_cap(self, delivery: Delivery) -> bool:
-        """Whether it waits for the next hour, because a cap is used up."""
+        """Whether a waiting delivery may still wait at the end of a run: for an operator, or for a cap."""
+        first = self.leads.get(delivery.waits_for or "")
+        if first is not None and delivery.state is State.RECEIVED:  # until a person resolves the first lead
+            served = first.deliveries.get(delivery.partner)
+            if served is not None and served.state is State.UNKNOWN:
+                return True
         partner = self.partners.get(delivery.partner)
         if not self.is_in_real_time or self.now is None or partner is None or partner.intake is None:
             return False
         count = self.cap_counts.get((delivery.partner, f"{self.now:%Y-%m-%dT%H}"), 0)
         is_full = partner.intake.per_hour is not None and count >= partner.intake.per_hour
         return is_full and delivery.waits_for_partner and delivery.waiting_reason == WaitReason.CAPPED
-
-    def waits_for_operator(self, delivery: Delivery) -> bool:
-        """Whether it is a repeat of a lead whose delivery is unknown. It waits until a person resolves that lead."""
-        first_id = delivery.waits_for
-        if delivery.state is not State.RECEIVED or first_id is None or first_id not in self.leads:
-            return False
-        first = self.leads[first_id].deliveries.get(delivery.partner)
-        return first is not None and first.state is State.UNKNOWN
 
     def leads_of(self, *, phone: str | None = None, email: str | None = None) -> list[str]:
         """The leads with a phone in Lead Leader's form (0XXXXXXXXX), or with an e-mail."""
@@ -292,6 +162,28 @@ class Snapshot:
             if (phone is not None and posted.phone.endswith(phone))
             or (email is not None and posted.email.casefold() == email.casefold())
         ]
+
+    def unsettled(self) -> Counter[str]:
+        """What has not settled yet, by kind."""
+        found: Counter[str] = Counter()
+        found["statuses about to change"] = sum(one.moves for one in self.partner_records)
+        found.update({f"in {queue}": number for queue, number in self.queue_sizes.items()})
+        for record in self.leads.values():
+            found["pending fetches"] += record.fetch is not None and record.fetch.state is FetchState.PENDING
+            found.update(f"messages {one.state}" for one in record.messages if one.state in UNSETTLED)
+            found.update(f"postbacks {one.state}" for one in record.postbacks if one.is_unsettled)
+            found.update(f"deliveries {one.state}" for one in record.deliveries.values() if self._moves(one))
+        return +found
+
+    def _moves(self, delivery: Delivery) -> bool:
+        if delivery.is_erased or self.may_remain(delivery):
+            return False
+        if delivery.state is not State.SUBMITTED:
+            return delivery.state in {State.RECEIVED, State.SUBMITTING}
+        made = self.partner_record_of(delivery)
+        if partner_profiles()[delivery.partner].always_ends and not (made is not None and made.is_pinned):
+            return True
+        return made is not None and made.status not in {None, delivery.partner_status}
 
 
 type Check = Callable[[Snapshot], Iterator[tuple[str, str]]]

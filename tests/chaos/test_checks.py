@@ -28,8 +28,8 @@ from leadbridge.storage.links import cap_key
 from leadbridge.storage.statistics.counted import counted_item
 from leadbridge.storage.statistics.records import lead_change
 from quality.chaos.checks import CHECKS, violations
-from quality.chaos.corrections import Correction
-from quality.chaos.reconciliation import Create, Pause, Refused, Route
+from quality.chaos.reconciliation import Route
+from quality.chaos.records import Correction, Create, Pause, Refused
 from quality.testkit.chaos.snapshots import (
     ANSWER,
     ANSWERED,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from quality.chaos.__main__ import main
-from quality.chaos.counters import Counters
-from quality.chaos.deployed.coverage import uncovered
+from quality.chaos.deployed.run import uncovered
+from quality.chaos.world import Counters
 
 PLANNED = {"kill_worker": 8, "break_partner": 12, "freeze_process": 1, "post_again": 5}
 OCCURRED = {"submit-lead killed": 2, "forms posted again": 15}

@@ -30,8 +30,8 @@ from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.statistics import counted
 from quality.chaos import people
+from quality.chaos.in_process import chaos as events
 from quality.chaos.in_process import run as chaos_run
-from quality.chaos.in_process import scenarios
 from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.in_process.harness import FaultPlan
@@ -73,7 +73,7 @@ def test_workers_that_ignore_concurrent_writes(monkeypatch: pytest.MonkeyPatch) 
     def reckless(item: Any, condition: str | None = None, *, version: int | None = None, **others: Any) -> Any:
         return put(item, condition, **others)
 
-    monkeypatch.setattr("quality.chaos.in_process.chaos.STEPS", 8)  # the first of two workers is frozen early
+    monkeypatch.setattr("quality.chaos.in_process.stack.STEPS", 8)  # the first of two workers is frozen early
     monkeypatch.setattr(links, "put", reckless)
     assert noticed("timelines_have_no_gaps", 1008)
 
@@ -150,7 +150,7 @@ def test_repeats_of_a_lead_that_no_partner_has(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_correction_that_does_not_stop_a_worker_with_the_old_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scenarios, "STEPS", 8)  # a worker is frozen before its create call
+    monkeypatch.setattr(events, "STEPS", 8)  # a worker is frozen before its create call
     monkeypatch.setattr(correction, "_restarted", lambda delivery, _: delivery)
     assert noticed("partners_get_corrected_values", 1009)
 
@@ -168,8 +168,8 @@ def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) 
         used = {name: value for name, value in values.items() if not name.startswith(":seen")}
         return update(key, expression, "attribute_exists(pk)", values=used, names=names)
 
-    monkeypatch.setattr(scenarios, "STEPS", 8)  # an operator is frozen before the correction is written
-    monkeypatch.setattr(Chaos, "break_partner", lambda chaos: chaos.scenarios.correct())
+    monkeypatch.setattr(events, "STEPS", 8)  # an operator is frozen before the correction is written
+    monkeypatch.setattr(Chaos, "break_partner", lambda chaos: chaos.correct_meanwhile())
     monkeypatch.setattr(corrections, "update", reckless)
     assert noticed("corrections_are_kept", 1001)
 

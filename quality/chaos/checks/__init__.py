@@ -1,37 +1,11 @@
 """All checks, and running them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
-from quality.chaos.checks import (
-    corrections,
-    feedback,
-    leads,
-    messages,
-    orders,
-    partners,
-    people,
-    posts,
-    retention,
-    statistics,
-)
+from quality.chaos.checks import leads, messages, partners, people, posts, statistics
 from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
 
-__all__ = [
-    "CHECKS",
-    "corrections",
-    "feedback",
-    "leads",
-    "messages",
-    "orders",
-    "partners",
-    "people",
-    "posts",
-    "retention",
-    "statistics",
-    "violations",
-]
+__all__ = ["CHECKS", "leads", "messages", "partners", "people", "posts", "statistics", "violations"]
 
 
 def violations(snapshot: Snapshot, names: Iterable[str] | None = None) -> list[Violation]:

@@ -1,6 +1,4 @@
-"""Erased people leave no data anywhere in the table, and get no messages."""
-
-from __future__ import annotations
+"""Erased people leave no data anywhere in the table, and get no messages; a lead's own item expires last."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +6,8 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.fields.hashes import keyed_hash
-from quality.chaos.reconciliation import LeadRecord, Posted, Snapshot, check
+from quality.chaos.reconciliation import Snapshot, check
+from quality.chaos.records import LeadRecord, Posted
 
 BY_OPERATORS = frozenset({"erased", "dead_letter_redriven", "dead_letter_discarded"})
 OPERATOR_DATA = frozenset({"operator", "step", "dead_letter_id"})  # the data of such an entry
@@ -17,6 +16,7 @@ ERASED_LINK = frozenset({"pk", "sk", "lead_id", "is_erased"})  # prevents storin
 EXPIRING_LINK = frozenset({"pk", "sk", "lead_id", "expires_at"})
 RECEIVED_EVENT = frozenset({"pk", "sk", "lead_id", "received_at"})  # recognizes a repeated event of Leeloo
 CONTENT_CLAIM = RECEIVED_EVENT | {"expires_at"}  # recognizes repeated content for a day
+TOLERANCE = 86_400  # seconds by which a lead's item may expire before its other items
 
 
 @check
@@ -27,12 +27,10 @@ def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]
     expires. The exceptions are in docs/security.md. All requested erasures are done.
     """
     for lead_id in sorted(snapshot.to_be_erased):
-        if lead_id in snapshot.leads and snapshot.leads[lead_id].lead.erased_at is None:
+        if lead_id in snapshot.leads and not snapshot.leads[lead_id].is_erased:
             yield lead_id, "should be erased, and is not"
     for lead_id, record in snapshot.leads.items():
-        if record.lead.erased_at is None:
-            continue
-        for what in _left(record):
+        for what in _left(record) if record.is_erased else ():
             yield lead_id, f"is erased, and {what}"
     for lead_id, values in _elsewhere(snapshot):
         yield lead_id, f"is erased, and {values['pk']} {values['sk']} has data of it"
@@ -53,14 +51,28 @@ def erased_people_get_no_messages(snapshot: Snapshot) -> Iterator[tuple[str, str
                 yield names, f"is erased since {last}, and got a message at {message['at']}: {message['text']}"
 
 
+@check
+def leads_expire_last(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """A lead's own item expires no earlier than its other items; without it no other item exists."""
+    now = 0.0 if snapshot.now is None else snapshot.now.timestamp()
+    for lead_id, found in snapshot.items_by_lead.items():
+        own = next((values for values in found if values["sk"] == "LEAD"), None)
+        last = max(found, key=lambda values: int(values.get("expires_at", 0)))
+        ends = int(last.get("expires_at", 0))
+        if own is None and ends > now:
+            yield lead_id, f"has expired, and {last['sk']} exists"
+        elif own is not None and ends - TOLERANCE > int(own.get("expires_at", ends)):
+            yield lead_id, f"expires {(ends - int(own['expires_at'])) // 86_400} days before {last['sk']}"
+
+
 def _left(record: LeadRecord) -> Iterator[str]:
     """Data of an erased lead that should not exist."""
     for message in record.messages:
         yield f"there is the message {message.message_id}"
     if record.fetch is not None:
         yield "there is its fetch"
-    others = [values["sk"] for values in record.other_items if values["sk"] != "COUNTED"]  # its counts stay
-    yield from (f"there is {sk}" for sk in others)
+    # Its counts stay.
+    yield from (f"there is {values['sk']}" for values in record.other_items if values["sk"] != "COUNTED")
     if any((record.lead.person.phone, record.lead.person.email, record.lead.person.full_name)):
         yield "it has the person's data"
     if record.lead.answers:
@@ -82,7 +94,7 @@ def _left(record: LeadRecord) -> Iterator[str]:
 
 def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every item with data of an erased person, and the lead."""
-    tombstones = {lead_id for lead_id, record in snapshot.leads.items() if record.lead.erased_at is not None}
+    tombstones = {lead_id for lead_id, record in snapshot.leads.items() if record.is_erased}
     erased = tombstones | (snapshot.to_be_erased - snapshot.leads.keys())
     if not erased:
         return

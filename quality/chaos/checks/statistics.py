@@ -1,8 +1,6 @@
 """The statistics count every lead once, as it is."""
 
-from __future__ import annotations
-
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,7 +20,7 @@ from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, KEYS, MAIN
 from leadbridge.storage.statistics.records import day_of, lead_change
 from quality.chaos.reconciliation import Snapshot, check
 
-LEAD, COUNTERS = "LEAD#", (f"{MAIN_COUNTERS}#", f"{CAMPAIGN_COUNTERS}#")
+COUNTERS = (f"{MAIN_COUNTERS}#", f"{CAMPAIGN_COUNTERS}#")
 
 type Figure = tuple[str, str, str, str]  # day, source, campaign; "leads", a stage or an outcome
 
@@ -36,9 +34,9 @@ def statistics_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]
     """
     if not snapshot.has_statistics:
         return
-    by_lead, names = _by_lead(snapshot), _campaign_names(snapshot)
+    names = _campaign_names(snapshot)
     total: list[tuple[Counts, int]] = []
-    for lead_id, found in by_lead.items():
+    for lead_id, found in snapshot.items_by_lead.items():
         counted = next((counted_of(values) for values in found if values["sk"] == "COUNTED"), CountedLead())
         if counted.lead is not None and not is_counted_source(counted.lead.source):
             yield lead_id, f"is counted, although its source is {counted.lead.source}"
@@ -61,7 +59,7 @@ def campaigns_agree_with_a_recount(snapshot: Snapshot) -> Iterator[tuple[str, st
     if not snapshot.has_statistics:
         return
     names, expected = _campaign_names(snapshot), Counter[Figure]()
-    for found in _by_lead(snapshot).values():
+    for found in snapshot.items_by_lead.values():
         expected.update(_figures(found, names))
     counted = Counter[Figure]()
     for (day, source, _), counts in _counters(snapshot).items():
@@ -103,14 +101,6 @@ def _figures(found: list[dict[str, Any]], names: dict[DayAndSource, list[str]]) 
         yield (*of_campaign, "approved")
     if outcomes & SUCCESSES:
         yield (*of_campaign, "issued")
-
-
-def _by_lead(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:
-    by_lead: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for values in snapshot.table:
-        if values["pk"].startswith(LEAD):
-            by_lead[values["pk"].removeprefix(LEAD)].append(values)
-    return by_lead
 
 
 def _campaign_names(snapshot: Snapshot) -> dict[DayAndSource, list[str]]:

@@ -79,7 +79,7 @@ def _errors(service: str, operation: str) -> tuple[tuple[str, int], ...]:
 def _half_written(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     """The second half of a batch stays unprocessed."""
     ((table, requests),) = parameters["RequestItems"].items()
-    done, left = requests[: len(requests) // 2], requests[len(requests) // 2 :]
+    done, left = _halves(requests)
     if done:
         make(client, operation, {**parameters, "RequestItems": {table: done}})
     return {"UnprocessedItems": {table: left}}
@@ -88,8 +88,7 @@ def _half_written(make: Make, client: Any, operation: str, parameters: dict[str,
 def _half_read(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     """The second half of the keys stays unprocessed."""
     ((table, request),) = parameters["RequestItems"].items()
-    keys = request["Keys"]
-    done, left = keys[: len(keys) // 2], keys[len(keys) // 2 :]
+    done, left = _halves(request["Keys"])
     answer: dict[str, Any] = {"Responses": {table: []}}
     if done:
         answer = make(client, operation, {**parameters, "RequestItems": {table: {**request, "Keys": done}}})
@@ -98,8 +97,7 @@ def _half_read(make: Make, client: Any, operation: str, parameters: dict[str, An
 
 def _half_sent(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     """SQS rejects the second half of a batch."""
-    entries = parameters["Entries"]
-    done, left = entries[: len(entries) // 2], entries[len(entries) // 2 :]
+    done, left = _halves(parameters["Entries"])
     answer = make(client, operation, {**parameters, "Entries": done}) if done else {"Successful": []}
     failed = [{"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"} for entry in left]
     return {**answer, "Failed": [*answer.get("Failed", []), *failed]}
@@ -107,11 +105,14 @@ def _half_sent(make: Make, client: Any, operation: str, parameters: dict[str, An
 
 def _half_put(make: Make, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
     """The bus rejects the second half of the events."""
-    entries = parameters["Entries"]
-    done, left = entries[: len(entries) // 2], entries[len(entries) // 2 :]
+    done, left = _halves(parameters["Entries"])
     taken = make(client, operation, {**parameters, "Entries": done})["Entries"] if done else []
     refused = [{"ErrorCode": THROTTLING, "ErrorMessage": "Rate exceeded"} for _ in left]
     return {"FailedEntryCount": len(refused), "Entries": [*taken, *refused]}
+
+
+def _halves(entries: list[Any]) -> tuple[list[Any], list[Any]]:
+    return entries[: len(entries) // 2], entries[len(entries) // 2 :]
 
 
 _PARTIAL: dict[str, Callable[[Make, Any, str, dict[str, Any]], Any]] = {

@@ -1,298 +1,18 @@
-"""What happens in one run: as many post_leads as there are leads, in each turn some things at once."""
+"""What happens in one run: as many turns as there are leads, in each turn some things at once."""
 
-from __future__ import annotations
-
-import json
-from collections.abc import Callable, Iterator, Mapping
-from random import Random
 from typing import Any
 
-from devstack.partners import partner_profiles
-from devstack.sandbox.remote import Remote
-from leadbridge import settings
-from quality.chaos.counters import Counters
-from quality.chaos.in_process.aws_faults import Throttling
-from quality.chaos.in_process.harness import STEPS, FaultPlan, Harness, Time, Worker
-from quality.chaos.in_process.operator import InProcessOperator
-from quality.chaos.in_process.queues import QueueMessage, Transit
-from quality.chaos.in_process.scenarios import Scenarios
-from quality.chaos.in_process.secrets import Secrets
-from quality.chaos.partner_faults import DOWN, Outages, Refusals, fault
-from quality.chaos.people import META, META_NAMES, SOURCES, Post, posts
-from quality.chaos.reconciliation import Create, Posted, Refused
-from quality.testkit.aws.moto_stack import MotoStack
+from leadbridge.domain.delivery import Delivery
+from quality.chaos.in_process.harness import STEPS, FaultPlan
+from quality.chaos.in_process.queues import QueueMessage
+from quality.chaos.in_process.stack import InProcess
+from quality.chaos.operator import CHECK
+from quality.chaos.records import AMOUNT, NAME, TERM
 from quality.testkit.wiring import schedules
 
-PACE = 20.0  # seconds that a deal stays in one status
 
-
-class Chaos:
-    """One stack, its partners, and the events.
-
-    `ordered` are the sources that try the broker after the lender. `sources` has the weight of each source.
-    """
-
-    def __init__(
-        self,
-        stack: MotoStack,
-        partner: Remote,
-        time: Time,
-        seed: int,
-        *,
-        ordered: frozenset[str] = frozenset(),
-        sources: Mapping[str, int] = SOURCES,
-    ) -> None:
-        self.stack, self.partner, self.time = stack, partner, time
-        self.random, self.counters = Random(seed), Counters()
-        self.transit = Transit(stack, time)
-        self.harness = Harness(time, self.transit.hides, self.transit.delay, self.note_create, Random(seed + 1))
-        self.refusals, self.outages = Refusals(partner), Outages(partner)
-        self.scenarios = Scenarios(self)
-        self.creates: list[Create] = []
-        self._numbers = dict.fromkeys(partner_profiles(), 0)
-        self.secrets = Secrets(stack, partner, self.random)
-        self.posts: Iterator[Post] = posts(self.random, f"{seed & 0xFFFFFF:x}", ordered, sources)
-        self.posted: list[Posted] = []
-        self.operator = InProcessOperator(self)
-        self.sent: list[Post] = []
-        self.unanswered: list[Post] = []
-        self.refused: dict[str, Refused] = {}
-        self.faulted_posts = 0
-        self.is_draining = False
-
-    def new_lead(self) -> None:
-        """A person fills in a form."""
-        post = next(self.posts)
-        self.refusals.add(post.visitor)
-        if post.source == META:
-            self.partner.add_lead(post.visitor.fill_in(META_NAMES), leadgen_id=post.visitor.leadgen_id)
-        elif self.random.random() < 0.5:
-            self.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
-        self.sent.append(post)
-        self.unanswered.append(post)
-        self.counters.add("forms posted")
-        self.post(post)
-
-    def post(self, post: Post) -> None:
-        request = post.proven(self.secrets.of(post.source), self.time.now)
-        event: dict[str, Any] = {
-            "headers": request.headers,
-            "pathParameters": {"source": post.source},
-            "queryStringParameters": request.query or None,
-        }
-
-        def on_answer(answer: Any) -> None:
-            if answer is None or answer["statusCode"] in {401, 429, 500, 503}:
-                return
-            if post in self.unanswered:
-                self.unanswered.remove(post)
-            if answer["statusCode"] == 422 and settings.settings().sources[post.source].refuses_invalid:
-                self.counters.add("forms refused")
-                self.refused[post.post_id] = Refused(post.post_id, post.source, post.visitor.unusable)
-                return
-            if answer["statusCode"] not in {200, 202}:
-                self.counters.fail("ReceiveLead", f"answered {answer['statusCode']}: {answer['body']}")
-                return
-            content = json.loads(answer["body"])
-            if content.get("status") == "incomplete":
-                self.counters.add("forms answered that the lead is incomplete")
-            for lead_id in content.get("lead_ids") or [content["lead_id"]]:
-                self.posted.append(Posted.of(post, lead_id))
-
-        body = request.body.decode()
-        self.work("ReceiveLead", lambda: self.stack.ask("POST", "/webhooks/{source}", body, **event), on_answer)
-
-    def post_again(self) -> None:
-        """A form repeats a post that had no answer, or an older one."""
-        if self.sent:
-            self.counters.add("forms posted again")
-            self.post(self.random.choice(self.unanswered or self.sent))
-
-    def publish(self) -> None:
-        """The stream's next records go to publish_changes, some twice, in another order, or never."""
-        records = self.transit.records
-        if not records:
-            return
-        if not self.is_draining and self.random.random() < 0.05:
-            self.counters.add("stream records lost", len(records))
-            records.clear()
-            return
-        if not self.is_draining and self.random.random() < 0.2:
-            self.counters.add("stream records reordered", len(records))
-            self.random.shuffle(records)
-        batch = records[: self.random.randint(1, 20)] if not self.is_draining else list(records)
-        comes_twice = not self.is_draining and self.random.random() < 0.2
-
-        def settle(answer: Any) -> None:
-            if answer is None or answer["batchItemFailures"]:
-                return
-            if comes_twice:
-                self.counters.add("stream records sent twice", len(batch))
-                return
-            for record in batch:
-                if record in records:
-                    records.remove(record)
-
-        self.invoke("PublishChanges", {"Records": batch}, settle)
-
-    def update_stats(self) -> None:
-        """Some of the stream's records go to update_stats, in any order, some twice. None is lost."""
-        records = self.transit.stats_records
-        if not records:
-            return
-        if not self.is_draining:
-            self.random.shuffle(records)
-        batch = list(records) if self.is_draining else records[: self.random.randint(1, 20)]
-        comes_twice = not self.is_draining and self.random.random() < 0.3
-
-        def settle(answer: Any) -> None:
-            if answer is None or answer["batchItemFailures"] or comes_twice:
-                return
-            for record in batch:
-                if record in records:
-                    records.remove(record)
-
-        self.invoke("UpdateStats", {"Records": batch}, settle)
-
-    def deliver(self) -> None:
-        """A visible message goes to its worker; some are delivered twice, some are lost."""
-        visible = self.transit.visible()
-        if not visible:
-            return
-        message = visible[0] if self.is_draining else self.random.choice(visible)
-        if not self.is_draining and self.random.random() < 0.03:
-            self.counters.add("queue messages lost")
-            self.transit.messages.remove(message)
-            return
-        self.give(message)
-
-    def give(self, message: QueueMessage, fault_plan: FaultPlan | None = None) -> None:
-        """A worker processes a message, with a random fault plan or with this one."""
-        comes_twice = not self.is_draining and self.random.random() < 0.3
-        again = self.transit.copy(message) if comes_twice else None
-        self.transit.take(message)
-        frozen = len(self.harness.frozen)
-        if fault_plan is None and comes_twice and self.random.random() < 0.6:
-            fault_plan = FaultPlan(frozen_at=self.random.randint(1, STEPS))
-        self.invoke(
-            message.function,
-            message.event(),
-            lambda answer: self.transit.settle(message, answer),
-            fault_plan,
-            lead_id=message.lead_id,
-        )
-        if again is not None:
-            self.counters.add("queue messages sent twice")
-            if len(self.harness.frozen) > frozen and again in self.transit.messages:
-                self._process_concurrently(self.harness.frozen[-1], again)
-
-    def _process_concurrently(self, first: Worker, again: QueueMessage) -> None:
-        """A second worker gets the same message while the first one is frozen."""
-        self.counters.add("messages with two workers")
-        self.time.advance(self.random.choice([0, 0, 1, 5, 21, 30]))
-        self.give(again)
-        if first in self.harness.frozen and self.random.random() < 0.7:
-            self.harness.resume(first)
-
-    def tick(self) -> None:
-        """A schedule calls its function."""
-        function = self.random.choice([*schedules().values(), "FindDue", "FindDue", "SyncAccounts"])
-        self.counters.add(f"{function} called by its schedule")
-        self.invoke(function, {}, lambda _: None)
-
-    def advance_time(self) -> None:
-        """Half a second to half an hour passes."""
-        self.time.advance(self.random.choice([0.5, 1, 1, 2, 2, 5, 5, 10, 20, 30, 70, 400, 2000]))
-
-    def resume(self) -> None:
-        """A frozen worker continues, if Lambda has not stopped it."""
-        if self.harness.frozen:
-            self.harness.resume(self.random.choice(self.harness.frozen))
-
-    def break_partner(self) -> None:
-        """Arm a fault of a partner, for one or a few calls."""
-        partner, operation, name, order = fault(self.random, DOWN)
-        self.partner.arm(partner, operation, order, times=self.random.randint(1, 3))
-        self.counters.add(f"{partner} {name}")
-
-    def rotate(self) -> None:
-        if self.random.random() < 0.5:
-            self.counters.add(f"secret of {self.secrets.rotate_source()} rotated")
-        elif self.secrets.late:
-            self.secrets.put_late()
-        else:
-            self.counters.add(f"secret of {self.secrets.rotate_partner()} rotated")
-
-    def restart(self) -> None:
-        """A function's execution environment is replaced by a new one."""
-        self.stack.restart(self.random.choice(list(self.stack._modules) or [""]))
-
-    def invoke(
-        self,
-        function: str,
-        event: dict[str, Any],
-        settle: Callable[[Any], None],
-        fault_plan: FaultPlan | None = None,
-        *,
-        lead_id: str | None = None,
-    ) -> None:
-        self.work(function, lambda: self.stack.invoke(function, event), settle, fault_plan, lead_id=lead_id)
-
-    def work(
-        self,
-        function: str,
-        run: Callable[[], Any],
-        settle: Callable[[Any], None],
-        fault_plan: FaultPlan | None = None,
-        *,
-        name: str | None = None,
-        lead_id: str | None = None,
-        may_answer: int | None = None,
-    ) -> None:
-        """Run a worker with a fault plan, by default a random one.
-
-        A failure that the plan does not explain is counted under `name`, except the status `may_answer`. `lead_id` is
-        the lead of the event.
-        """
-
-        def end(worker: Worker) -> None:
-            if worker.failure is not None and worker.failure != f"answered {may_answer}":
-                self.counters.fail(name or function, worker.failure)
-            self.faulted_posts += worker.was_faulted and function == "ReceiveLead"
-            for partner, number, is_answered in worker.creates:
-                survived = is_answered and not worker.died
-                self.creates.append(Create(lead_id or "", partner, number, is_answered=survived))
-            if worker.was_throttled:
-                self.counters.add("workers whose calls to AWS were throttled")
-            if worker.died:
-                self.counters.add(f"{function} killed")
-                self.stack.restart(function)
-            self.stack._function = None
-            settle(worker.answer)
-
-        self.harness.work(Worker(function, self.time.seconds(), fault_plan or self.fault_plan(), run, end))
-        self.transit.collect()
-
-    def fault_plan(self) -> FaultPlan:
-        """A random fault plan."""
-        drawn = self.random.random()
-        if self.is_draining or drawn > 0.44:
-            return FaultPlan()
-        if drawn < 0.13:
-            return FaultPlan(killed_at=self.random.randint(1, STEPS))
-        if drawn < 0.24:
-            self.counters.add("workers frozen at some step")
-            return FaultPlan(frozen_at=self.random.randint(1, STEPS))
-        if drawn < 0.37:
-            return FaultPlan(throttling=Throttling.random_one(self.random))
-        self.counters.add("calls to AWS that are not answered")
-        return FaultPlan(unanswered_at=self.random.randint(1, STEPS // 2), took_place=self.random.random() < 0.5)
-
-    def note_create(self, worker: Worker, partner: str, is_answered: bool) -> None:
-        """Record the end of a create call, by its number in the partner's log, and whether it was answered."""
-        for call in self.partner.calls(partner, "create", since=self._numbers[partner]):
-            self._numbers[partner] = call["number"]
-            worker.creates.append((partner, call["number"], is_answered))
+class Chaos(InProcess):
+    """The events of a run."""
 
     def post_leads(self, leads: int) -> None:
         """Random events, until this number of leads was posted."""
@@ -305,18 +25,178 @@ class Chaos:
             self.resume: 8,
             self.tick: 6,
             self.break_partner: 5,
-            self.scenarios.refuse: 2,
-            self.scenarios.next_outage: 2,
-            self.scenarios.flip_status: 5,
-            self.scenarios.correct: 6,
-            self.scenarios.give_by_hand: 2,
-            self.scenarios.switch_bus: 1,
+            self.refuse: 2,
+            self.next_outage: 2,
+            self.flip_status: 5,
+            self.correct_meanwhile: 6,
+            self.give_by_hand: 2,
+            self.switch_bus: 1,
             self.operator.act: 6,
             self.rotate: 1,
             self.restart: 2,
         }
         for _ in range(leads):
-            self.new_lead()
+            post = self.next_post()
+            self.unanswered.append(post)
+            self.post(post)
             for action in self.random.choices(list(events), list(events.values()), k=26):
                 action()
                 self.transit.collect()
+
+    def post_again(self) -> None:
+        """A form repeats a post that had no answer, or an older one."""
+        if self.sent:
+            self.counters.add("forms posted again")
+            self.post(self.random.choice(self.unanswered or self.sent))
+
+    def publish(self) -> None:
+        """The stream's next records go to publish_changes, some twice, in another order, or never."""
+        records = self.transit.records
+        if records and not self.is_draining and self.random.random() < 0.05:
+            self.counters.add("stream records lost", len(records))
+            records.clear()
+        elif records:
+            if not self.is_draining and self.random.random() < 0.2:
+                self.counters.add("stream records reordered", len(records))
+                self.random.shuffle(records)
+            self._read_stream("PublishChanges", records, repeated=0.2)
+
+    def update_stats(self) -> None:
+        """Some of the stream's records go to update_stats, in any order, some twice. None is lost."""
+        records = self.transit.stats_records
+        if records:
+            if not self.is_draining:
+                self.random.shuffle(records)
+            self._read_stream("UpdateStats", records, repeated=0.3)
+
+    def _read_stream(self, function: str, records: list[dict[str, Any]], *, repeated: float) -> None:
+        batch = list(records) if self.is_draining else records[: self.random.randint(1, 20)]
+        comes_twice = not self.is_draining and self.random.random() < repeated
+
+        def settle(answer: Any) -> None:
+            if answer is None or answer["batchItemFailures"]:
+                return
+            if comes_twice:
+                self.counters.add("stream records sent twice", len(batch))
+                return
+            for record in batch:
+                if record in records:
+                    records.remove(record)
+
+        self.invoke(function, {"Records": batch}, settle)
+
+    def deliver(self) -> None:
+        """A visible message goes to its worker; some are delivered twice, some are lost."""
+        visible = self.transit.visible()
+        if not visible:
+            return
+        message = visible[0] if self.is_draining else self.random.choice(visible)
+        if not self.is_draining and self.random.random() < 0.03:
+            self.counters.add("queue messages lost")
+            self.transit.messages.remove(message)
+        else:
+            self.give(message)
+
+    def tick(self) -> None:
+        """A schedule calls its function."""
+        function = self.random.choice([*schedules().values(), "FindDue", "FindDue", "SyncAccounts"])
+        self.counters.add(f"{function} called by its schedule")
+        self.invoke(function, {})
+
+    def advance_time(self) -> None:
+        """Half a second to half an hour passes."""
+        self.time.advance(self.random.choice([0.5, 1, 1, 2, 2, 5, 5, 10, 20, 30, 70, 400, 2000]))
+
+    def resume(self) -> None:
+        """A frozen worker continues, if Lambda has not stopped it."""
+        if self.harness.frozen:
+            self.harness.resume(self.random.choice(self.harness.frozen))
+
+    def restart(self) -> None:
+        """A function's execution environment is replaced by a new one."""
+        self.stack.restart(self.random.choice(list(self.stack._modules) or [""]))
+
+    def switch_bus(self) -> None:
+        """The event bus delivers nothing for a while: a rule, or its key, is disabled."""
+        self.harness.bus_is_off = not self.harness.bus_is_off
+        if self.harness.bus_is_off:
+            self.counters.add("times that the event bus was off")
+
+    def correct_meanwhile(self) -> None:
+        """An operator corrects a lead while a worker, another operator or an erasure is at one of its steps."""
+        waiting, frozen = self._waiting_leads(), len(self.harness.frozen)
+        if waiting and self.random.random() < 0.6:
+            message = self.random.choice(waiting)
+            self.counters.add("leads corrected during their submission")
+            self.give(message, self._frozen_somewhere())
+            self._correct(str(message.lead_id))
+        elif self.posted:
+            lead_id = self.random.choice(self.posted).lead_id
+            self.next_plan = self._frozen_somewhere()
+            match self.random.choices(["operators", "erasure", "correction"], [10, 1, 1])[0]:
+                case "operators":
+                    self.counters.add("leads corrected by two operators")
+                    self._correct(lead_id, (NAME,))
+                    self._correct(lead_id, (AMOUNT, TERM))
+                case "erasure":
+                    self.counters.add("leads corrected during their erasure")
+                    self.operator.erase(lead_id)
+                    self._correct(lead_id)
+                case _:
+                    self.counters.add("people erased during a correction")
+                    self._correct(lead_id)
+                    self.operator.erase(lead_id)
+        self._resume_after(frozen)
+
+    def give_by_hand(self) -> None:
+        """An operator gives a lead to another partner while a worker is at one of its steps."""
+        waiting, frozen = self._waiting_leads(), len(self.harness.frozen)
+        if not waiting:
+            return
+        message = self.random.choice(waiting)
+        self.counters.add("leads given to another partner during their submission")
+        self.give(message, self._frozen_somewhere())
+        self.next_plan = FaultPlan()
+        self.operator.add_partner(str(message.lead_id))
+        self.next_plan = None
+        self._resume_after(frozen)
+
+    def read_status(self, delivery: Delivery, reader: str) -> None:
+        match reader:
+            case "sync":
+                self.invoke("SyncAccounts", {}, fault_plan=self._mostly_without_fault())
+                self._give_messages_of("SyncAccounts")
+            case "operator":
+                self.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
+                self._give_messages_of("CheckStatus")
+            case _:
+                self.time.advance(20)
+
+    def _waiting_leads(self) -> list[QueueMessage]:
+        return [one for one in self.transit.visible() if one.function == "SubmitLead" and one.lead_id is not None]
+
+    def _frozen_somewhere(self) -> FaultPlan:
+        return FaultPlan(frozen_at=self.random.randint(1, STEPS))
+
+    def _resume_after(self, frozen: int) -> None:
+        """Resume the workers that were frozen since there were `frozen`."""
+        for worker in self.harness.frozen[frozen:]:
+            self.harness.resume(worker)
+
+    def _correct(self, lead_id: str, paths: tuple[str, ...] = (NAME, AMOUNT, TERM)) -> None:
+        """Correct some fields of a lead, mostly without faults, and what an incomplete lead lacks."""
+        if self.next_plan is None and self.random.random() < 0.8:
+            self.next_plan = FaultPlan()
+        found = self.operator.journey(lead_id)
+        missing = self.operator.posted_of(lead_id).missing_values if found is not None and found.is_incomplete else {}
+        new = self.operator.new_values() if not missing or self.random.random() < 0.5 else {}
+        chosen = {path: value for path, value in new.items() if path in paths} or new
+        self.operator.correct(lead_id, missing | chosen)
+
+    def _give_messages_of(self, function: str) -> None:
+        for message in [one for one in self.transit.visible() if one.function == function]:
+            if message in self.transit.messages:
+                self.give(message, self._mostly_without_fault())
+
+    def _mostly_without_fault(self) -> FaultPlan | None:
+        return FaultPlan() if self.random.random() < 0.7 else None

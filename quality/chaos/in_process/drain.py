@@ -1,26 +1,24 @@
-"""The end of a run in one process: time passes until nothing moves, then an operator probes every route."""
+"""The end of a run in one process: time passes until nothing moves, then an operator probes every route.
 
-from __future__ import annotations
+After some runs months pass, deals change, and DynamoDB deletes expired items late and in any order.
+"""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from leadbridge import settings
+from devstack.partners import partner_profiles
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from quality.chaos.final_probe import CHECK, probes
-from quality.chaos.in_process.chaos import PACE, Chaos
-from quality.chaos.in_process.harness import INVOCATION
-from quality.chaos.partner_statuses import is_followed
-from quality.chaos.reading import Stores, all_partner_records, read
+from quality.chaos.final_probe import probe_all
+from quality.chaos.in_process.chaos import Chaos
+from quality.chaos.operator import CHECK, LEAD
 from quality.chaos.reconciliation import Snapshot
-from quality.chaos.settling import unsettled
-from quality.testkit.aws.memory_dynamodb import memory_table
-from quality.testkit.wiring import queues
+from quality.chaos.world import is_followed
+from quality.testkit.template import template
 
+PACE = 20.0  # seconds that a deal stays in one status
 EVERY_MINUTE = timedelta(minutes=1)
 SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
 MAX_ROUNDS = 5000  # a day of waiting for a cap is several hundred
@@ -30,20 +28,28 @@ MAX_CHECK_WAIT = timedelta(days=4)  # about what `MAX_WAITS` take; an operator c
 MAX_ERASURES = 20  # without faults
 WITHOUT_BUS = 0.25  # the share of runs in which the event bus stays off until everything has ended
 
+ROUNDS = 4
+ROUND = (0.25, 0.6)  # of the retention period, at least and at most
+LATE = 0.4  # the share of expired items that DynamoDB deletes later
+DAY = 86_400
 
-class MemoryStores(Stores):
-    """Reads the items directly, which is faster than a scan."""
-
-    def table_items(self) -> Iterator[dict[str, Any]]:
-        yield from map(items.decode, list(memory_table(self.table).items.values()))
+# The checks that still apply after parts of leads have expired.
+AFTER_RETENTION = (
+    "nothing_is_in_transit",
+    "failures_are_explained",
+    "leads_expire_last",
+    "messages_are_in_order",
+    "last_message_is_newest",
+    "last_status_is_known",
+    "erased_people_leave_no_data",
+    "erased_people_get_no_messages",
+)
 
 
 class Drain:
     def __init__(self, run: Chaos) -> None:
         self.run = run
-        dead_letters = {name: run.stack.ref(queue) for name, queue in queues("DEAD_LETTER_QUEUES").items()}
         self.waits, self.waited_for = 0, Counter[str]()
-        self.stores = MemoryStores(aws.dynamodb(), aws.sqs(), "Leads", {}, dead_letters)
 
     def drain(self) -> Snapshot:
         """Stop the faults, let time pass until everything has settled, then probe every route.
@@ -55,10 +61,7 @@ class Drain:
         run.is_draining = True
         for worker in list(run.harness.frozen):
             run.harness.resume(worker, kill=run.random.random() < 0.5)
-        run.partner.disarm()
-        run.refusals.arm_again()
-        run.secrets.put_late()
-        run.operator.resume_all()
+        run.stop_faults()
         if run.random.random() < 0.5:
             run.operator.redrive_all()
         run.harness.bus_is_off = run.random.random() < WITHOUT_BUS
@@ -66,9 +69,8 @@ class Drain:
             run.counters.add("runs that ended without the event bus")
         self.wait_until_settled()
         run.harness.bus_is_off = False
-        snapshot = self.snapshot()
-        for probe in probes(snapshot, run.random, run.operator.find_at_partner, run.operator.correction_body):
-            run.operator.probe(probe)
+        snapshot = run.snapshot()
+        probe_all(run.operator, snapshot)
         self.wait_until_settled()
         return snapshot
 
@@ -84,7 +86,7 @@ class Drain:
             run.transit.collect()
             if run.time.now - looked_at >= EVERY_MINUTE:
                 looked_at = run.time.now
-                run.invoke("FindDue", {}, lambda _: None)
+                run.invoke("FindDue", {})
             if run.transit.stats_records:
                 run.update_stats()
             elif run.transit.records:
@@ -101,17 +103,17 @@ class Drain:
             elif run.transit.messages:
                 run.time.now = max(run.time.now, min(message.visible_at for message in run.transit.messages))
             elif self._wait_for_due():
-                run.invoke("FindDue", {}, lambda _: None)
-                run.invoke("SyncAccounts", {}, lambda _: None)
+                run.invoke("FindDue", {})
+                run.invoke("SyncAccounts", {})
             else:
                 run.time.advance(60)  # hidden dead letters become visible
                 return
-        run.counters.fail("the run", f"is not settled: {', '.join(unsettled(self._moving()))}")
+        run.counters.fail("the run", f"is not settled: {', '.join(self._moving().unsettled())}")
 
     def _wait_for_due(self) -> bool:
         """Let time pass until the next status, or until lost messages are due. Returns False if nothing is pending."""
         snapshot = self._moving()
-        moving = unsettled(snapshot)
+        moving = snapshot.unsettled()
         if not moving:
             return False
         self.waits = self.waits + 1 if moving == self.waited_for else 0
@@ -127,19 +129,17 @@ class Drain:
 
         A deal that the run has aged by months is checked at twice its age.
         """
-        for record in snapshot.leads.values():
-            for delivery in record.deliveries.values():
-                made = snapshot.partner_record_of(delivery)
-                if not is_followed(delivery) or made is None or made.status in {None, delivery.partner_status}:
-                    continue
-                schedule = settings.settings().partners[delivery.partner].check_schedule
-                if schedule is None or delivery.followed_since is None:
-                    continue
-                next_check = schedule.next_check(delivery.followed_since, self.run.time.now)
-                if next_check is None or next_check - self.run.time.now > MAX_CHECK_WAIT:
-                    self.run.counters.add("old deals that an operator checked")
-                    place = {"lead_id": delivery.lead_id, "partner": delivery.partner}
-                    self.run.operator.call("POST", CHECK, place=place)
+        for lead_id, _, delivery in snapshot.deliveries():
+            made = snapshot.partner_record_of(delivery)
+            if not is_followed(delivery) or made is None or made.status in {None, delivery.partner_status}:
+                continue
+            schedule = self.run.settings.partners[delivery.partner].check_schedule
+            if schedule is None or delivery.followed_since is None:
+                continue
+            next_check = schedule.next_check(delivery.followed_since, self.run.time.now)
+            if next_check is None or next_check - self.run.time.now > MAX_CHECK_WAIT:
+                self.run.counters.add("old deals that an operator checked")
+                self.run.call("POST", CHECK, place={"lead_id": lead_id, "partner": delivery.partner})
 
     def _ends_at(self, values: dict[str, Any]) -> datetime:
         """When a wait ends. After a wait that has ended the cap is full again, so the next window is tried."""
@@ -150,35 +150,78 @@ class Drain:
 
     def _moving(self) -> Snapshot:
         """The part of the snapshot that shows what moves."""
-        partner = self.run.partner
-        table, made = list(self.stores.table_items()), list(all_partner_records(partner))
-        return Snapshot([], table, partner_records=made, queue_sizes=self._waiting())
-
-    def _waiting(self) -> dict[str, int]:
-        waiting = Counter(message.queue for message in self.run.transit.messages)
-        transit = self.run.transit
-        return {"stream": len(transit.records), "stream of statistics": len(transit.stats_records), **waiting}
-
-    def snapshot(self) -> Snapshot:
         run = self.run
-        return read(
-            self.stores,
-            run.partner,
-            run.posted,
-            settings.settings(),
-            self._waiting(),
-            to_be_erased=frozenset(run.operator.erased),
-            failures=dict(run.counters.failures),
-            send_window=timedelta(seconds=INVOCATION),
-            faulted_posts=run.faulted_posts,
-            creates=run.creates,
-            now=run.time.now,
-            index_key=run.stack.secret("index")["key"],
-            expired=frozenset(run.operator.expired),
-            posts=frozenset(post.post_id for post in run.sent),
-            refused=list(run.refused.values()),
-            corrections=list(run.operator.corrections.made),
-            pauses=list(run.operator.pauses),
-            added_partners=list(run.operator.added_partners),
-            overwritten=list(run.transit.overwritten),
-        )
+        table, made = list(run.stores.table_items()), run.partner_records()
+        return Snapshot([], table, partner_records=made, queue_sizes=run.waiting())
+
+
+def pass_months(run: Chaos, drain: Drain) -> None:
+    """Let months pass, in which some deals change and some messages are written; then erase everybody."""
+    days = int(template()["Parameters"]["RetentionDays"]["Default"])
+    for _ in range(ROUNDS):
+        run.time.advance(run.random.uniform(*ROUND) * days * DAY)
+        _expire(run)
+        _change(run)
+        drain.wait_until_settled()
+    _expire(run)
+    for lead_id in sorted({posted.lead_id for posted in run.posted}):
+        _read(run, lead_id)
+        _erase(run, lead_id)
+    drain.wait_until_settled()
+
+
+def _expire(run: Chaos) -> None:
+    """Delete most of the expired items, in any order."""
+    now = run.time.seconds()
+    expired = [values for values in run.stores.table_items() if values.get("expires_at", now) < now]
+    run.random.shuffle(expired)
+    for values in expired:
+        if run.random.random() >= LATE:
+            run.counters.add("items that expired")
+            aws.dynamodb().delete_item(TableName="Leads", Key=items.encode({"pk": values["pk"], "sk": values["sk"]}))
+
+
+def _change(run: Chaos) -> None:
+    """Change the status of some followed deals, and write to some people."""
+    for delivery in [one for _, _, one in run.snapshot().deliveries() if is_followed(one)]:
+        if run.random.random() < 0.5:
+            run.counters.add("statuses that change after months")
+            profile = partner_profiles()[delivery.partner]
+            other = run.other_status(delivery, profile.status(run.partner, delivery.created))
+            profile.put_status(run.partner, delivery.created, other)
+    for lead_id in sorted({posted.lead_id for posted in run.random.sample(run.posted, 2)}):
+        run.call("POST", "/messages", {"lead_id": lead_id, "text": f"Лист через місяці {lead_id}"})
+
+
+def _read(run: Chaos, lead_id: str) -> None:
+    """An operator reads a lead: 200 if it exists, 404 if it has expired."""
+
+    def check(status: int) -> None:
+        expected = 200 if _exists(run, lead_id) else 404
+        if status not in {0, expected}:
+            run.counters.fail("GET /leads/{lead_id}", f"answered {status}, expected {expected}")
+
+    run.call("GET", LEAD, place={"lead_id": lead_id}, on=check)
+
+
+def _erase(run: Chaos, lead_id: str) -> None:
+    """An operator erases what remains of a lead, also if its own item has expired."""
+    has_items = bool(_items(run, lead_id))
+    if not _exists(run, lead_id):
+        run.expired.add(lead_id)
+
+    def check(status: int) -> None:
+        if status == 204:
+            run.operator.erased.add(lead_id)
+        elif status and has_items:
+            run.counters.fail("DELETE /leads/{lead_id}", f"answered {status}, and items remain")
+
+    run.call("DELETE", LEAD, place={"lead_id": lead_id}, on=check)
+
+
+def _exists(run: Chaos, lead_id: str) -> bool:
+    return any(values["sk"] == "LEAD" for values in _items(run, lead_id))
+
+
+def _items(run: Chaos, lead_id: str) -> list[dict[str, Any]]:
+    return [values for values in run.stores.table_items() if values["pk"] == f"LEAD#{lead_id}"]

@@ -4,8 +4,6 @@ A step is a moment before or after a call to AWS or to a partner. Only one worke
 its own thread until the run resumes it, so that a seed determines the whole run.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import sys

@@ -1,7 +1,5 @@
 """Stream records and queue messages in transit: delivered once or twice, late, in any order, or never."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections.abc import Iterator
@@ -94,7 +92,8 @@ class Transit:
     def take(self, message: QueueMessage) -> None:
         """A worker receives the message and hides it for the visibility timeout."""
         message.received += 1
-        message.visible_at = self.time.now + timedelta(seconds=_property(message.queue, "VisibilityTimeout"))
+        seconds = template()["Resources"][message.queue]["Properties"]["VisibilityTimeout"]
+        message.visible_at = self.time.now + timedelta(seconds=seconds)
 
     def copy(self, message: QueueMessage) -> QueueMessage:
         """A duplicate, visible now."""
@@ -118,14 +117,6 @@ class Transit:
             letter = policy["deadLetterTargetArn"]["Fn::GetAtt"][0]
             aws.sqs().send_message(QueueUrl=self.stack.ref(letter), MessageBody=message.body)
             self.messages.remove(message)
-
-    def is_empty(self) -> bool:
-        """Whether nothing is in transit."""
-        return not self.records and not self.stats_records and not self.messages
-
-
-def _property(queue: str, name: str) -> Any:
-    return template()["Resources"][queue]["Properties"][name]
 
 
 def overwritten_step(record: dict[str, Any]) -> tuple[str, str] | None:

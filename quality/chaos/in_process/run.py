@@ -1,7 +1,5 @@
 """One run in one process, from its seed to its result."""
 
-from __future__ import annotations
-
 import os
 import random as chance
 import sys
@@ -16,8 +14,6 @@ from typing import Any, TextIO
 from unittest.mock import patch
 
 from devstack.partners import further, partner_profiles
-from devstack.sandbox.credentials import StoredCredentials
-from devstack.sandbox.leadleader.authorization import Credentials
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
@@ -27,13 +23,12 @@ from leadbridge.settings.intake import Intake
 from leadbridge.settings.routing import RoutingRule
 from leadbridge.settings.sources import TrackerSettings
 from quality.chaos.checks import violations
-from quality.chaos.counters import Result
-from quality.chaos.in_process import retention
-from quality.chaos.in_process.chaos import PACE, Chaos
-from quality.chaos.in_process.drain import Drain
+from quality.chaos.in_process.chaos import Chaos
+from quality.chaos.in_process.drain import AFTER_RETENTION, PACE, Drain, pass_months
 from quality.chaos.in_process.harness import Time, seeded_entropy
 from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.people import MANY_REPEATS, META, SOURCES
+from quality.chaos.world import Result
 from quality.testkit.aws.moto_stack import moto_stack
 
 MANY_REPEATS_EVERY = 4  # runs: in one of them most people post again
@@ -59,29 +54,30 @@ KEEP = 0.75  # the share of runs in which a source keeps what no partner can tak
 def run(seed: int, leads: int) -> Result:
     began = wall.monotonic()
     time = Time()
-    keys = _keys()
+    files = _sandbox_files()
     with ExitStack() as held:
         held.enter_context(_quiet())
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack())
         held.enter_context(seeded_entropy(seed))
         folder = Path(held.enter_context(TemporaryDirectory(prefix="leadbridge-chaos-")))
-        (folder / "leadleader.json").write_bytes(keys)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         sandbox = held.enter_context(Sandbox(folder, pace=PACE, clock=time.seconds, further=further()))
         sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
         ordered = _configure(chance.Random(seed))
         chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
         held.enter_context(chaos.harness.open())
-        chaos.secrets.put_all(sandbox.secrets())
+        chaos.put_secrets(sandbox.secrets())
         _break_tracker(chaos, chance.Random(f"tracker {seed}"))
         chaos.post_leads(leads)
         drain = Drain(chaos)
         found = violations(drain.drain())
-        snapshot = drain.snapshot()
+        snapshot = chaos.snapshot()
         found += [one for one in violations(snapshot) if one not in found]
         if seed % RETENTION_EVERY == 0:
-            retention.Retention(chaos, drain).advance()
-            found += [one for one in violations(drain.snapshot(), retention.CHECKS) if one not in found]
+            pass_months(chaos, drain)
+            found += [one for one in violations(chaos.snapshot(), AFTER_RETENTION) if one not in found]
     return Result(seed, chaos.counters, snapshot, found, wall.monotonic() - began)
 
 
@@ -139,11 +135,10 @@ def _takes_lender_less(source: Source) -> bool:
 
 
 @cache
-def _keys() -> bytes:
-    """Lead Leader's credentials, which all runs of a process begin with: to generate their keys takes long."""
-    with TemporaryDirectory() as folder:
-        StoredCredentials(Credentials, file := Path(folder) / "leadleader.json")
-        return file.read_bytes()
+def _sandbox_files() -> dict[str, bytes]:
+    """The sandbox's credentials, with which all runs of a process begin: to generate keys takes long."""
+    with TemporaryDirectory() as folder, seeded_entropy(0), Sandbox(folder, further=further()):
+        return {file.name: file.read_bytes() for file in Path(folder).glob("*.json")}
 
 
 @contextmanager

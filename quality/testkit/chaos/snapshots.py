@@ -16,8 +16,8 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
-from quality.chaos.lead_orders import ADDED, AddedPartner
-from quality.chaos.reconciliation import Create, Posted, Snapshot
+from quality.chaos.reconciliation import Snapshot
+from quality.chaos.records import ADDED, AddedPartner, Create, Posted
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 

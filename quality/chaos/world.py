@@ -1,0 +1,324 @@
+"""What runs in one process and over the deployed stack share: people, partners, operators, and reading the result."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from devstack.partners import kind_of, partner_profiles
+from devstack.sandbox.profile import PartnerRecord
+from devstack.sandbox.remote import ControlError, Remote
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.settings import Settings
+from quality.chaos.checks import CHECKS
+from quality.chaos.operator import ALLOWED_STATUSES, OnStatus, Operator, Shares, ignore
+from quality.chaos.partner_faults import DOWN, fault
+from quality.chaos.people import META, Post, Visitor
+from quality.chaos.reading import Stores
+from quality.chaos.reconciliation import Route, Snapshot, Violation
+from quality.chaos.records import Create, Posted, Refused
+
+RECENT = 8  # of the latest leads, one's status flips
+READERS = ("sync", "operator", "sync", "none")  # what usually reads a status after each of its changes
+ROTATED_SOURCES = ("web", "web-trading", "plain-credit")
+
+
+@dataclass
+class Counters:
+    """`counts` are faults and other events; `failures` are failures that no fault explains."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, what: str, number: int = 1) -> None:
+        self.counts[what] += number
+
+    def fail(self, component: str, what: str) -> None:
+        self.failures[component, what] += 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """`uncovered` are planned faults that did not occur, so that the run proves too little."""
+
+    seed: int
+    counters: Counters
+    snapshot: Snapshot
+    violations: list[Violation]
+    seconds: float
+    uncovered: Sequence[str] = ()
+
+    def report(self) -> list[str]:
+        """The counts, the number of deliveries and messages by state, each check, and the violations."""
+        states: Counter[str] = Counter()
+        for record in self.snapshot.leads.values():
+            states["erased"] += record.is_erased
+            states.update(f"{one.partner} {one.state}" for one in record.deliveries.values())
+            states.update(f"message {message.state}" for message in record.messages)
+        wrong = Counter(violation.check for violation in self.violations)
+        return [
+            "\nFaults and other events:",
+            *(f"  {number:6}  {what}" for what, number in self.counters.counts.most_common()),
+            f"\nResult ({len(self.snapshot.leads)} leads, {self.seconds:.0f} s): "
+            + ", ".join(f"{number} {what}" for what, number in sorted((+states).items())),
+            "\nChecks:",
+            *(f"  ✗ {name}: {wrong[name]}" if wrong[name] else f"  ✓ {name}" for name in CHECKS),
+            *(f"    {one.check}  {one.lead_id}  {one.what}" for one in self.violations),
+        ]
+
+
+class World(ABC):
+    """A stack, its partners in the sandbox, and its people.
+
+    `late` are partners' new secrets that are not stored in the stack yet.
+    """
+
+    shares: Shares
+    faults = DOWN
+    send_window: timedelta
+    is_in_real_time = False
+
+    def __init__(self, partner: Remote, settings: Settings, random: Random, posts: Iterator[Post]) -> None:
+        self.partner, self.settings, self.random, self.posts = partner, settings, random, posts
+        self.counters = Counters()
+        self.operator = Operator(self)
+        self.sent: list[Post] = []
+        self.posted: list[Posted] = []
+        self.refused: dict[str, Refused] = {}
+        self.creates: list[Create] = []
+        self.overwritten: list[tuple[str, str]] = []
+        self.expired: set[str] = set()
+        self.faulted_posts: int | None = None
+        self.late: dict[str, dict[str, Any]] = {}
+        self._refusals: dict[tuple[str, str, str], None] = {}
+        self._outages, self._outage = 0, ""
+
+    stores: Stores
+
+    @abstractmethod
+    def now(self) -> datetime: ...
+
+    @abstractmethod
+    def call(
+        self,
+        method: str,
+        resource: str,
+        body: Any = None,
+        place: dict[str, str] | None = None,
+        *,
+        on: OnStatus = ignore,
+        allowed: frozenset[int] = ALLOWED_STATUSES,
+    ) -> None:
+        """An operator calls a route. `on` gets the status, or 0. A 4xx that is not allowed is a failure."""
+
+    @abstractmethod
+    def can_be_settled(self, delivery: Delivery) -> bool:
+        """Whether no create call of an unknown delivery is still running."""
+
+    def to_settle(self, posted: Posted) -> Iterable[Posted]:
+        """The leads to settle if an operator opens this one."""
+        return (posted,)
+
+    @abstractmethod
+    def secret(self, name: str) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def put_secret(self, name: str, value: dict[str, Any]) -> None: ...
+
+    @abstractmethod
+    def new_source_secret(self) -> str: ...
+
+    @abstractmethod
+    def waiting(self) -> dict[str, int]:
+        """What is in transit."""
+
+    @abstractmethod
+    def read_status(self, delivery: Delivery, reader: str) -> None:
+        """Read a status that changed: by a sync, an operator's check, or not at all."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        return self.stores.leads.delivery(lead_id, partner)
+
+    def next_post(self) -> Post:
+        """A person fills in a form. Partners refuse some people; Meta or Leeloo may know them."""
+        post = next(self.posts)
+        self._refuse_person(post.visitor)
+        with suppress(OSError, ControlError):
+            if post.source == META:
+                self.partner.add_lead(post.visitor.fill_in(META), leadgen_id=post.visitor.leadgen_id)
+            elif self.random.random() < 0.5:
+                self.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
+        self.sent.append(post)
+        self.counters.add("forms posted")
+        return post
+
+    def record_answer(self, post: Post, status: int, content: dict[str, Any]) -> bool:
+        """Record that a post was accepted or refused. Returns False for any other answer."""
+        if status == 422 and self.settings.sources[post.source].refuses_invalid:
+            self.counters.add("forms refused")
+            self.refused[post.post_id] = Refused(post.post_id, post.source, post.visitor.unusable)
+            return True
+        if status not in {200, 202}:
+            return False
+        self.counters.add("forms answered that the lead is incomplete", content.get("status") == "incomplete")
+        self.posted += [Posted.of(post, lead_id) for lead_id in content.get("lead_ids") or [content["lead_id"]]]
+        return True
+
+    def break_partner(self) -> None:
+        """Arm a fault of a partner, for one or a few calls."""
+        partner, operation, name, order = fault(self.random, self.faults)
+        self.partner.arm(partner, operation, order, times=self.random.randint(1, 3))
+        self.counters.add(f"{partner} {name}")
+
+    def refuse(self) -> None:
+        """A partner refuses the next one or two creates permanently."""
+        partner, profile = self.random.choice(list(partner_profiles().items()))
+        self.partner.arm(partner, "create", profile.refusing, times=self.random.randint(1, 2))
+        self.counters.add(f"{partner} refuses")
+
+    def next_outage(self) -> None:
+        """Another partner is away until the next outage. In one of the turns all are there."""
+        if self._outage:
+            with suppress(ControlError):  # all faults were cleared
+                self.partner.disarm(self._outage)
+        names = [*partner_profiles(), None]
+        name = names[self._outages % len(names)]
+        self._outages += 1
+        self._outage = "" if name is None else self.partner.arm(name, None, DOWN["closes the connection"], times=None)
+        if name is not None:
+            self.counters.add(f"outages of {name}")
+
+    def flip_status(self) -> None:
+        """Change a followed status and change it back. Each value is read by a sync, an operator's check or nothing."""
+        found = []
+        for posted in self.posted[-RECENT:]:
+            for name, profile in partner_profiles().items():
+                delivery = self.delivery(posted.lead_id, name)
+                if delivery is not None and is_followed(delivery):
+                    status = profile.status(self.partner, delivery.created)
+                    if status not in profile.last_statuses:
+                        found.append((delivery, status))
+        if not found:
+            return
+        delivery, first = self.random.choice(found)
+        for status, reader in zip((first, self.other_status(delivery, first), first), READERS, strict=False):
+            partner_profiles()[delivery.partner].put_status(self.partner, delivery.created, status)
+            self.read_status(delivery, reader if self.random.random() < 0.6 else self.random.choice(READERS))
+        self.counters.add("statuses that flip back")
+
+    def other_status(self, delivery: Delivery, status: str) -> str:
+        """A status that differs and does not close the delivery."""
+        others = [one for one in partner_profiles()[delivery.partner].open_statuses if one != status]
+        return self.random.choice(others)
+
+    def rotate(self) -> None:
+        """Rotate a secret of a source or of a partner. A partner's new one is stored at the next rotation."""
+        if self.random.random() < 0.5:
+            self.counters.add(f"secret of {self._rotate_source()} rotated")
+        elif self.late:
+            self.put_late()
+        else:
+            self.counters.add(f"secret of {self._rotate_partner()} rotated")
+
+    def put_tracker(self, stored: dict[str, Any]) -> None:
+        """Store a secret of trackers whose addresses need no click id: the run's forms have none."""
+        entries = {name: {**one, "url": one["url"].replace("{click_id}", "{sub1}")} for name, one in stored.items()}
+        self.put_secret("feedback", entries)
+
+    def put_late(self) -> None:
+        for name, renewed in self.late.items():
+            stored = self.secret(kind_of(name))
+            new = {name: renewed} if name in partner_profiles() else renewed
+            self.put_secret(kind_of(name), {**stored, **new})
+        self.late.clear()
+
+    def stop_faults(self) -> None:
+        """End all faults but the refusals of people, store the new secrets, and resume the partners."""
+        self.partner.disarm()
+        for known_as in self._refusals:
+            self._arm_refusal(*known_as)
+        self.put_late()
+        self.operator.resume_all()
+
+    def snapshot(self) -> Snapshot:
+        sources = self.settings.sources
+        return Snapshot(
+            posted=self.posted,
+            table=list(self.stores.table_items()),
+            calls=[call for name in partner_profiles() for call in self.partner.calls(name, "create")],
+            partner_records=self.partner_records(),
+            sent_messages=self.partner.messages(),
+            dead_letters=self.stores.dead_letters(),
+            queue_sizes=self.waiting(),
+            counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
+            dedup_sources=frozenset(
+                name for name, one in sources.items() if one.dedup_days and one.on_repeat != "send"
+            ),
+            to_be_erased=frozenset(self.operator.erased),
+            failures=dict(self.counters.failures),
+            send_window=self.send_window,
+            faulted_posts=self.faulted_posts,
+            creates=self.creates,
+            partners=self.settings.partners,
+            now=self.now(),
+            index_key=self.secret("index")["key"],
+            expired=frozenset(self.expired),
+            posts=frozenset(post.post_id for post in self.sent),
+            refused=list(self.refused.values()),
+            routes={name: _route(source.partners, source.refuses_invalid) for name, source in sources.items()},
+            corrections=list(self.operator.corrections),
+            pauses=list(self.operator.pauses),
+            added_partners=list(self.operator.added_partners),
+            listed_incomplete=self.stores.listed_incomplete(),
+            overwritten=list(self.overwritten),
+            has_statistics=True,
+            feedback=self.settings.feedback,
+            tracker_events=self.partner.postbacks(),
+            is_in_real_time=self.is_in_real_time,
+        )
+
+    def partner_records(self) -> list[PartnerRecord]:
+        return [record for profile in partner_profiles().values() for record in profile.records(self.partner)]
+
+    def _refuse_person(self, visitor: Visitor) -> None:
+        for name in sorted(visitor.refused_by):
+            profile = partner_profiles()[name]
+            known_as = (name, profile.refused_field, str(getattr(visitor, profile.refused_by)))
+            if known_as not in self._refusals:
+                self._refusals[known_as] = None
+                self._arm_refusal(*known_as)
+
+    def _arm_refusal(self, name: str, path: str, value: str) -> None:
+        self.partner.arm(name, "create", partner_profiles()[name].refusing, times=None, match={path: value})
+
+    def _rotate_source(self) -> str:
+        """Add a new secret to a source, or drop the old one. Returns the source."""
+        sources = self.secret("sources")
+        source = self.random.choice(ROTATED_SOURCES)
+        known = sources[source]["secrets"]
+        sources[source]["secrets"] = known[:1] if len(known) > 1 else [self.new_source_secret(), *known]
+        self.put_secret("sources", sources)
+        return source
+
+    def _rotate_partner(self) -> str:
+        """A partner replaces credentials; the stack gets them with `put_late`. Returns the partner."""
+        rotations = {name: one.rotations for name, one in partner_profiles().items()} | {"leeloo": ("token",)}
+        name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
+        renewed = self.partner.rotate(name, self.random.choice(rotations[name]))
+        if name in partner_profiles():
+            partner_profiles()[name].after_rotation(self.partner)
+        self.late[name] = renewed
+        return name
+
+
+def is_followed(delivery: Delivery) -> bool:
+    """Whether the product still checks a delivery's status."""
+    return delivery.state is State.SUBMITTED and not delivery.is_erased and delivery.created is not None
+
+
+def _route(rules: Sequence[Any], refuses: bool) -> Route:
+    return Route(tuple(rule.partners for rule in rules), refuses, tuple(rule.weights for rule in rules))
