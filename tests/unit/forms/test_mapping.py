@@ -82,3 +82,9 @@ def test_an_answer_with_several_names_is_kept_under_those_that_are_used(names: t
     answers = {"taken": "another answer"}
     add_answer(answers, names, "1", source("plain", fields=FIELDS))
     assert {name for name, answer in answers.items() if answer == "1"} == kept
+
+
+def test_of_a_source_without_fields_all_names_of_an_answer_are_kept() -> None:
+    answers: dict[str, str] = {}
+    add_answer(answers, ("q1", "q2"), "1", source("plain", fields={}))
+    assert answers == {"q1": "1", "q2": "1"}

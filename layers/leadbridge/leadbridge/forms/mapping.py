@@ -79,13 +79,14 @@ def _all_folded(configured: tuple[str, ...]) -> frozenset[str]:
 def add_answer(answers: dict[str, str], names: Iterable[str], value: str, source: Source) -> None:
     """Add an answer that a builder sends under several names: under the configured ones that no other answer has.
 
-    Without any, under the name of a tag or an id; else under the first name, so that each answer is there once.
+    Without any, under the name of a tag or an id; else under the first name, so that each answer is there once. For a
+    source without `fields` all names are kept: its fields are to be suggested.
     """
     free = [name for name in names if name and not answers.get(name)]
     short = [name for name in free if len(name) <= MAX_LABEL]
     configured = configured_names(source)
     used = [name for name in short if fold(name) in configured] or [name for name in short if _is_tag(fold(name))]
-    for name in used or free[:1]:
+    for name in used or (free[:1] if source.fields else free):
         answers[name] = value
 
 
