@@ -97,7 +97,7 @@ def test_workers_that_send_again_when_an_answer_is_lost(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Chaos, "break_partner", lose_answers)
     monkeypatch.setattr(Submitter, "_mark_reply_lost", hopeful)
-    assert noticed("leads_are_created_once", 1005)
+    assert noticed("leads_are_created_once", 4)
 
 
 @pytest.mark.parametrize("broken", [(MessageRepository, "add"), (DeadLetters, "redrive")])
@@ -209,7 +209,7 @@ def test_a_lost_answer_that_opens_the_next_partner(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Chaos, "break_partner", lose_answers)
     monkeypatch.setattr(Submitter, "_mark_reply_lost", pass_on)
-    assert noticed("next_partners_follow_a_refusal", 1002)
+    assert noticed("next_partners_follow_a_refusal", 4)
 
 
 def test_outcomes_that_no_tracker_learns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +223,7 @@ def test_postbacks_that_fail_without_a_dead_letter(monkeypatch: pytest.MonkeyPat
     gone = tuple(one for one in TRACKER_FAULTS if one.get("status") == GONE)
     monkeypatch.setattr(chaos_run, "TRACKER_FAULTS", gone)
     monkeypatch.setattr("leadbridge.services.dead_letters.bodies.failed_postback", lambda *_: {})
-    assert noticed("postbacks_are_accepted_or_failed", 1002)
+    assert noticed("postbacks_are_accepted_or_failed", 1012)
 
 
 def test_a_completed_lead_that_stays_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
