@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
+from leadbridge.domain.admission import Pause
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.errors.error_codes import ErrorInfo
@@ -321,6 +322,57 @@ def test_without_a_next_partner_the_lead_waits(world: World, changes: dict[str, 
     one = world.receive(2, **changes)
     assert world.submit(one) is Outcome.WAITING
     assert world.delivery(one).waiting_until == MIDNIGHT
+
+
+@pytest.mark.parametrize(
+    ("intake", "outcome"),
+    [
+        ({"per_day": 1, "when_capped": "hold"}, Outcome.FAILED),
+        ({"per_day": 1, "when_capped": "next"}, Outcome.SKIPPED),
+        ({"total": 1, "when_capped": "hold"}, Outcome.FAILED),
+        ({"total": 1}, Outcome.FAILED),
+    ],
+    ids=["held", "passed on", "held for ever", "no wait would end"],
+)
+def test_a_lead_that_waited_for_a_pause_does_not_wait_for_a_cap(
+    world: World, monkeypatch: pytest.MonkeyPatch, intake: dict[str, Any], outcome: Outcome
+) -> None:
+    world.settings = settings_with_intake(intake)
+    world.states.pause(LENDER, Pause("maintenance", "olena", world.time()))
+    one, other = world.receive(1, **CHAIN), world.receive(2)
+    assert [world.submit(lead) for lead in (one, other)] == [Outcome.WAITING] * 2
+    world.time.now += HOUR
+    world.states.resume(LENDER, world.time())
+    assert world.submit(other) is Outcome.SUBMITTED, "it takes the last place of the cap"
+    world.time.now += MINUTE
+    assert world.sweep(monkeypatch) == ([one.lead_id], 0.0)
+    assert world.submit(one) is outcome
+
+
+def test_a_lead_that_cannot_be_passed_on_is_not_queued_again_until_the_partner_takes_leads(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.settings = settings_with_intake({"per_day": 1, "when_capped": "next"})
+    world.submit(world.receive(1))
+    before = world.receive(2)
+    assert world.submit(before) is Outcome.WAITING
+    world.states.pause(LENDER, Pause("maintenance", "olena", world.time()))
+    world.time.now += MINUTE
+    during = world.receive(3)
+    assert world.submit(during) is Outcome.WAITING
+    world.time.now += HOUR
+    world.states.resume(LENDER, world.time())
+    world.time.now += MINUTE
+    assert world.sweep(monkeypatch)[0] == [before.lead_id, during.lead_id]
+    assert [world.submit(one) for one in (before, during)] == [Outcome.WAITING] * 2
+    after = world.receive(4)
+    assert world.submit(after) is Outcome.WAITING
+    assert world.sweep(monkeypatch) == ([], 0.0)
+    world.settings = settings_with_intake({"per_day": 3, "when_capped": "next"})
+    world.time.now = MIDNIGHT + MINUTE
+    assert set(world.sweep(monkeypatch)[0]) == {before.lead_id, during.lead_id, after.lead_id}
+    world.settings = settings_with_intake({"per_day": 2, "when_capped": "next"})
+    assert set(world.sweep(monkeypatch)[0]) == {before.lead_id, during.lead_id}, "they keep their place"
 
 
 def test_what_may_have_reached_the_partner_is_never_passed_on(world: World) -> None:

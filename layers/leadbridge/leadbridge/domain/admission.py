@@ -20,6 +20,7 @@ from leadbridge.domain.delivery import NOT_WAITING, Change, Delivery, step
 TOTAL = "total"  # the window of a cap that never ends
 # The partition of waiting deliveries in the list of leads by state, and a part of the name of those in `due`.
 WAITING = "waiting"
+MILLISECOND = timedelta(milliseconds=1)  # the precision of stored times
 
 
 class WaitReason(StrEnum):
@@ -109,16 +110,22 @@ def is_same_wait(delivery: Delivery, wait: Wait) -> bool:
     return (delivery.waiting_reason, until) == (wait.reason, wait.until)
 
 
-def waiting_due_at(delivery: Delivery, reason: WaitReason, now: datetime) -> datetime:
+def waiting_due_at(
+    delivery: Delivery, reason: WaitReason, now: datetime, decided_after: datetime | None = None
+) -> datetime:
     """Return the due time of a delivery that waits: its place among those that wait for the same partner.
 
     It keeps its place if it is queued and waits again. Behind an open circuit it goes to the end: the next probe is
-    another delivery, because this one may be what fails.
+    another delivery, because this one may be what fails. `decided_after` is when a pause ended, of a partner that would
+    pass its leads on: a place after it says that this one cannot be passed on.
     """
-    return now if reason is WaitReason.CIRCUIT_OPEN else delivery.waits_since or now
+    if reason is WaitReason.CIRCUIT_OPEN:
+        return now
+    place = delivery.waits_since or now
+    return place if decided_after is None else max(place, decided_after + MILLISECOND)
 
 
-def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:
+def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait, decided_after: datetime | None = None) -> Change:
     """Wait until the partner gets leads again. The delivery is due at once: the sweep skips it until then."""
     data: dict[str, Any] = {"reason": wait.reason.value, **wait.data}
     if wait.until is not None:
@@ -134,7 +141,7 @@ def wait_for_partner(delivery: Delivery, now: datetime, wait: Wait) -> Change:
         waiting_until=wait.until,
         waits_since=delivery.waits_since or now,
         next_attempt_at=now,
-        due_at=waiting_due_at(delivery, wait.reason, now),
+        due_at=waiting_due_at(delivery, wait.reason, now, decided_after),
     )
 
 

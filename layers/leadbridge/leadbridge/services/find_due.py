@@ -17,7 +17,7 @@ from leadbridge.services.checks.batch import BATCH, batch_bodies
 
 if TYPE_CHECKING:
     from leadbridge.domain.admission import PartnerState
-    from leadbridge.domain.routing.intake import IntakeStatus
+    from leadbridge.domain.routing.intake import IntakeStatus, Refusal
     from leadbridge.services.checks.sweep import CheckSweep
     from leadbridge.storage.queries.due_items import DueItem
 
@@ -111,21 +111,23 @@ def fill_waiting(
     The partners of a kind share `MAX_RELEASED`, because they share a queue and its workers; each gets at least one. A
     partner that needs less leaves the rest to the others. `kinds` has the kind of each partner.
 
-    `intakes` are those of the partners with caps and hours: a closed or full one is passed over in the same way, and of
-    one with room for a few leads only as many are queued. Raises Contended.
+    `intakes` are those of the partners with caps and hours: a closed or full one is passed over in the same way, unless
+    a worker has to pass leads on or to hold them. Of one with room for a few leads only as many are queued. Raises
+    Contended.
     """
     intakes = intakes or {}
     found: dict[str, list[DueItem]] = {}
     late = 0.0
     for partner, state in states.items():
         intake = intakes.get(partner)
-        if find_wait(state, now) is not None or (intake is not None and intake.refusal is not None):
+        refusal = None if intake is None else intake.refusal
+        if (until := _released_until(state, refusal, now)) is None:
             continue
         limit = MAX_RELEASED if state.circuit.is_closed else PROBE_CANDIDATES
-        if intake is not None and intake.room is not None:
+        if intake is not None and intake.room is not None and refusal is None:
             limit = min(limit, intake.room)
-        found[partner] = due = list(find_due(waiting_partition(partner), now, limit))
-        if due and state.circuit.is_closed:
+        found[partner] = due = list(find_due(waiting_partition(partner), until, limit))
+        if due and state.circuit.is_closed and refusal is None:
             moments = (state.admits_since, None if intake is None else intake.since)
             opened = [moment for moment in moments if moment is not None]
             since = max(from_text(due[0].due_at), *opened) if opened else now
@@ -138,6 +140,19 @@ def fill_waiting(
         left[kind] -= 1
         queued += _send_due(queue_url, partner, (item.owner for item in released))
     return queued, late
+
+
+def _released_until(state: PartnerState, refusal: Refusal | None, now: datetime) -> datetime | None:
+    """Return until when the deliveries of a partner are due that are queued now; None if none is queued.
+
+    A partner that refuses leads for all time never gets them: a worker ends each. One that refuses them for a while
+    waits, or passes them on; then a worker decides on those that waited for a pause or the circuit.
+    """
+    if find_wait(state, now) is not None:
+        return None
+    if refusal is None or refusal.until is None:
+        return now
+    return None if refusal.then == "wait" else state.admits_since
 
 
 def _send_due(queue_url: str, partner: str, lead_ids: Iterable[str]) -> int:

@@ -100,7 +100,7 @@ class Submitter(SubmissionRecorder):
         if (wait := find_wait(state, now)) is not None:
             return self._wait_for_partner(delivery, now, wait)
         if not delivery.is_uncertain and (refusal := self._find_refusal(delivery, state.counts, now)) is not None:
-            return self._refuse(delivery, lead, refusal, now)
+            return self._refuse(delivery, lead, refusal, now, state.admits_since)
         if self.share is None:
             return self._attempt_in_turn(delivery, lead, state, now, budget)
         if (wait_for_share := self.share.wait(delivery.partner, delivery.waiting_since)) is not None:
@@ -196,13 +196,17 @@ class Submitter(SubmissionRecorder):
         ready = end_wait(delivery, now)
         return self._write(wait_for_earlier_lead(ready, now, earlier.lead_id, wait, due_after=due_after), result)
 
-    def _wait_for_partner(self, delivery: Delivery, now: datetime, wait: Wait) -> Result:
+    def _wait_for_partner(
+        self, delivery: Delivery, now: datetime, wait: Wait, decided_after: datetime | None = None
+    ) -> Result:
         """Wait until the partner gets leads again. The delivery leaves the queue, and the sweep queues it again."""
         result = Result(Outcome.WAITING)
         if not is_same_wait(delivery, wait):
-            return self._write(wait_for_partner(delivery, now, wait), result)
-        if delivery.due_at is None or delivery.due_at > now:  # the sweep queued it just before the partner was paused
-            self.ledger.defer(delivery, waiting_due_at(delivery, wait.reason, now))
+            return self._write(wait_for_partner(delivery, now, wait, decided_after), result)
+        place = waiting_due_at(delivery, wait.reason, now, decided_after)
+        # The sweep queued it just before the partner was paused, or to be passed on.
+        if delivery.due_at is None or delivery.due_at > now or (decided_after and delivery.due_at <= decided_after):
+            self.ledger.defer(delivery, place)
         return result
 
     def _windows(self, now: datetime) -> tuple[Window, ...]:
@@ -221,11 +225,14 @@ class Submitter(SubmissionRecorder):
 
         return find_refusal(self.settings, counts, now, delivery.counted_in)
 
-    def _refuse(self, delivery: Delivery, lead: Lead, refusal: Refusal, now: datetime) -> Result:
+    def _refuse(
+        self, delivery: Delivery, lead: Lead, refusal: Refusal, now: datetime, admits_since: datetime | None = None
+    ) -> Result:
         """Pass a lead that the partner does not take now to the next one, hold it for an operator, or let it wait."""
         change = self._end_refused(delivery, lead, refusal, now)
         if change is None:
-            return self._wait_for_partner(delivery, now, refusal.wait)
+            decided_after = None if refusal.then == "wait" else admits_since
+            return self._wait_for_partner(delivery, now, refusal.wait, decided_after)
         if change.after.state is State.FAILED:
             self.dead_letter(delivery, refusal.error)
         return self._write(change, Result(REFUSED[change.after.state]))
