@@ -86,7 +86,7 @@ def supervise(lifeline: bool = False) -> None:
 
 @app.command()
 def run() -> None:
-    """Start the stack, send the sample leads and print each one's journey. In a terminal, wait for Ctrl-C then."""
+    """Start the stack, send the sample leads and print each one's timeline. In a terminal, wait for Ctrl-C then."""
     from rich.console import Console
 
     from devstack.commands.demo import send_samples

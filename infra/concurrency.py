@@ -71,7 +71,10 @@ def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[s
 def check(
     client: LambdaClient, parameters: Mapping[str, str], *, refuses: bool, tell: Callable[[str], None] = print
 ) -> bool:
-    """Report the numbers; return False if the quota is too small and `refuses` is set. An unknown quota is none."""
+    """Report the numbers; return False if the quota is too small and `refuses` is set.
+
+    If Lambda refuses to return the quota, that is a warning.
+    """
     try:
         quota = client.get_account_settings()["AccountLimit"]
     except ClientError as error:

@@ -90,7 +90,7 @@ def put_back(
 ) -> Counter[str]:
     """Put leads back, or everything if `lead_ids` is None. Return counts by kind. Can be repeated.
 
-    No function may write to the live table meanwhile. Raises botocore's errors.
+    No function may write to the live table meanwhile. Raises Contended, and botocore's errors.
     """
     done: Counter[str] = Counter()
     table = Table(client, live)

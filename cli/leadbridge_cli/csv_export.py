@@ -206,7 +206,8 @@ class Draft:
     def load(self) -> Export:
         """Return how far the export is. Raises Failure if there is none."""
         if not (self.state.exists() and self.part.exists()):
-            raise not_found(f"There is no interrupted export of {self.file}.")
+            text = f"{self.part} has no leads yet. Use --overwrite to begin again." if self.part.exists() else ""
+            raise not_found(text or f"There is no interrupted export of {self.file}.")
         try:
             return Export(**json.loads(self.state.read_text(encoding="utf-8")))
         except (ValueError, TypeError):

@@ -54,9 +54,9 @@ class Operator:
 
 
 def ask(method: str, url: str, *, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
-    """Make a request and return the response. A GET without a response is retried."""
+    """Make a request and return the response with any status. A GET without a response is retried."""
     began = time.monotonic()
-    retries = urllib3.Retry(total=2, redirect=False, status=0) if method == "GET" else False
+    retries = urllib3.Retry(total=2, redirect=False, respect_retry_after_header=False) if method == "GET" else False
     response = urllib3.request(method, url, headers=headers, body=body, timeout=TIMEOUT, retries=retries)
     seconds = time.monotonic() - began
     try:

@@ -119,6 +119,10 @@ def test_an_interrupted_export_says_what_is_missing_and_goes_on(
     assert terminal.run("leads", "export", "leads.csv", "--resume", "--source", "web").code == 2
     assert terminal.run("leads", "export", "other.csv", "--resume").code == 3
 
+    Path("other.csv.part").touch()  # as a process leaves it that was killed before its first page
+    assert "Use --overwrite to begin again." in terminal.run("leads", "export", "other.csv", "--resume").failure
+    Path("other.csv.part").unlink()
+
     part.write_bytes(part.read_bytes() + b'"half of a row')  # as a killed process leaves it
     terminal.gateway.before = fail_after(0)
     again = terminal.run("leads", "export", "leads.csv", "--resume")

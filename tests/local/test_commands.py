@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from devstack import __main__ as commands
-from devstack.commands.api import Answer, Operator
+from devstack.commands.api import Answer, Operator, ask
 from devstack.seed import source_secret, write_private
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir
@@ -86,6 +88,25 @@ def test_a_wrong_route_is_one_line(
 ) -> None:
     monkeypatch.setattr(Operator, "get", lambda _, path: Answer(status, content, {}, 0))
     assert typed("get", "lead").startswith(line)
+
+
+def test_an_answer_with_a_time_to_retry_is_returned() -> None:
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.send_header("Retry-After", "60")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Log nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            assert str(ask("GET", f"http://127.0.0.1:{server.server_port}/leads")) == "503"
+        finally:
+            server.shutdown()
 
 
 def test_a_stack_that_does_not_answer_is_one_line(typed: Callable[..., str]) -> None:
