@@ -40,10 +40,10 @@ class Processes:
                     found[variable.removeprefix(FUNCTION)].append(pid)
         return dict(found)
 
-    def named(self, *words: str) -> int | None:
-        """The process, not its guard, whose command contains these consecutive words."""
+    def named(self, word: str) -> int | None:
+        """The process, not its guard, whose command contains this word."""
         commands = ((pid, _read(pid, "cmdline")) for pid in self._below())
-        return next((pid for pid, line in commands if "\0".join(words) in line and "guard.py" not in line), None)
+        return next((pid for pid, line in commands if word in line and "guard.py" not in line), None)
 
     def _below(self) -> Iterator[int]:
         children: dict[int, list[int]] = defaultdict(list)

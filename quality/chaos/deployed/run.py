@@ -23,7 +23,7 @@ from quality.chaos.world import Counters, Result
 
 HOME = Workdir(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
-AWS = ("ministack",)  # the words of the emulator's command
+SERVERS = {"partners": "devstack.sandbox", "AWS": "ministack_main.py"}  # each with a word of its command
 OPERATORS_FUNCTIONS = ("-manage-leads", "-authorize")
 TRACKER = "feedback"  # in the sandbox
 MAX_POSTS = 5  # at the same time
@@ -142,12 +142,12 @@ class Run(DeployedStack):
 
     def freeze_process(self) -> None:
         """AWS, or the partners, do not respond for a moment."""
-        words = self.random.choice([("sandbox", "--state-dir"), AWS])
-        pid = self.processes.named(*words)
+        name = self.random.choice(list(SERVERS))
+        pid = self.processes.named(SERVERS[name])
         if pid is not None:
-            self.counters.add(f"{words[0]} frozen")
+            self.counters.add(f"{name} frozen")
             freeze(pid, self.random.uniform(0.5, 3))
-            if words == AWS:
+            if name == "AWS":
                 self.disturb()
 
     def wait_until_settled(self) -> None:
