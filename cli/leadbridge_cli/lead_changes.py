@@ -61,7 +61,7 @@ def correct(
     app,
     "send",
     resolve_api,
-    example="leads send --status rejected --partner lender-b --to broker-b --since 7d --dry-run",
+    example="leads send --status rejected --partner lender-b --to broker-b",
 )
 def send(
     output: Output,
@@ -101,7 +101,7 @@ def send(
     _note_limit(output, chosen, at_most)
 
 
-@command(app, "retry", resolve_api, example="leads retry --status failed --partner lender-b --since 12h --dry-run")
+@command(app, "retry", resolve_api, example="leads retry --status failed --partner lender-b --dry-run")
 def retry(
     output: Output,
     api: Api,

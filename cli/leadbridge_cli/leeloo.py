@@ -11,11 +11,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperGroup
 
 from leadbridge_cli.cloud import Cloud, EndpointUrl, Prefix, Region, Stack, resolve_cloud
 from leadbridge_cli.exit_codes import partner_errors
-from leadbridge_cli.options import Reveal, Yes, command, group
+from leadbridge_cli.options import Commands, Reveal, Yes, command, group
 from leadbridge_cli.output import Output, Renderable, flatten, line, table
 from leadbridge_cli.sanitize import as_json, masked
 
@@ -58,7 +57,7 @@ def resolve_leeloo(
     return LeelooTarget(resolve_cloud(stack, prefix, region, endpoint_url), form_data)
 
 
-class _Endpoints(TyperGroup):
+class _Endpoints(Commands):
     """Commands that are generated on first use, so that `leadbridge --help` imports no client."""
 
     def list_commands(self, ctx: Any) -> list[str]:

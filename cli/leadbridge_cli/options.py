@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from leadbridge_cli.exit_codes import Code, Failure
 from leadbridge_cli.output import Output
 from leadbridge_cli.sanitize import sanitize
 
+MAX_SENTENCE = 300  # characters
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show phones, e-mails and tax numbers in full.")]
 
@@ -37,9 +39,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
+class Commands(TyperGroup):
+    """A group whose help shows the whole first sentence of each command. Otherwise it would be cut to fit a line."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands and their sentences."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(MAX_SENTENCE)) for name, each in commands if each])
+
+
 def group(name: str, text: str) -> typer.Typer:
     """Return an empty group of commands."""
-    return typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+    return typer.Typer(
+        name=name, cls=Commands, help=text, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    )
 
 
 def command(

@@ -15,6 +15,7 @@ from leadbridge_cli.sanitize import as_json, sanitize
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.table import Table
+    from rich.text import Text
 
 WIDTH = 200  # columns, if stdout is not a terminal
 GAP = 2  # columns between two columns of a table
@@ -85,14 +86,19 @@ def console_on(stream: TextIO) -> "Console":
 
 @dataclass(frozen=True)
 class Fitted:
-    """The first of several tables in which no word is broken; else the rows of the last one, a line for each value."""
+    """The first of several tables in which no word is broken; else the rows of the last one, a line for each value.
+
+    A table of rich breaks a title that is wider than its columns, so the title has a line of its own.
+    """
 
     tables: tuple["Table", ...]
+    title: "Text | None" = None
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         """Render for a terminal of any width, with a blank line before a title."""
-        if self.tables[-1].title is not None:
+        if self.title is not None:
             yield ""
+            yield self.title
         for each in self.tables:
             widths = column_widths(each, options.max_width)
             if widths is not None:
@@ -124,7 +130,6 @@ def records(table: "Table") -> "Table":
     from rich.table import Table
 
     renderable = Table.grid(padding=(0, GAP, 0, 0))
-    renderable.title, renderable.title_justify = table.title, "left"
     renderable.add_column(no_wrap=True)
     renderable.add_column(overflow="fold")
     rows = zip(*(column.cells for column in table.columns), strict=True)
@@ -160,12 +165,12 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str |
     from rich.text import Text
 
     name = None if title is None else Text(sanitize(title), style="bold")
-    renderable = Table(title=name, title_justify="left", box=None, padding=(0, GAP, 0, 0), header_style="bold")
+    renderable = Table(box=None, padding=(0, GAP, 0, 0), header_style="bold")
     for column in columns:
         renderable.add_column(Text(sanitize(column)), overflow="fold")
     for row in rows:
         renderable.add_row(*(Text(_cell(value)) for value in row))
-    return Fitted((renderable,))
+    return Fitted((renderable,), name)
 
 
 def first_that_fits(*tables: Fitted) -> Fitted:

@@ -22,7 +22,7 @@ Outcome = Annotated[
     str | None, typer.Option("--outcome", help="Only leads with this outcome at a partner, such as issued or declined.")
 ]
 Stage = Annotated[
-    str | None, typer.Option("--stage", help="Only leads that a partner has submitted, approved or issued.")
+    str | None, typer.Option("--stage", help="Only leads that reached this stage: submitted, approved or issued.")
 ]
 Source = Annotated[str | None, typer.Option("--source", help="Only leads of this source.")]
 OfPartner = Annotated[str | None, typer.Option("--partner", help="Only leads with a delivery to this partner.")]

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from leadbridge_cli.__main__ import app
+from quality.testkit.cli.terminal import run
 
 FOR_PROGRAMMERS = re.compile(r"Args:|Raises|Returns|Yields|:class:|:func:|``|`|\bNone\b|\bkwargs\b|>>>|\bself\b")
 
@@ -22,6 +23,7 @@ def _commands(of: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from _commands(of.get_command(context, name), (*path, name))
 
 
+WIDTH = 80 - 2  # columns of a terminal without the indent of an example
 COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
@@ -43,8 +45,18 @@ def test_no_help_is_written_for_programmers() -> None:
     assert found == {}
 
 
+def test_the_help_of_a_group_cuts_no_sentence() -> None:
+    for arguments in ((), ("leads",), ("partners", "leeloo", "people")):
+        told = run(*arguments, "--help", env={"COLUMNS": "80"}).out
+        _, _, commands = told.partition("Commands:\n")
+        assert commands
+        assert "..." not in commands
+
+
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_a_command_has_an_example_that_it_accepts(path: tuple[str, ...]) -> None:
+    if path[:2] != ("partners", "leeloo"):  # these need many options
+        assert max(map(len, COMMANDS[path].epilog.splitlines())) <= WIDTH
     words = _example(COMMANDS[path])
     assert words[: len(path) + 1] == ["leadbridge", *path]
     COMMANDS[path].make_context(path[-1], words[len(path) + 1 :])  # raises if it does not accept them
