@@ -14,6 +14,7 @@ from leadbridge.domain.delivery import State
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.feedback.states import PostbackState
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.statuses.status_change import change_status
 from leadbridge.runtime import aws
 from leadbridge.storage import items
@@ -22,6 +23,7 @@ from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from quality.testkit.browser.world import ERRORS, Open, World
 from quality.testkit.fixtures import TABLE
+from quality.testkit.people import lead
 
 PRIVATE = ("+380500000001", "3068208400", "olena@example.com")
 
@@ -184,6 +186,26 @@ def test_the_outcome_of_a_closed_delivery_is_shown_wherever_its_state_is(open_co
     expect(row).to_contain_text("1")
     for link in row.get_by_role("link").all():
         expect(link).to_have_attribute("href", re.compile(r"^#/leads\?since=[-0-9]+&until=[-0-9]+&outcome=declined$"))
+
+
+def test_a_lead_that_was_passed_on_shows_what_became_of_it(open_console: Open, world: World) -> None:
+    received = lead(1, received_at=utc_now() - timedelta(minutes=5))
+    one = received.model_copy(update={"fallbacks": {"leadleader": "matchtrade"}})
+    world.store.accept(one, phone_hash=None)
+    error = ErrorInfo(ErrorCode.TAX_NUMBER_INVALID, "the tax number")
+    begun = world.store.apply(steps.start_attempt(world.delivery(one), utc_now(), timedelta(minutes=1)))
+    world.store.apply(open_next(steps.reject(begun, utc_now(), error), "matchtrade", NextOn.REJECTED))
+    world.bring(one.model_copy(update={"partners": ("matchtrade",)}), State.CLOSED)
+    page = open_console()
+    expect(page.get_by_text("All clear")).to_be_visible()
+    page.goto(f"{page.url.partition('#')[0]}#/leads")
+    expect(page.locator("#rows .pill")).to_contain_text(["Rejected", "Paid out"])
+    page.locator("#rows a").click()
+    expect(page.locator("main > .heading .pill")).to_contain_text(["Rejected", "Paid out"])
+    card = page.locator("[data-partner=leadleader]")
+    expect(card.locator(".primary")).to_have_count(0)
+    card.get_by_role("button", name="Retry…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Has the lead or may get it: Match-Trade")
 
 
 def test_an_error_of_a_code_without_words_is_shown_as_its_text(open_console: Open, world: World) -> None:

@@ -27,7 +27,7 @@ export function deliveryActions(lead, partner, delivery, done) {
       ];
     case "failed":
     case "rejected":
-      return [button("retry", () => retry(lead, partner, done, false), "primary"), ...corrections];
+      return [button("retry", () => retry(lead, partner, done, false), holders(lead, partner).length ? "danger quiet" : "primary"), ...corrections];
     case "duplicate":
       return [button("retry", () => retry(lead, partner, done, false))];
     case "skipped":
@@ -55,7 +55,18 @@ async function confirmAction(key, lead, partner, options, done) {
 function retry(lead, partner, done, isConfirmed) {
   const key = isConfirmed ? "resend" : "retry";
   const run = (_, isAnyway) => api.retry(lead.lead_id, partner, isConfirmed || isAnyway);
-  return confirmAction(key, lead, partner, { danger: isConfirmed, run }, done);
+  const others = holders(lead, partner);
+  const body = others.length > 0 && twice(others);
+  return confirmAction(key, lead, partner, { body, danger: isConfirmed || others.length > 0, run }, done);
+}
+
+// The partners beside one that have the lead or may get it.
+function holders(lead, partner) {
+  return Object.keys(lead.deliveries).filter((one) => one !== partner && POSSIBLY_DELIVERED.includes(lead.deliveries[one].state));
+}
+
+function twice(partners) {
+  return el("p", {}, el("strong", {}, phrase("send.twice", { partners: partnerNames(partners) })));
 }
 
 // Send the lead to a partner although another one got it instead.
@@ -94,18 +105,17 @@ function markCreated(lead, partner, done, key = "created") {
 // Give the lead to a partner that has no delivery of it.
 export async function sendToPartner(lead, done) {
   const others = knownPartners().filter((one) => !(one in lead.deliveries));
-  const holders = Object.entries(lead.deliveries).filter(([, one]) => POSSIBLY_DELIVERED.includes(one.state));
-  const isMoved = holders.length > 0 && holders.every(([, one]) => one.waiting_reason); // the API knows whether one may have it
-  const isTwice = holders.length > 0 && !isMoved;
-  const partners = partnerNames(holders.map(([partner]) => partner));
+  const having = holders(lead, null);
+  const isMoved = having.length > 0 && having.every((one) => lead.deliveries[one].waiting_reason); // the API knows whether one may have it
+  const isTwice = having.length > 0 && !isMoved;
   let partner;
   const field = el("select", { id: "send-partner", name: "partner", required: true }, others.map((one) => el("option", { value: one }, partnerName(one))));
   const result = await confirm({
     heading: t("send.heading"),
     about: lead,
     body: [
-      el("p", {}, isMoved ? phrase("send.moved", { partners }) : t("send.text")),
-      isTwice && el("p", {}, el("strong", {}, phrase("send.twice", { partners }))),
+      el("p", {}, isMoved ? phrase("send.moved", { partners: partnerNames(having) }) : t("send.text")),
+      isTwice && twice(having),
       el("label", { for: "send-partner" }, t("list.partner")), field,
     ],
     label: t(isTwice ? "send.confirm_twice" : "send.confirm"),

@@ -38,11 +38,15 @@ export function deliveryPill({ state, outcome }) {
   return OUTCOMES.includes(outcome) && ["submitted", "closed"].includes(state) ? pill(outcome, "outcome") : pill(state);
 }
 
-// The pill of a lead: that of the delivery which determines its status; with several, of the one that came furthest.
-export function leadPill({ status, deliveries }) {
+// The pills of a lead: that of the delivery which determines its status, with several, of the one that came furthest.
+// If this partner does not have the lead, also that of the partner that has it instead.
+export function leadPills({ status, deliveries }) {
   const place = ({ outcome }) => (["declined", "cancelled"].includes(outcome) ? -1 : OUTCOMES.indexOf(outcome) + 1);
-  const [first] = Object.values(deliveries).filter((one) => one.state === status && one.outcome).sort((a, b) => place(b) - place(a));
-  return first ? deliveryPill(first) : pill(status);
+  const furthest = Object.values(deliveries).filter((one) => one.outcome).sort((a, b) => place(b) - place(a));
+  const first = furthest.find((one) => one.state === status);
+  if (first) return [deliveryPill(first)];
+  const instead = ["rejected", "duplicate", "skipped"].includes(status) && furthest.find((one) => ["submitted", "closed"].includes(one.state));
+  return instead ? [pill(status), " ", deliveryPill(instead)] : [pill(status)];
 }
 
 // The tone of an outcome, such as "good"; null for an unknown one.

@@ -7,7 +7,7 @@ import { ANSWERS, answerList, correctionSection, isRetried } from "./correction.
 import { el, fill, isolate, refill, whileBusy } from "./dom.js";
 import { notify } from "./layout.js";
 import { idFormat, knownPartners, partnerName } from "./partners.js";
-import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPill, loanFacts, namedErrors, pill, sourceName, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
+import { deliveryPill, errorExplained, facts, fieldName, lastError, leadLink, leadPills, loanFacts, namedErrors, pill, sourceName, time, timeAgo, title, toneOfState, waiting } from "./labels.js";
 import { INTERVALS, loadAndPoll } from "./polling.js";
 import { renderEntry, toneOf } from "./timeline.js";
 import { hasText, phrase, t } from "./words.js";
@@ -96,7 +96,7 @@ function heading(lead) {
       el("h1", { tabindex: "-1", "data-key": "h1" }, name),
       el("p", { class: "muted" }, phrase("lead.received_from", { source: el("span", {}, sourceName(lead.source)), time: time(lead.received_at) }), " · ", withCopy(el("code", {}, lead.lead_id), lead.lead_id, "lead", t("lead.id"))),
     ),
-    leadPill(lead),
+    el("div", {}, leadPills(lead)),
   ];
 }
 

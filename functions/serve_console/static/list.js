@@ -6,7 +6,7 @@ import { append, el, fill, isolate } from "./dom.js";
 import { countLeads, filterBar, readFilters } from "./filters.js";
 import { notify } from "./layout.js";
 import { partnerNames } from "./partners.js";
-import { leadPill, sourceName, time, title, waiting } from "./labels.js";
+import { leadPills, sourceName, time, title, waiting } from "./labels.js";
 import { INTERVALS, loadAndPoll, poll } from "./polling.js";
 import { formatShort, t } from "./words.js";
 
@@ -184,7 +184,7 @@ function cells(lead) {
   return [
     el("span", { class: "who" }, el("strong", {}, name), el("span", { class: "muted" }, isolate(lead.person?.phone ?? ""))),
     el("span", { class: "where muted" }, sourceName(lead.source), " → ", isolate(partnerNames(Object.keys(lead.deliveries)) || "–", { cut: 60 }), wait && el("span", { class: "wait" }, wait)),
-    el("span", { class: "state" }, leadPill(lead), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
+    el("span", { class: "state" }, leadPills(lead), deliveries.some((one) => one.attention) && [" ", el("span", { class: "pill bad" }, t("list.attention"))]),
     el("span", { class: "when muted" }, time(lead.received_at, { short: formatShort })),
   ];
 }

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from leadbridge.domain.inbox.trouble import MAX_TROUBLES
 from leadbridge.domain.lead import Lead, Loan, lead_id_of
 from leadbridge.domain.message import status_notification
 from leadbridge.domain.operator_steps import retry_by_operator
+from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.shards import SHARDS
 from leadbridge.domain.statistics.contribution import LEADS
 from leadbridge.runtime import aws
@@ -302,12 +304,32 @@ def test_a_retry_reaches_leads_behind_those_that_it_cannot_retry_or_says_that_it
 def test_the_key_of_a_group_in_the_query_is_as_in_the_path(desk: Desk, key: str) -> None:
     status, refused = desk.ask("GET", group=key)
     assert (status, refused["type"].rpartition(":")[2]) == (400, "invalid-query")
+    assert refused["detail"] == "group does not have the right form."
 
 
 def test_what_a_person_must_correct_is_not_retried_together(desk: Desk) -> None:
     desk.add(1, State.REJECTED, ErrorCode.FIELDS_REJECTED)
     status, refused = desk.retry("rejected.leadleader.fields_rejected", confirm=True)
     assert (status, refused["type"].rpartition(":")[2]) == (409, "wrong-state")
+
+
+def test_a_rejected_lead_is_no_trouble_while_a_later_partner_has_it_or_may_get_it(desk: Desk) -> None:
+    partners = ("leadleader", "matchtrade", "lender-b")
+    one = desk.add(1, State.RECEIVED, fallbacks=dict(pairwise(partners)))
+    error = some_error("the tax number", ErrorCode.TAX_NUMBER_INVALID)
+    for partner, following in zip(partners, (*partners[1:], None), strict=True):
+        waiting = desk.store.delivery(one.lead_id, partner)
+        assert waiting is not None
+        assert desk.counts() == {}, "the next partner may take it"
+        begun = desk.store.apply(steps.start_attempt(waiting, utc_now(), LEASE))
+        desk.store.apply(open_next(steps.reject(begun, utc_now(), error), following, NextOn.REJECTED))
+    assert desk.counts() == {f"rejected.{name}.tax_number_invalid": 1 for name in partners}, "no one has it"
+    last = desk.store.delivery(one.lead_id, partners[-1])
+    assert last is not None
+    again = desk.store.apply(retry_by_operator(last, utc_now(), "olena", is_confirmed=False))
+    begun = desk.store.apply(steps.start_attempt(again, utc_now(), LEASE))
+    desk.store.apply(steps.confirm(begun, utc_now(), 7, is_followed=True))
+    assert desk.counts() == {}
 
 
 def test_a_retry_ends_in_time_and_says_that_there_is_more(desk: Desk) -> None:

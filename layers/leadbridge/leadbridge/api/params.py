@@ -164,5 +164,7 @@ def read_query[Q: QueryParams](kind: type[Q], parameters: Mapping[str, str]) -> 
 
 def validation_message(detail: Any) -> str:
     """Return the message of a validation error, without the value."""
+    if detail["type"] == "string_pattern_mismatch":
+        return "does not have the right form"  # the pattern means nothing to a person
     message: str = detail["msg"].removeprefix("Value error, ")
     return message.replace("Input should be", "must be", 1)

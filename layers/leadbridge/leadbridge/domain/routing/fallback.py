@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from leadbridge.domain.delivery import Change, new_delivery
+from leadbridge.domain.delivery import Change, Delivery, State, new_delivery
 from leadbridge.domain.lead import Lead, find_field_errors
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _MEANINGS = {
     NextOn.CAPPED: "takes no more leads at this time",
     NextOn.CLOSED: "is closed at this time",
 }
+NOT_DELIVERED = frozenset({State.REJECTED, State.DUPLICATE, State.SKIPPED})  # final states without a result
 DEFAULT_NEXT_ON = (NextOn.REJECTED.value, NextOn.MISSING_FIELDS.value)
 
 
@@ -72,3 +73,11 @@ def open_next(change: Change, following: str | None, outcome: NextOn) -> Change:
     delivery = change.after
     opened = new_delivery(delivery.lead_id, following, delivery.source, change.at)
     return replace(change, data={**change.data, "next_partner": following}, opened=opened, opened_on=outcome.value)
+
+
+def passed_on_to(delivery: Delivery) -> str | None:
+    """Return the partner that got the lead because this delivery's partner does not have it; None if none did."""
+    if delivery.state not in NOT_DELIVERED:
+        return None
+    following = (one.entry.data.get("next_partner") for one in reversed(delivery.history))
+    return next(filter(None, following), None)

@@ -12,6 +12,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.inbox.trouble import MAX_TROUBLES, Trouble, TroubleKind
+from leadbridge.domain.routing.fallback import NOT_DELIVERED, passed_on_to
 from leadbridge.storage import items
 from leadbridge.storage.fetches import fetch_key, fetch_of
 from leadbridge.storage.items import Item, lead_id_of
@@ -26,6 +27,7 @@ PARTITIONS = {
     items.ATTENTION: frozenset({TroubleKind.ATTENTION}),
     items.INCOMPLETE: frozenset({TroubleKind.INCOMPLETE}),
 }
+MAX_NEXT_PARTNERS = 5  # of a lead that are looked at, one after the other
 KINDS = frozenset[TroubleKind]().union(*PARTITIONS.values())
 
 
@@ -53,8 +55,27 @@ class TroubleReader:
         keys = {_key_of(values): values for some in listed.values() for values in some}
         wanted_keys = [{"pk": pk, "sk": sk} for pk, sk in keys]
         found = self._table.batch_get(wanted_keys, consistent=False) if wanted_keys else []
-        troubles = [*map(_incomplete, marks), *_of_items(found)]
-        return [one for one in troubles if one.kind in wanted], cut
+        troubles = [one for one in (*map(_incomplete, marks), *_of_items(found)) if one.kind in wanted]
+        deliveries = [items.delivery_of(values) for values in found if values["sk"] != "FETCH"]
+        placed = self._passed_on(deliveries) if TroubleKind.REJECTED in wanted else frozenset()
+        return [
+            one for one in troubles if one.kind is not TroubleKind.REJECTED or (one.lead_id, one.partner) not in placed
+        ], cut
+
+    def _passed_on(self, deliveries: list[Delivery]) -> frozenset[tuple[str, str]]:
+        """Return the rejected deliveries instead of which a later partner has the lead, may get it or failed."""
+        placed = frozenset[tuple[str, str]]()
+        latest = {(one.lead_id, one.partner): one for one in deliveries}
+        for _ in range(MAX_NEXT_PARTNERS):
+            following = {key: (one.lead_id, name) for key, one in latest.items() if (name := passed_on_to(one))}
+            if not following:
+                break
+            keys = [items.delivery_key(*key) for key in set(following.values())]
+            found = map(items.delivery_of, self._table.batch_get(keys, consistent=False))
+            by_key = {(one.lead_id, one.partner): one for one in found}
+            latest = {key: by_key[name] for key, name in following.items() if name in by_key}
+            placed |= {key for key, one in latest.items() if one.state not in NOT_DELIVERED}
+        return placed
 
 
 def _key_of(values: Item) -> tuple[str, str]:
