@@ -29,6 +29,8 @@ def list_letters(
         return [_time(letter.get("sent_at")), *(letter.get(name) for name in names)]
 
     output.answer({"dead_letters": letters}, lambda: [table(("sent", *names), map(row, letters))])
+    if not letters and not output.as_json:
+        output.note("No dead letters.")
 
 
 @command(app, "redrive", resolve_api, example="dlq redrive checks --all")

@@ -204,6 +204,8 @@ def check(
     rows = [(each.partner, "accepted" if each.failure is None else "not accepted", each.detail) for each in found]
     shown = [*rows, *((f"{SOURCES}: {source}", "unusable", hint) for source, hint in hints)]
     shown += [(f"{FEEDBACK}: {tracker}", "unusable", reason) for tracker, reason in wrong]
+    fine = {SOURCES: not hints, FEEDBACK: not wrong}
+    shown += [(name, "usable", "") for name in names or () if fine.get(name)]
     output.answer(
         {
             "partners": [each.document for each in found],

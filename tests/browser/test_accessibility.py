@@ -49,7 +49,7 @@ def test_an_unknown_lead_is_resolved_with_the_keyboard_alone(open_console: Open,
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Зразковий")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Copy lead id")).to_be_focused()
+    expect(page.get_by_role("button", name="Copy lead ID")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.locator("[data-partner=leadleader] summary")).to_be_focused()
     page.keyboard.press("Tab")

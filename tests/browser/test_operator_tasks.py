@@ -126,7 +126,7 @@ def test_a_brokers_account_is_settled_by_its_uuid_and_checked(open_console: Open
     one = world.add(1, State.UNKNOWN, partner="matchtrade")
     page = open_console(path=f"#/leads/{one.lead_id}")
     page.get_by_role("button", name="Mark as created…").click()
-    page.get_by_label("Account UUID").fill("3f6e0a52-9c1d-4f6b-8f43-2f1a3b4c5d6e")
+    page.get_by_label("Account ID").fill("3f6e0a52-9c1d-4f6b-8f43-2f1a3b4c5d6e")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Check status…").click()
     page.get_by_role("dialog").get_by_role("button", name="Check now").click()

@@ -92,6 +92,7 @@ def test_a_letter_is_listed_and_put_back_once(terminal: Terminal) -> None:
     dead_letter_id = note(terminal)
     assert "spent" in terminal.run("dlq", "list").out
     assert terminal.run("dlq", "list", "--queue", "checks", "--json").json == {"dead_letters": []}
+    assert terminal.run("dlq", "list", "--queue", "checks").err == "No dead letters.\n"
     done = terminal.run("dlq", "redrive", "submit-leadleader", dead_letter_id, "--json").json
     assert done == {"queue": "submit-leadleader", "redriven": 1, "kept": [], "obsolete": []}
     assert terminal.delivery.state is State.RECEIVED

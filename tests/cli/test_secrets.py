@@ -131,6 +131,7 @@ def test_the_configuration_tells_which_secret_must_be_base64(aws_mocked: None) -
 def test_sources_that_can_be_used_are_a_0(aws_mocked: None) -> None:
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     assert secrets("check", "sources", "--json").json == {"partners": [], "sources": [], "feedback": []}
+    assert "usable" in secrets("check", "sources").out.split()
 
 
 def test_lead_leaders_keys_are_tried_before_they_are_put(partners: Remote) -> None:

@@ -117,7 +117,7 @@ export default {
   "lead.reveal": "Show phone, e-mail and tax number",
   "lead.reveal_hint": "The timeline records who viewed them.",
   "lead.revealed": "Personal data is visible until you leave this page.",
-  "lead.id": "lead id",
+  "lead.id": "lead ID",
   "copy.button": "Copy",
   "copy.done": "Copied.",
   "copy.failed": "Copying is not possible. Select the text and copy it.",
@@ -165,7 +165,7 @@ export default {
 
   "delivery.status": "Partner status",
   "delivery.deal_id": "Deal number",
-  "delivery.account_uuid": "Account UUID",
+  "delivery.account_uuid": "Account ID",
   "delivery.submitted_at": "Submitted",
   "delivery.attempts": "Attempts",
   "delivery.next": "Next attempt",

@@ -165,7 +165,7 @@ export default {
 
   "delivery.status": "Статус у партнёра",
   "delivery.deal_id": "Номер сделки",
-  "delivery.account_uuid": "UUID счёта",
+  "delivery.account_uuid": "ID счёта",
   "delivery.submitted_at": "Передан",
   "delivery.attempts": "Попытки",
   "delivery.next": "Следующая попытка",

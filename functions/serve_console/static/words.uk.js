@@ -165,7 +165,7 @@ export default {
 
   "delivery.status": "Статус у партнера",
   "delivery.deal_id": "Номер угоди",
-  "delivery.account_uuid": "UUID рахунку",
+  "delivery.account_uuid": "ID рахунку",
   "delivery.submitted_at": "Передано",
   "delivery.attempts": "Спроби",
   "delivery.next": "Наступна спроба",
