@@ -43,7 +43,7 @@ def split_full_name(full_name: str) -> NameParts:
     surname, comma, rest = full_name.partition(",")
     if comma and surname.strip() and rest.strip() and "," not in rest:
         given, middle = _without_patronymic(rest.split())
-        return NameParts(given, middle, surname.strip())
+        return NameParts(given, middle, " ".join(surname.split()))
     words = full_name.replace(",", " ").split()
     if len(words) >= 3:
         if _is_patronymic(words[1]):
