@@ -57,7 +57,7 @@ class Shares:
 
 class Operator:
     def __init__(self, world: World) -> None:
-        self.world, self.random, self.counters = world, world.random, world.counters
+        self.world, self.random, self.counters = world, world.aside, world.counters
         self.written = 0
         self.to_be_erased: list[str] = []
         self.erased: set[str] = set()

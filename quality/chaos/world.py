@@ -74,7 +74,8 @@ class Result:
 class World(ABC):
     """A stack, its partners in the sandbox, and its people.
 
-    `late` are partners' new secrets that are not stored in the stack yet.
+    `late` are partners' new secrets that are not stored in the stack yet. `aside` draws what depends on the moment, or
+    happens in another thread, so that it does not change what `random` draws.
     """
 
     shares: Shares
@@ -82,8 +83,11 @@ class World(ABC):
     send_window: timedelta
     is_in_real_time = False
 
-    def __init__(self, partner: Remote, settings: Settings, random: Random, posts: Iterator[Post]) -> None:
+    def __init__(
+        self, partner: Remote, settings: Settings, random: Random, posts: Iterator[Post], aside: Random | None = None
+    ) -> None:
         self.partner, self.settings, self.random, self.posts = partner, settings, random, posts
+        self.aside = aside or random
         self.counters = Counters()
         self.operator = Operator(self)
         self.sent: list[Post] = []
@@ -204,16 +208,16 @@ class World(ABC):
                         found.append((delivery, status))
         if not found:
             return
-        delivery, first = self.random.choice(found)
+        delivery, first = self.aside.choice(found)
         for status, reader in zip((first, self.other_status(delivery, first), first), READERS, strict=False):
             partner_profiles()[delivery.partner].put_status(self.partner, delivery.created, status)
-            self.read_status(delivery, reader if self.random.random() < 0.6 else self.random.choice(READERS))
+            self.read_status(delivery, reader if self.aside.random() < 0.6 else self.aside.choice(READERS))
         self.counters.add("statuses that flip back")
 
     def other_status(self, delivery: Delivery, status: str) -> str:
         """A status that differs and does not close the delivery."""
         others = [one for one in partner_profiles()[delivery.partner].open_statuses if one != status]
-        return self.random.choice(others)
+        return self.aside.choice(others)
 
     def rotate(self) -> None:
         """Rotate a secret of a source or of a partner. A partner's new one is stored at the next rotation."""

@@ -120,16 +120,16 @@ class Run(DeployedStack):
         workers = self.processes.workers()
         if not workers:
             return
-        function = self.random.choice(sorted(workers))
+        function = self.aside.choice(sorted(workers))
         if function.endswith(OPERATORS_FUNCTIONS):
             self.disturb(is_death=True)
-        if kill(self.random.choice(workers[function])):
+        if kill(self.aside.choice(workers[function])):
             self.counters.add(f"{function.removeprefix('leadbridge-local-')} killed")
 
     def break_tracker(self) -> None:
         """Arm a fault of the tracker, unless there is one: the third attempt is five minutes after the second one."""
         if all(one["fired"] for one in self.partner.faults() if one["partner"] == TRACKER):
-            self.partner.arm(TRACKER, "postback", dict(self.random.choice(TRACKER_FAULTS)))
+            self.partner.arm(TRACKER, "postback", dict(self.aside.choice(TRACKER_FAULTS)))
             self.counters.add("tracker fails")
 
     def overlap_schedules(self) -> None:

@@ -59,7 +59,7 @@ class DeployedStack(World):
         self.stack, self.plan_random = stack, Random(seed)
         people = posts(Random(seed + 1), f"{seed & 0xFFFFFF:x}", ORDERED, DEPLOYED)
         local = Settings.model_validate(read_toml(PROJECT / "config", "local"))
-        super().__init__(Remote(stack.sandbox_url), local, Random(seed + 2), people)
+        super().__init__(Remote(stack.sandbox_url), local, Random(seed + 2), people, Random(seed + 4))
         self.proxy, self.processes = PartnerProxy(stack.sandbox_url), Processes(stack.pid)
         urls = [
             {name: self.outputs[f"{queue}Url"] for name, queue in queues(kind).items()}
@@ -120,7 +120,7 @@ class DeployedStack(World):
         for state in LISTED:
             answer = self._request("GET", "/leads", f"/leads?status={state.value}&limit=20")
             listed = [] if answer is None else answer.content.get("leads", [])
-            chosen = self.random.sample(listed, min(3, len(listed)))
+            chosen = self.aside.sample(listed, min(3, len(listed)))
             yield from (people[lead["lead_id"]] for lead in chosen if lead["lead_id"] in people)
 
     def read_status(self, delivery: Delivery, reader: str) -> None:
@@ -131,13 +131,13 @@ class DeployedStack(World):
             self.repeats.call("SyncAccounts", scheduled_event())
         else:
             self.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
-        time.sleep(self.random.uniform(0, READ_WITHIN))
+        time.sleep(self.aside.uniform(0, READ_WITHIN))
 
     def post(self, post: Post) -> bool:
         """Post as a form builder does, with retries. Returns whether it was accepted or refused in `POST_TIMEOUT`."""
         ends = time.monotonic() + POST_TIMEOUT
         while time.monotonic() < ends:
-            secret = self.random.choice(self.secret("sources")[post.source]["secrets"])
+            secret = self.aside.choice(self.secret("sources")[post.source]["secrets"])
             request = post.proven(secret, self.now())
             query = f"?{urlencode(request.query)}" if request.query else ""
             try:
