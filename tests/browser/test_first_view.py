@@ -30,6 +30,19 @@ def test_a_slow_phone_shows_the_login_soon_after_two_requests(open_console: Open
     assert min(took) < LONGEST
 
 
+def test_the_overview_of_an_operator_is_there_after_five_requests(open_console: Open, world: World) -> None:
+    page = open_console()
+    expect(page.locator("[data-sync]")).to_be_visible()
+    page.route("**/uplot*", lambda route: route.abort())
+    page.route("**/sync", lambda route: route.abort())
+    world.gateway.calls.clear()
+    page.reload(wait_until="commit")
+    expect(page.get_by_text("All clear")).to_be_visible()
+    expect(page.locator(".charts .card").first).to_be_visible()
+    paths = [call.path for call in world.gateway.calls]
+    assert sorted(paths) == ["/console", "/console/app.en.js", "/inbox", "/partners", "/stats"]
+
+
 def test_charts_are_loaded_when_there_is_one_to_draw(open_console: Open, world: World) -> None:
     page = open_console(path="#/leads")
     expect(page.get_by_text("No leads found.")).to_be_visible()

@@ -30,10 +30,9 @@ export async function show(main, { signal, query }) {
   let seen = {};
 
   const load = async () => {
-    const [figures, { funnels, campaigns, from, to }, groups] = await Promise.all([
-      api.stats({ days: period, by: "outcome" }, signal), api.stats({ days: period, by: "campaign" }, signal), loadGroups(partner, signal), showSync(sync, partner, signal),
-    ]);
-    const next = { groups: JSON.stringify(groups), figures: JSON.stringify([figures, funnels, campaigns]), period };
+    const [figures, groups] = await Promise.all([api.stats({ days: period, by: "campaign" }, signal), loadGroups(partner, signal)]);
+    const { funnels, campaigns, from, to } = figures;
+    const next = { groups: JSON.stringify(groups), figures: JSON.stringify(figures), period };
     if (seen.groups !== next.groups) refill(attention, groupList(groups, done));
     if (seen.figures !== next.figures || seen.period !== period) {
       drawing.abort();
@@ -41,6 +40,7 @@ export async function show(main, { signal, query }) {
       refill(charts, drawCharts(since(figures, from, partner), funnelCard({ funnels, campaigns, from, to }, partner), partner, AbortSignal.any([signal, drawing.signal])));
     }
     seen = next;
+    await showSync(sync, partner, signal); // below the rest, so it is asked for when that is shown
   };
   const done = async (result, text) => {
     if (result === null) return;
@@ -58,10 +58,10 @@ export async function show(main, { signal, query }) {
     main,
     el("div", { class: "heading" }, el("h1", { tabindex: "-1" }, t("nav.overview")), partnerChoice(partner)),
     el("section", { "aria-labelledby": "attention-heading" }, el("h2", { id: "attention-heading" }, t("attention.heading")), attention),
-    sync,
     el("section", { "aria-labelledby": "statistics-heading" },
       el("div", { class: "heading" }, el("h2", { id: "statistics-heading" }, t("overview.statistics")), el("div", { class: "choice" }, el("label", { for: "period" }, t("overview.period")), choice)),
       charts),
+    sync,
   );
   await loadAndPoll(INTERVALS.overview, signal, load, (error) => fill(attention, el("p", { class: "problem", role: "alert" }, errorMessage(error))));
 }

@@ -30,7 +30,7 @@ class StatsQuery(QueryParams):
     last: Day | None = Field(None, alias="to", description="The last day; today by default.")
     days: int = Field(DEFAULT_DAYS, ge=1, le=MAX_DAYS, description="The number of days, if `from` is not given.")
     by: Literal["outcome", "campaign"] | None = Field(
-        None, description="Also count deliveries by outcome, or leads by campaign."
+        None, description="Also count deliveries by outcome; with `campaign`, leads by campaign, too."
     )
 
 
@@ -216,7 +216,7 @@ def stats_view(
         "submission_times": submission_time_views(figures),
         "funnels": funnel_views(figures),
     }
-    if by == "outcome":
+    if by in {"outcome", "campaign"}:
         view["outcomes"] = [
             {"day": day, "source": source, "partner": partner, "outcome": outcome or None, "count": number}
             for (day, source, partner, outcome), number in sorted(figures.outcomes.items())
