@@ -16,11 +16,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside the others and is first to get a core
-OTHERS = ()  # all other tiers, which share one process
-# The contract tests, the browser's and the others wait most of their time, so these three begin.
-IN_ORDER: tuple[tuple[str, ...], ...] = (("contract",), ("browser",), OTHERS, ("unit",), ("chaos",))
-AT_ONCE = 3
-NAMED = tuple(tier for tiers in IN_ORDER for tier in tiers)
+LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
+AT_ONCE = 2
 TIMEOUT = 3600  # seconds
 SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)  # pytest's last line
 
@@ -41,15 +38,14 @@ class Result:
 def parts() -> list[tuple[str, ...]]:
     """The tiers that run one process after the other, in their order."""
     found = {file.relative_to(PROJECT / "tests").parts[0] for file in PROJECT.glob("tests/*/**/test_*.py")}
-    others = tuple(sorted(found - {BESIDE, *NAMED}))
-    return [tiers or others for tiers in IN_ORDER]
+    return [*((tier,) for tier in LONGEST_FIRST), tuple(sorted(found - {BESIDE, *LONGEST_FIRST}))]
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
-    workers = 1 if BESIDE in tiers else cores // 2
+    workers = 1 if BESIDE in tiers else cores // AT_ONCE
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
-    others = (f"--ignore=tests/{tier}" for tier in (BESIDE, *NAMED))
+    others = (f"--ignore=tests/{tier}" for tier in (BESIDE, *LONGEST_FIRST))
     chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)
     return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *chosen]
 
