@@ -22,7 +22,7 @@ STEPS: dict[str, tuple[set[State], set[State]]] = {
     "submitted": ({R, W, U}, {S}),
     "rejected": ({R, W, U}, {X}),
     "duplicate": ({R, W, U}, {D}),
-    "skipped": ({R}, {N}),
+    "skipped": ({R, F}, {N}),
     "unknown": ({R, W}, {U}),
     "failed": ({R, W}, {F}),
     "status_changed": ({S, C}, {S, C}),

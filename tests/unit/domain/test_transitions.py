@@ -109,6 +109,7 @@ OF_STATUSES: dict[str, Sequence[Step]] = {
 }
 OF_OPERATORS: dict[str, Sequence[Step]] = {
     "retry_by_operator": [lambda one: operator_steps.retry_by_operator(one, NOW, "olena", is_confirmed=True)],
+    "move_failed": [lambda one: operator_steps.move_failed(one, NOW, {"next_partner": "other"})],
     "resolve_found": [lambda one: operator_steps.resolve_found(one, NOW, "olena", 25, is_followed=True)],
     "resolve_not_found": [lambda one: operator_steps.resolve_not_found(one, NOW, "olena")],
     "withdraw_resolution": [lambda one: operator_steps.withdraw_resolution(one, NOW, "olena", can_be_looked_up=False)],

@@ -13,7 +13,7 @@ from leadbridge.domain.admission import Wait, WaitReason, wait_for_partner
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.lead import Lead
-from leadbridge.domain.operator_steps import WrongState
+from leadbridge.domain.operator_steps import ConfirmationRequired, WrongState, retry_by_operator
 from leadbridge.domain.routing.fallback import NextOn, open_next
 from leadbridge.domain.transitions import Conflict
 from leadbridge.runtime import aws
@@ -193,6 +193,26 @@ def test_a_lead_that_waits_is_moved(world: World) -> None:
         "skipped",
         {"next_partner": SECOND, "operator": "olena", "error_code": "moved"},
     )
+
+
+def test_a_failed_delivery_ends_when_an_operator_gives_the_lead_to_another_partner(world: World) -> None:
+    one = world.receive()
+    world.store.apply(steps.fail(world.delivery(one), world.time(), some_error("no")))
+    world.give(one)
+    assert world.states(one) == {FIRST: "skipped", SECOND: "received"}
+    left = world.delivery(one)
+    assert (left.last_error_code, left.history[-1].entry.data["next_partner"]) == ("moved", SECOND)
+    with pytest.raises(ConfirmationRequired):
+        retry_by_operator(left, world.time(), "olena", is_confirmed=False)
+
+
+@pytest.mark.parametrize("changes", [{"is_uncertain": True}, {"settled_at": NOON}, {"restored_at": NOON}])
+def test_a_failed_delivery_stays_if_its_partner_may_have_the_lead(world: World, changes: dict[str, Any]) -> None:
+    one = world.receive()
+    change = steps.fail(world.delivery(one), world.time(), some_error("no"))
+    world.store.apply(replace(change, after=replace(change.after, **changes)))
+    world.give(one, even_if_twice=True)
+    assert world.states(one) == {FIRST: "failed", SECOND: "received"}
 
 
 def test_a_lead_that_waits_after_many_steps_keeps_its_timeline(world: World) -> None:

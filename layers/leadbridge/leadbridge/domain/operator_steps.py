@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from leadbridge.domain.delivery import Change, Delivery, State, confirmation, id_data, name_of
+from leadbridge.domain.delivery import Change, Delivery, State, confirmation, end, id_data, name_of
 from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo, last_error
 from leadbridge.domain.message import MessageChange
 from leadbridge.domain.transitions import DELIVERY, OVERDUE, advance
@@ -65,6 +65,7 @@ class ResolutionEffects:
 
 
 NO_EFFECTS = ResolutionEffects()
+MOVED = ErrorInfo(ErrorCode.MOVED, "an operator gave the lead to another partner")
 
 
 def retry_by_operator(
@@ -106,6 +107,11 @@ def retry_by_operator(
         counted_in=(),  # the earlier attempt stays counted, and the next one is counted as well
     )
     return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
+
+
+def move_failed(delivery: Delivery, now: datetime, data: Mapping[str, str]) -> Change:
+    """End a failed delivery whose lead an operator gives to another partner; `data` has both."""
+    return end(delivery, "moved_by_operator", now, MOVED, data)
 
 
 def resolve_found(

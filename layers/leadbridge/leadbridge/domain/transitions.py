@@ -56,6 +56,7 @@ DELIVERY: Table = {
     "account_found": _same("submitted", "closed"),
     # an operator
     "retry_by_operator": _to("received", "failed", "rejected", "duplicate", "skipped", "unknown"),
+    "moved_by_operator": _to("skipped", "failed"),
     "found": _to("submitted", "unknown", "submitted", "closed", "failed"),
     "not_found": _to("failed", "unknown", "submitted", "closed", "failed"),
     "withdrawn": _to("unknown", "unknown", "submitted", "closed", "failed"),
@@ -107,7 +108,7 @@ POSTBACK: Table = {
 BY_OPERATOR = frozenset(
     {
         *("retry_by_operator", "skip_by_operator", "resend_by_operator", "refetch", "restored", "lead_corrected"),
-        *("found", "not_found", "withdrawn", "contested", "erased"),
+        *("found", "not_found", "withdrawn", "contested", "erased", "moved_by_operator"),
     }
 )
 

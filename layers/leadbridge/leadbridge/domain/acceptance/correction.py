@@ -17,7 +17,6 @@ from leadbridge.domain.acceptance.build import (
 )
 from leadbridge.domain.acceptance.ids import CLICK_ID, replace_click_id
 from leadbridge.domain.delivery import Change, Delivery, State, end, new_delivery
-from leadbridge.domain.errors.error_codes import ErrorCode, ErrorInfo
 from leadbridge.domain.errors.field_codes import FieldCode, FieldError
 from leadbridge.domain.fields.reading import ReadingRules
 from leadbridge.domain.lead import (
@@ -30,7 +29,7 @@ from leadbridge.domain.lead import (
     field_paths,
     find_field_errors,
 )
-from leadbridge.domain.operator_steps import ConfirmationRequired, SubmissionInProgress, WrongState
+from leadbridge.domain.operator_steps import MOVED, ConfirmationRequired, SubmissionInProgress, WrongState, move_failed
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import advance
 
@@ -42,7 +41,6 @@ POSSIBLY_DELIVERED = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTE
 SECTIONS: dict[str, type[Person] | type[Loan] | type[Trading]] = {"person": Person, "loan": Loan, "trading": Trading}
 MAX_NAME_LENGTH = 64  # characters of an unknown name in an error
 RESTORED = "It was restored from a backup and may have been delivered since. Confirm to deliver it."
-MOVED = ErrorInfo(ErrorCode.MOVED, "an operator gave the lead to another partner")
 NAME_PARTS = ("first_name", "middle_name", "last_name")
 
 
@@ -121,9 +119,10 @@ def open_delivery(
 ) -> Correction:
     """Return the change of a lead that an operator gives to a further partner.
 
-    If the lead only waits for its partners, and none of them can have it, these deliveries end: it is moved. From then
-    on only operators choose its partners: it has no next partner any more. An incomplete lead that this partner can
-    take becomes complete. What could not be read of it remains as a warning.
+    If the lead only waits for its partners, and none of them can have it, these deliveries end: it is moved. Deliveries
+    that have failed end, too: they need no operator any more. From then on only operators choose its partners: it has
+    no next partner any more. An incomplete lead that this partner can take becomes complete. What could not be read of
+    it remains as a warning.
 
     `is_confirmed`: the operator accepts that two partners may have the lead. Raises WrongState, ConfirmationRequired,
     InvalidLead with the fields that the partner requires.
@@ -154,7 +153,9 @@ def open_delivery(
     entry = Entry.by_operator(now, "partner_added", operator, name)
     data = {"next_partner": name, "operator": operator}
     moved = [end(one, "skip", now, MOVED, data) for one in holders] if is_moved else []
-    others = [one for one in deliveries if not is_moved or one not in holders]
+    moved += [move_failed(one, now, data) for one in deliveries if one.certainly_failed]
+    ended = {change.before.partner for change in moved}
+    others = [one for one in deliveries if one.partner not in ended]
     opened = new_delivery(lead.lead_id, name, lead.source, lead.received_at, now)
     after = lead.model_copy(update=changes)
     return Correction(lead, after, entry, moved=tuple(moved), others=tuple(others), opened=(opened,))
