@@ -165,11 +165,6 @@ class Delivery:
         return self.state is State.RECEIVED and self.waiting_reason is not None
 
     @property
-    def certainly_failed(self) -> bool:
-        """Whether it has failed, and no late answer or backup can show that its partner has the lead."""
-        return self.state is State.FAILED and not (self.is_uncertain or self.settled_at or self.restored_at)
-
-    @property
     def can_be_moved(self) -> bool:
         """Whether it waits for the partner, and the partner certainly does not have it.
 

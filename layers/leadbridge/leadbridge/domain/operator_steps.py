@@ -109,6 +109,12 @@ def retry_by_operator(
     return Change(delivery, after, now, "retry_requested", f"by {operator}", {"operator": operator})
 
 
+def has_certainly_failed(delivery: Delivery) -> bool:
+    """Return whether a delivery has failed, and no late answer or backup can show that its partner has the lead."""
+    may_exist = delivery.is_uncertain or delivery.settled_at is not None or delivery.restored_at is not None
+    return delivery.state is State.FAILED and not may_exist
+
+
 def move_failed(delivery: Delivery, now: datetime, data: Mapping[str, str]) -> Change:
     """End a failed delivery whose lead an operator gives to another partner; `data` has both."""
     return end(delivery, "moved_by_operator", now, MOVED, data)

@@ -29,7 +29,14 @@ from leadbridge.domain.lead import (
     field_paths,
     find_field_errors,
 )
-from leadbridge.domain.operator_steps import MOVED, ConfirmationRequired, SubmissionInProgress, WrongState, move_failed
+from leadbridge.domain.operator_steps import (
+    MOVED,
+    ConfirmationRequired,
+    SubmissionInProgress,
+    WrongState,
+    has_certainly_failed,
+    move_failed,
+)
 from leadbridge.domain.timeline import Entry
 from leadbridge.domain.transitions import advance
 
@@ -153,7 +160,7 @@ def open_delivery(
     entry = Entry.by_operator(now, "partner_added", operator, name)
     data = {"next_partner": name, "operator": operator}
     moved = [end(one, "skip", now, MOVED, data) for one in holders] if is_moved else []
-    moved += [move_failed(one, now, data) for one in deliveries if one.certainly_failed]
+    moved += [move_failed(one, now, data) for one in deliveries if has_certainly_failed(one)]
     ended = {change.before.partner for change in moved}
     others = [one for one in deliveries if one.partner not in ended]
     opened = new_delivery(lead.lead_id, name, lead.source, lead.received_at, now)
