@@ -127,7 +127,7 @@ def warm_up(aws: Emulator, api_url: str, operator_token: str) -> None:
     }
     headers = {"Authorization": f"Bearer {operator_token}"}
     with ThreadPoolExecutor(max_workers=3) as pool:  # what a call raises stays in its future
-        for method, path in [("GET", "/leads?limit=1"), *[("POST", "/webhooks/nobody")] * 2]:  # forms post at once
+        for method, path in [("GET", "/leads?limit=1"), *[("POST", "/webhooks/unknown")] * 2]:  # forms post at once
             pool.submit(urllib3.request, method, api_url + path, headers=headers, timeout=30, retries=False)
         for name in sorted(consumers):
             pool.submit(functions.invoke, FunctionName=name, Payload=b'{"Records": []}')

@@ -23,6 +23,19 @@ PATIENCE = 60.0  # seconds that anything may take
 POLL_INTERVAL = 0.1  # seconds
 UNTIL_SCHEDULES = 0.4  # seconds that a test waits before schedules run: most waits need none
 
+# A stack that is not there: what needs only its description.
+A_STACK = Stack(
+    api_url="http://127.0.0.1:1/v1",
+    console_url="http://127.0.0.1:1/v1/console",
+    aws_endpoint_url="http://127.0.0.1:1",
+    region="eu-central-1",
+    stack_name="leadbridge-local",
+    sandbox_url="http://127.0.0.1:2",
+    operator_token="a-token",
+    pid=os.getpid(),
+    fingerprint="",
+)
+
 _numbers = count(1)
 
 

@@ -9,22 +9,10 @@ import pytest
 
 from devstack import services
 from devstack.sandbox.remote import Remote
-from devstack.stack import Stack
 from devstack.workdir import Workdir, hold
 from quality.chaos.deployed.processes import PROC, Processes
 from quality.chaos.deployed.run import SERVERS, Run
-
-STACK = Stack(
-    api_url="http://127.0.0.1:1/v1",
-    console_url="http://127.0.0.1:1/v1/console",
-    aws_endpoint_url="http://127.0.0.1:1",
-    region="eu-central-1",
-    stack_name="leadbridge-local",
-    sandbox_url="http://127.0.0.1:2",
-    operator_token="a-token",
-    pid=os.getpid(),
-    fingerprint="",
-)
+from quality.testkit.deployed import A_STACK
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="processes are found in /proc")
@@ -42,7 +30,7 @@ def test_what_operators_do_meanwhile_does_not_change_the_faults(monkeypatch: pyt
 
     def faults(draws_between: int) -> list[Any]:
         armed.clear()
-        run = Run(STACK, 7, 1, print)
+        run = Run(A_STACK, 7, 1, print)
         for _ in range(5):
             run.break_partner()
             for _ in range(draws_between):

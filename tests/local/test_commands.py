@@ -17,25 +17,14 @@ from devstack.commands.api import Answer, Operator, ask
 from devstack.seed import source_secret, write_private
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir
-
-STACK = Stack(
-    api_url="http://127.0.0.1:1/v1",
-    console_url="http://127.0.0.1:1/v1/console",
-    aws_endpoint_url="http://127.0.0.1:1",
-    region="eu-central-1",
-    stack_name="leadbridge-local",
-    sandbox_url="http://127.0.0.1:2",
-    operator_token="a-token",
-    pid=os.getpid(),
-    fingerprint="",
-)
+from quality.testkit.deployed import A_STACK
 
 
 @pytest.fixture(autouse=True)
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workdir = Workdir(tmp_path)
     write_private(workdir.secrets_file, {"sources": {"plain-credit": source_secret("plain")}})
-    monkeypatch.setattr(Stack, "developers", lambda: STACK)
+    monkeypatch.setattr(Stack, "developers", lambda: A_STACK)
     monkeypatch.setattr(commands, "DEVELOPER", workdir)
     monkeypatch.setattr(os, "environ", os.environ.copy())
 

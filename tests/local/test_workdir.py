@@ -12,18 +12,7 @@ import pytest
 from devstack.seed import write_private
 from devstack.stack import Stack, stop
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
-
-A_STACK = Stack(
-    api_url="http://127.0.0.1:1/v1",
-    console_url="http://127.0.0.1:1/v1/console",
-    aws_endpoint_url="http://127.0.0.1:1",
-    region="eu-central-1",
-    stack_name="leadbridge-local",
-    sandbox_url="http://127.0.0.1:2",
-    operator_token="a-token",
-    pid=os.getpid(),
-    fingerprint="",
-)
+from quality.testkit.deployed import A_STACK
 
 
 @pytest.fixture
