@@ -4,15 +4,15 @@ Prints one line, `{"url": …}`, when it answers.
 """
 
 import argparse
-import asyncio
 import json
 import signal
 import sys
-import time
 import tomllib
 from pathlib import Path
 
-from devstack.sandbox.server import DEFAULT_PACE, Settings, serving
+from devstack.sandbox.server import DEFAULT_PACE, Sandbox
+
+STOP = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> int:
@@ -24,23 +24,16 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=DEFAULT_PACE, help="seconds a deal stays in one status")
     parser.add_argument("--partners", type=Path, help="a TOML file with further partners by name")
     given = parser.parse_args()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # in the server's thread too
     try:
         further = tomllib.loads(given.partners.read_text(encoding="utf-8")) if given.partners else {}
-        asyncio.run(_serve(Settings(given.state_dir, given.port, given.pace, time.time, further)))
+        with Sandbox(given.state_dir, port=given.port, pace=given.pace, further=further) as sandbox:
+            print(json.dumps({"url": sandbox.url}), flush=True)
+            signal.sigwait(STOP)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
-
-
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings) as url:
-        sys.stdout.write(json.dumps({"url": url}) + "\n")
-        sys.stdout.flush()
-        await stop.wait()
 
 
 if __name__ == "__main__":

@@ -3,36 +3,28 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
-from devstack.sandbox.faults import AnswerFault, DelayFault, DropFault, Fault, Faults, HtmlFault, RateLimitFault
+from devstack.sandbox.faults import AnswerFault, ArmedFault, DelayFault, DropFault, Fault, HtmlFault, RateLimitFault
 from devstack.sandbox.partner import MAX_STORED, Answer, Clock, Endpoint, Incoming, Partner, Refusal, rfc3339
 
 BOT_TOKEN = re.compile("/bot[^/]+")  # Telegram's tokens are parts of paths, and the log has no tokens
 
 
-class Outcome(StrEnum):
-    """`GONE`: the client disconnected. `DROPPED`: the sandbox aborted the connection."""
-
-    IN_FLIGHT = "in_flight"
-    ANSWERED = "answered"
-    DROPPED = "dropped"
-    GONE = "gone"
-
-
-@dataclass(slots=True)
+@dataclass
 class Call:
     """One call. `status` is None until an answer was written.
 
-    `processed`: the partner's own logic handled it (and may have refused it), whatever the caller received.
+    `gone`: the client disconnected; `dropped`: the sandbox aborted the connection. `processed`: the partner's own logic
+    handled it (and may have refused it), whatever the caller received.
     """
 
     number: int
@@ -42,64 +34,42 @@ class Call:
     path: str
     operation: str | None = None
     status: int | None = None
-    outcome: Outcome = Outcome.IN_FLIGHT
+    outcome: Literal["in_flight", "answered", "dropped", "gone"] = "in_flight"
     processed: bool = False
     fault: dict[str, str] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def end(self, outcome: Outcome, status: int | None = None) -> None:
-        self.outcome, self.status = outcome, status
-
     def as_json(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        facts: dict[str, Any] = shown.pop("facts")
-        return shown | facts
-
-
-class CallLog:
-    """The last `limit` calls. Numbers never repeat within a run, also after a reset."""
-
-    def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
-        self._clock = clock
-        self._calls: deque[Call] = deque(maxlen=limit)
-        self._number = 0
-
-    def open(self, partner: str, method: str, path: str) -> Call:
-        self._number += 1
-        call = Call(self._number, rfc3339(self._clock()), partner, method, path)
-        self._calls.append(call)
-        return call
-
-    def select(self, partner: str | None, operation: str | None, since: int) -> Iterator[Call]:
-        return (
-            call
-            for call in self._calls
-            if call.number > since and partner in {None, call.partner} and operation in {None, call.operation}
-        )
-
-    def clear(self) -> None:
-        self._calls.clear()
+        return {name: value for name, value in vars(self).items() if name != "facts"} | self.facts
 
 
 class Dispatcher:
-    """Serves partners' endpoints. Processing runs to its end also when the client disconnects, as on a real server."""
+    """Serves partners' endpoints. Processing runs to its end also when the client disconnects, as on a real server.
 
-    def __init__(self, log: CallLog, faults: Faults) -> None:
-        self._log = log
-        self._faults = faults
+    `calls` are the last ones; numbers never repeat. `faults` are those in force by id, oldest first. A call
+    gets the first that matches.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.calls: deque[Call] = deque(maxlen=MAX_STORED)
+        self.faults: dict[str, ArmedFault] = {}
+        self._clock = clock
+        self._numbers = count(1)
 
     def handler(self, partner: Partner, endpoints: Sequence[Endpoint]) -> Handler:
         """The aiohttp handler of one path; without endpoints the path is unknown."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            call = self._log.open(partner.name, request.method, BOT_TOKEN.sub("/bot…", request.path))
+            path = BOT_TOKEN.sub("/bot…", request.path)
+            call = Call(next(self._numbers), rfc3339(self._clock()), partner.name, request.method, path)
+            self.calls.append(call)
             try:
                 return await self._serve(request, call, partner, endpoints)
             except asyncio.CancelledError:
-                call.end(Outcome.DROPPED)
+                call.outcome = "dropped"
                 raise
             except (ConnectionError, aiohttp.ClientError):
-                call.end(Outcome.GONE)
+                call.outcome = "gone"
                 return web.Response()
 
         return handle
@@ -133,11 +103,11 @@ class Dispatcher:
             call.facts.update(answer.facts)
             return partner.finish(answer)
 
-        armed = self._faults.next_fault(partner.name, endpoint.operation, incoming.fields)
-        if armed is None:
-            return await _send(request, call, process())
-        call.fault = {"id": armed.id, "kind": armed.order.fault.kind}
-        return await _apply_fault(request, call, armed.order.fault, partner, process)
+        for armed in self.faults.values():
+            if armed.strikes(partner.name, endpoint.operation, incoming.fields):
+                call.fault = {"id": armed.id, "kind": armed.fault.kind}
+                return await _apply_fault(request, call, armed.fault, partner, process)
+        return await _send(request, call, process())
 
 
 async def _apply_fault(
@@ -154,7 +124,7 @@ async def _apply_fault(
         case DropFault():
             if fault.when == "after":
                 process()
-            call.end(Outcome.DROPPED)
+            call.outcome = "dropped"
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
@@ -187,7 +157,7 @@ async def _send(
             await asyncio.sleep(seconds)
             await response.write(answer.body[start : start + chunk])
     # Logged before the end is written: a client that has the answer must find it in the log.
-    call.end(Outcome.ANSWERED, answer.status)
+    call.outcome, call.status = "answered", answer.status
     await response.prepare(request)
     await response.write_eof()
     return response

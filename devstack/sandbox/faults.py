@@ -3,19 +3,16 @@
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from email.utils import formatdate
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.control import Order
-from devstack.sandbox.partner import Answer
+from devstack.sandbox.partner import Answer, Order
 
 MAX_ARMED = 1000
-RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a time ends
+RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a date ends
 CHALLENGE = "<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
 NGINX = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 
@@ -59,30 +56,22 @@ class HtmlFault(Order):
 
 
 class RateLimitFault(Order):
-    """The answer to too many calls, with `Retry-After` in seconds if given. Never processed.
+    """The answer to too many calls, with `Retry-After` in seconds or as a date if given. Never processed.
 
-    `unix_time` and `years` are values of `Retry-After` that some servers send and that are no usable wait. `by` is who
-    answers: the partner in its own format, or a proxy with a page.
+    `by` is who answers: the partner in its own format, or a proxy with a page.
     """
 
     kind: Literal["rate_limit"]
     status: Status = 429
-    retry_after: Annotated[int, Field(ge=0)] | Literal["unix_time", "date", "years"] | None = None
+    retry_after: Annotated[int, Field(ge=0)] | Literal["date"] | None = None
     by: Literal["partner", "proxy"] = "partner"
 
     @property
     def headers(self) -> dict[str, str]:
-        match self.retry_after:
-            case None:
-                return {}
-            case "unix_time":
-                return {"Retry-After": str(int(time.time()) + RATE_LIMIT_SECONDS)}
-            case "date":
-                return {"Retry-After": formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)}
-            case "years":
-                return {"Retry-After": str(10 * 365 * 86_400)}
-            case seconds:
-                return {"Retry-After": str(seconds)}
+        if self.retry_after is None:
+            return {}
+        date = formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)
+        return {"Retry-After": date if self.retry_after == "date" else str(self.retry_after)}
 
 
 class DelayFault(Order):
@@ -113,8 +102,13 @@ type Fault = Annotated[
 ]
 
 
-class FaultOrder(Order):
-    """The body of `POST /control/faults`. `operation` None is any; `times` None is until cleared."""
+class ArmedFault(Order):
+    """The body of `POST /control/faults`. `operation` None is any; `times` None is until cleared.
+
+    `passed` calls were skipped by `skip`, `fired` calls got the fault.
+    """
+
+    model_config = ConfigDict(frozen=False)
 
     partner: str
     operation: str | None = None
@@ -122,63 +116,25 @@ class FaultOrder(Order):
     skip: Annotated[int, Field(ge=0)] = 0
     match: dict[str, Any] = {}
     fault: Fault
-
-    def matches(self, partner: str, operation: str, body: Mapping[str, Any]) -> bool:
-        return (
-            self.partner == partner
-            and self.operation in {None, operation}
-            and all(_same(_at(body, path), expected) for path, expected in self.match.items())
-        )
-
-
-@dataclass(slots=True)
-class ArmedFault:
-    """An order in force. `passed` calls were skipped by `skip`, `fired` calls got the fault."""
-
-    order: FaultOrder
-    id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
     passed: int = 0
     fired: int = 0
 
-    def as_json(self) -> dict[str, Any]:
-        return {"id": self.id, **self.order.model_dump(), "passed": self.passed, "fired": self.fired}
-
-    def strikes(self) -> bool:
+    def strikes(self, partner: str, operation: str, body: Mapping[str, Any]) -> bool:
         """Count a call that matches. Returns whether it gets the fault."""
-        if self.passed < self.order.skip:
+        if self.partner != partner or self.operation not in {None, operation}:
+            return False
+        if any(str(_at(body, path)) != str(expected) for path, expected in self.match.items()):
+            return False
+        if self.passed < self.skip:
             self.passed += 1
             return False
-        is_due = self.order.times is None or self.fired < self.order.times
+        is_due = self.times is None or self.fired < self.times
         self.fired += is_due
         return is_due
-
-
-class Faults:
-    """The faults in force by id, oldest first. A call gets the first that matches."""
-
-    def __init__(self) -> None:
-        self.armed: dict[str, ArmedFault] = {}
-
-    def arm(self, order: FaultOrder) -> ArmedFault:
-        """Raises `OverflowError` above `MAX_ARMED`."""
-        if len(self.armed) >= MAX_ARMED:
-            raise OverflowError(f"{MAX_ARMED} faults are armed: clear some")
-        armed = ArmedFault(order)
-        self.armed[armed.id] = armed
-        return armed
-
-    def next_fault(self, partner: str, operation: str, body: Mapping[str, Any]) -> ArmedFault | None:
-        matching = (armed for armed in self.armed.values() if armed.order.matches(partner, operation, body))
-        return next((armed for armed in matching if armed.strikes()), None)
 
 
 def _at(body: object, path: str) -> object:
     for key in path.split("."):
         body = body.get(key) if isinstance(body, Mapping) else None
     return body
-
-
-def _same(actual: object, expected: object) -> bool:
-    if isinstance(actual, Decimal) and isinstance(expected, int | float):
-        return actual == Decimal(str(expected))
-    return type(actual) is type(expected) and actual == expected

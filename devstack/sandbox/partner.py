@@ -1,6 +1,6 @@
 """What a partner of the sandbox is made of.
 
-A partner kind is a folder with a `service.py` that defines `SERVICE`, a subclass of `Partner`.
+A partner kind is a folder with a `service.py` that defines a subclass of `Partner`.
 """
 
 import hashlib
@@ -15,11 +15,9 @@ from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl
 
 from multidict import MultiMapping
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
 
 MAX_STORED = 100_000
@@ -27,13 +25,20 @@ MAX_FORM_FIELDS = 100
 
 type Clock = Callable[[], float]
 """Seconds since the epoch."""
+type Pace = Callable[[], float]
+"""Seconds between two status changes that happen automatically; 0 is immediately."""
+type Controls = Mapping[str, Callable[..., Any]]
+"""Routes of the control, such as `GET /deals/{deal_id}`, and what they call.
+
+A function gets the parameters of the path and of the query, and the members of the body, validated. It returns the
+answer's JSON, or None for a 204. ValueError and OverflowError become a 400, LookupError a 404.
+"""
 
 
-@dataclass(slots=True)
-class Pace:
-    """Seconds between two status changes that happen automatically; 0 is immediately."""
+class Order(BaseModel):
+    """A JSON object without unknown members."""
 
-    seconds: float
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +63,14 @@ class Incoming:
 
     @cached_property
     def json(self) -> Any:
-        """Raises `MalformedJsonError`."""
+        """Raises ValueError."""
         return strict_json.parse(self.raw)
 
     @cached_property
     def is_object(self) -> bool:
         try:
             return isinstance(self.json, dict)
-        except strict_json.MalformedJsonError:
+        except ValueError:
             return False
 
     @property
@@ -131,10 +136,9 @@ class Endpoint:
 class Partner:
     """A partner's side. All methods run in the server's event loop and must not block.
 
-    `kind` is the name of its folder. `rotations` are the parts of its secret that can be replaced, the default first.
+    `rotations` are the parts of its secret that can be replaced, the default first.
     """
 
-    kind: ClassVar[str]
     rotations: ClassVar[Sequence[str]] = ()
     stored: StoredCredentials[Any]
 
@@ -142,14 +146,13 @@ class Partner:
         """Raises ValueError for settings that its kind does not have."""
         self.name = context.name
         self.clock = context.clock
-        self.pace = context.pace
 
     def endpoints(self) -> list[Endpoint]:
         raise NotImplementedError
 
-    def controls(self) -> list[Control]:
+    def controls(self) -> Controls:
         """Its own routes, below `/control/{name}`."""
-        return []
+        return {}
 
     def secret(self, root: str) -> dict[str, Any]:
         """The secret that a client needs. `root` is this partner's URL without a trailing slash."""
@@ -190,8 +193,9 @@ class Progress:
         return self.history[-1][1]
 
     def advance(self, now: float, pace: Pace) -> None:
-        while self.ahead and now - self.updated >= pace.seconds:
-            self.history.append((self.ahead[0], self.updated + pace.seconds))
+        seconds = pace()
+        while self.ahead and now - self.updated >= seconds:
+            self.history.append((self.ahead[0], self.updated + seconds))
             self.ahead = self.ahead[1:]
 
     def put(self, status: str, now: float) -> bool:
@@ -231,13 +235,7 @@ def written_as(pattern: str, problem: str = "a wrong format") -> Callable[[str],
     return check
 
 
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "a blank text")
-    return text
-
-
-Filled = Annotated[str, AfterValidator(_filled)]
+Filled = Annotated[str, StringConstraints(pattern=r"\S")]
 """A text that is not blank."""
 
 

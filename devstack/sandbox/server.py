@@ -1,12 +1,11 @@
-"""The sandbox: partners, call log, faults and control as one server, in an event loop, or in a thread for tests."""
+"""The sandbox: partners, calls, faults and control as one server in a background thread."""
 
 import json
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
@@ -14,132 +13,165 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from anyio.from_thread import start_blocking_portal
-from pydantic import Field
+from pydantic import Field, validate_call
 
-from devstack.sandbox.calls import CallLog, Dispatcher
-from devstack.sandbox.control import Control
+from devstack.sandbox import strict_json
+from devstack.sandbox.calls import Dispatcher
 from devstack.sandbox.credentials import claimed, write_private
-from devstack.sandbox.faults import FaultOrder, Faults
-from devstack.sandbox.partner import Clock, Context, Pace, Partner
+from devstack.sandbox.faults import MAX_ARMED, ArmedFault
+from devstack.sandbox.partner import Clock, Context, Controls, Partner
 
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 
-MAX_PACE = 10**9
 HOST = "127.0.0.1"
 DEFAULT_PACE = 5.0
 GRACE_SECONDS = 0.2  # how long calls in flight may take to end at shutdown; what is delayed longer is dropped
 BURST = 1024  # connections the kernel holds for us while we are busy
 
-type Seconds = Annotated[float, Field(ge=0, le=MAX_PACE)]
+
+def partner_classes() -> dict[str, type[Partner]]:
+    """The partners by kind: every folder here with a `service.py`, which defines a subclass of `Partner`."""
+    for file in Path(__file__).parent.glob("*/service.py"):
+        import_module(f"devstack.sandbox.{file.parent.name}.service")
+    return {
+        one.__module__.split(".")[-2]: one for one in sorted(Partner.__subclasses__(), key=attrgetter("__module__"))
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """`port` 0 is any free port; `pace` is in seconds.
+class Sandbox:
+    """A sandbox in a background thread with its own event loop.
 
-    There is one partner of each kind with the kind's name. `further` are others by name, each with its `kind` and what
-    it does differently.
+        with Sandbox(state_dir=directory) as sandbox:
+            sandbox.url, sandbox.secrets()["leeloo"]
+
+    `port` 0 is any free port. `pace` is in seconds per step of a status. `clock` gives seconds since the epoch, for
+    tests that move time. There is one partner of each kind with the kind's name; `further` are others by name, each
+    with its `kind` and what it does differently.
     """
 
-    state_dir: Path
-    port: int
-    pace: float
-    clock: Clock
-    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    def __init__(
+        self,
+        state_dir: Path | str,
+        *,
+        port: int = 0,
+        pace: float = DEFAULT_PACE,
+        clock: Clock = time.time,
+        further: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.url = ""
+        self._state_dir = Path(state_dir)
+        self._port = port
+        self._pace = pace
+        self._clock = clock
+        self._further = further or {}
+        self._dispatcher = Dispatcher(clock)
+        self._partners: dict[str, Partner] = {}
+        self._running = ExitStack()
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.pace <= MAX_PACE:
-            raise ValueError(f"pace: 0 to {MAX_PACE} seconds")
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            portal = starting.enter_context(start_blocking_portal())
+            starting.enter_context(portal.wrap_async_context_manager(self._serving()))
+            self._running = starting.pop_all()
+        return self
 
+    def __exit__(self, *_error: object) -> None:
+        self._running.close()
 
-def partner_classes() -> list[type[Partner]]:
-    """The partners: every folder here whose `service.py` defines `SERVICE`."""
-    names = sorted(module.parent.name for module in Path(__file__).parent.glob("*/service.py"))
-    return [import_module(f"devstack.sandbox.{name}.service").SERVICE for name in names]
+    def secrets(self) -> dict[str, dict[str, Any]]:
+        secrets: dict[str, dict[str, Any]] = json.loads((self._state_dir / SECRETS_FILE).read_bytes())
+        return secrets
 
+    # In the event loop
 
-class SandboxApp:
-    """One sandbox. Call `publish` with its URL before it serves."""
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
+        with claimed(self._state_dir), socket.create_server((HOST, self._port), backlog=BURST) as listener:
+            self.url = f"http://{HOST}:{listener.getsockname()[1]}"
+            self._make_partners()
+            self._write_secrets()
+            runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
+            await runner.setup()
+            try:
+                await web.SockSite(runner, listener).start()
+                yield
+            finally:
+                await runner.cleanup()
 
-    def __init__(self, settings: Settings) -> None:
-        self._secrets_file = settings.state_dir / SECRETS_FILE
-        self._pace = Pace(settings.pace)
-        self._partners = dict(self._made(settings))
-        self._log = CallLog(settings.clock)
-        self._faults = Faults()
-        self._url = ""
-
-    def _made(self, settings: Settings) -> Iterator[tuple[str, Partner]]:
-        """Yield every partner by its name. Raises ValueError for a further partner that cannot be made."""
-        kinds = {partner.kind: partner for partner in partner_classes()}
-        wanted = {kind: {"kind": kind} for kind in kinds} | {name: dict(one) for name, one in settings.further.items()}
-        for name, different in wanted.items():
-            kind = different.pop("kind", None)
+    def _make_partners(self) -> None:
+        """Raises ValueError for a further partner that cannot be made."""
+        kinds = partner_classes()
+        for name, settings in ({kind: {"kind": kind} for kind in kinds} | dict(self._further)).items():
+            kind = settings.get("kind")
             if kind not in kinds or not NAME.fullmatch(name):
                 raise ValueError(f"{name}: give it a name of letters, digits and '-', and a kind of {', '.join(kinds)}")
-            file = settings.state_dir / f"{name}.json"
-            yield name, kinds[kind](Context(name, file, settings.clock, self._pace, different))
+            different = {key: value for key, value in settings.items() if key != "kind"}
+            file = self._state_dir / f"{name}.json"
+            self._partners[name] = kinds[kind](Context(name, file, self._clock, lambda: self._pace, different))
 
-    def publish(self, url: str) -> None:
-        self._url = url
-        self._write_secrets()
-
-    def application(self) -> web.Application:
+    def _application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         router = application.router
-        application.add_routes(control.route("/control") for control in self._controls())
-        dispatcher = Dispatcher(self._log, self._faults)
+        application.add_routes(_routes("/control", self._controls()))
         for name, partner in self._partners.items():
             for path, endpoints in groupby(sorted(partner.endpoints(), key=attrgetter("path")), attrgetter("path")):
-                router.add_route("*", f"/{name}{path}", dispatcher.handler(partner, list(endpoints)))
-            router.add_route("*", f"/{name}/{{unknown:.*}}", dispatcher.handler(partner, []))
-            application.add_routes(control.route(f"/control/{name}") for control in partner.controls())
+                router.add_route("*", f"/{name}{path}", self._dispatcher.handler(partner, list(endpoints)))
+            router.add_route("*", f"/{name}/{{unknown:.*}}", self._dispatcher.handler(partner, []))
+            application.add_routes(_routes(f"/control/{name}", partner.controls()))
         return application
 
-    def _controls(self) -> list[Control]:
-        armed = self._faults.armed
-        return [
-            Control("POST", "/faults", self._arm, 201),
-            Control("GET", "/faults", lambda: {"faults": [one.as_json() for one in armed.values()]}),
-            Control("DELETE", "/faults", self._clear_faults),
-            Control("DELETE", "/faults/{fault_id}", self._disarm),
-            Control("GET", "/calls", self._calls),
-            Control("GET", "/pace", lambda: {"seconds": self._pace.seconds}),
-            Control("POST", "/pace", self._set_pace),
-            Control("POST", "/reset", self._reset),
-            Control("POST", "/{partner}/rotate", self._rotate),
-        ]
+    def _controls(self) -> Controls:
+        return {
+            "POST /faults": self._arm,
+            "GET /faults": lambda: {"faults": [one.model_dump() for one in self._dispatcher.faults.values()]},
+            "DELETE /faults": self._disarm,
+            "DELETE /faults/{fault_id}": self._disarm,
+            "GET /calls": self._calls,
+            "POST /pace": self._set_pace,
+            "POST /reset": self._reset,
+            "POST /{partner}/rotate": self._rotate,
+        }
 
     def _arm(self, **order: Any) -> dict[str, Any]:
-        wanted = FaultOrder(**order)
-        operations = {endpoint.operation for endpoint in self._partner(wanted.partner).endpoints()}
-        if wanted.operation not in {None, *operations}:
+        armed, faults = ArmedFault(**order), self._dispatcher.faults
+        operations = {endpoint.operation for endpoint in self._partner(armed.partner).endpoints()}
+        if armed.operation not in {None, *operations}:
             raise ValueError(f"operation: one of {', '.join(sorted(operations))}")
-        return self._faults.arm(wanted).as_json()
+        if len(faults) >= MAX_ARMED:
+            raise ValueError(f"{MAX_ARMED} faults are armed: clear some")
+        faults[armed.id] = armed
+        return armed.model_dump()
 
-    def _clear_faults(self) -> None:
-        self._faults.armed.clear()
-
-    def _disarm(self, fault_id: str) -> None:
-        del self._faults.armed[fault_id]
+    def _disarm(self, fault_id: str | None = None) -> None:
+        if fault_id is None:
+            self._dispatcher.faults.clear()
+        else:
+            del self._dispatcher.faults[fault_id]
 
     def _calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> dict[str, Any]:
-        return {"calls": [call.as_json() for call in self._log.select(partner, operation, since)]}
+        return {
+            "calls": [
+                call.as_json()
+                for call in self._dispatcher.calls
+                if call.number > since and partner in {None, call.partner} and operation in {None, call.operation}
+            ]
+        }
 
-    def _set_pace(self, seconds: Seconds) -> dict[str, Any]:
+    def _set_pace(self, seconds: Annotated[float, Field(ge=0, le=10**9)]) -> dict[str, Any]:
         for partner in self._partners.values():
             partner.advance()
-        self._pace.seconds = seconds
+        self._pace = seconds
         return {"seconds": seconds}
 
     def _reset(self) -> None:
         for partner in self._partners.values():
             partner.reset()
-        self._clear_faults()
-        self._log.clear()
+        self._disarm()
+        self._dispatcher.calls.clear()
 
     def _rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
         found = self._partner(partner)
@@ -154,59 +186,32 @@ class SandboxApp:
         return self._partners[name]
 
     def _write_secrets(self) -> dict[str, dict[str, Any]]:
-        secrets = {name: partner.secret(f"{self._url}/{name}") for name, partner in self._partners.items()}
-        write_private(self._secrets_file, secrets)
+        secrets = {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
+        write_private(self._state_dir / SECRETS_FILE, secrets)
         return secrets
 
 
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """Serve while the block runs. Yields the URL when the server answers and `secrets.json` is written."""
-    with claimed(settings.state_dir), socket.create_server((HOST, settings.port), backlog=BURST) as listener:
-        url, frame = f"http://{HOST}:{listener.getsockname()[1]}", SandboxApp(settings)
-        frame.publish(url)
-        runner = web.AppRunner(frame.application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
-        await runner.setup()
+def _routes(prefix: str, controls: Controls) -> Iterator[web.RouteDef]:
+    for route, call in controls.items():
+        method, path = route.split()
+        yield web.route(method, prefix + path, _handler(validate_call(call)))
+
+
+def _handler(call: Callable[..., Any]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
         try:
-            await web.SockSite(runner, listener).start()
-            yield url
-        finally:
-            await runner.cleanup()
+            body = json.loads(await request.read() or b"{}")
+            if not isinstance(body, dict):
+                raise ValueError("the body: a JSON object")
+            answer = call(**{**request.query, **body, **request.match_info})
+        except (OverflowError, ValueError) as error:
+            return _reply({"detail": str(error)}, 400)
+        except LookupError:
+            return _reply({"detail": "not found"}, 404)
+        return web.Response(status=204) if answer is None else _reply(answer)
+
+    return handle
 
 
-class Sandbox:
-    """A sandbox in a background thread with its own event loop.
-
-        with Sandbox(state_dir=directory) as sandbox:
-            sandbox.url, sandbox.secrets()["leeloo"]
-
-    `pace` is in seconds per step of a status; `clock` gives seconds since the epoch, for tests that move time.
-    `further` are partners beside the one of each kind, by name: `{"broker-b": {"kind": "…"}}`.
-    """
-
-    def __init__(
-        self,
-        state_dir: Path | str,
-        *,
-        port: int = 0,
-        pace: float = DEFAULT_PACE,
-        clock: Clock = time.time,
-        further: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        self._settings = Settings(Path(state_dir), port, pace, clock, further or {})
-        self._running = ExitStack()
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        with ExitStack() as starting:
-            portal = starting.enter_context(start_blocking_portal())
-            self.url = starting.enter_context(portal.wrap_async_context_manager(serving(self._settings)))
-            self._running = starting.pop_all()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._running.close()
-
-    def secrets(self) -> dict[str, dict[str, Any]]:
-        secrets: dict[str, dict[str, Any]] = json.loads((self._settings.state_dir / SECRETS_FILE).read_bytes())
-        return secrets
+def _reply(value: object, status: int = 200) -> web.Response:
+    return web.json_response(body=strict_json.dump(value), status=status)

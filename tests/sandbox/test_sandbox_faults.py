@@ -76,13 +76,6 @@ def test_a_firewalls_challenge_is_a_page_with_its_mark(client: Client, remote: R
     assert remote.deals() == []
 
 
-@pytest.mark.parametrize("retry_after", ["unix_time", "years"])
-def test_a_rate_limit_can_ask_for_no_usable_wait(client: Client, remote: Remote, retry_after: str) -> None:
-    seconds = time.time() if retry_after == "unix_time" else 315_360_000
-    _arm(remote, {"kind": "rate_limit", "retry_after": retry_after})
-    assert int(client.create().headers["Retry-After"]) == pytest.approx(seconds, abs=60)
-
-
 def test_a_proxy_can_limit_the_rate_until_a_date(client: Client, remote: Remote) -> None:
     _arm(remote, {"kind": "rate_limit", "retry_after": "date", "by": "proxy"})
     answer = client.create()

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from devstack.sandbox.calls import CallLog
+from devstack.sandbox import calls
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from quality.testkit.sandbox.client import Client, call
-from quality.testkit.sandbox.clock import Clock, eventually
+from quality.testkit.sandbox.clock import eventually
 from quality.testkit.template import ROOT
 
 OPEN_FILES = Path("/proc/self/fd")
@@ -102,11 +102,12 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:
         pass
 
 
-def test_the_log_keeps_the_latest_calls_only(clock: Clock) -> None:
-    log = CallLog(clock, limit=2)
-    for _ in range(3):
-        log.open("leadleader", "POST", "/")
-    assert [call.number for call in log.select(None, None, 0)] == [2, 3]
+def test_the_log_keeps_the_latest_calls_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MAX_STORED", 2)
+    with Sandbox(tmp_path) as sandbox:
+        for _ in range(3):
+            call(sandbox.secrets()["leadleader"]["auth_url"])
+        assert [each["number"] for each in Remote(sandbox.url).calls()] == [2, 3]
 
 
 def test_control_refuses_nonsense(remote: Remote) -> None:

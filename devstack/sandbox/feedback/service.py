@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from devstack.sandbox.control import Control
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Rows, rfc3339
+from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Rows, rfc3339
 
 MACROS = {name: f"{{{name}}}" for name in ("click_id", "status", "event_id", "payout", "lead_id")}
 TRACKER = "tracker"  # its name in the configuration
@@ -12,8 +11,6 @@ TRACKER = "tracker"  # its name in the configuration
 class Tracker(Partner):
     """The tracker's side. It counts how often each event came and keeps the first content."""
 
-    kind = "feedback"
-
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._events = Rows[str, dict[str, Any]]()
@@ -21,8 +18,8 @@ class Tracker(Partner):
     def endpoints(self) -> list[Endpoint]:
         return [Endpoint("postback", "GET", "/postback", self._accept, _describe)]
 
-    def controls(self) -> list[Control]:
-        return [Control("GET", "/postbacks", lambda: {"postbacks": list(self._events.values())})]
+    def controls(self) -> Controls:
+        return {"GET /postbacks": lambda: {"postbacks": list(self._events.values())}}
 
     def secret(self, root: str) -> dict[str, Any]:
         query = "&".join(f"{name}={macro}" for name, macro in MACROS.items())
@@ -43,9 +40,6 @@ class Tracker(Partner):
             self._events.add(event_id, {**about, "at": rfc3339(self.clock()), "received": 0})
         self._events[event_id]["received"] += 1
         return Answer(200, b"OK", "text/plain")
-
-
-SERVICE = Tracker
 
 
 def _describe(incoming: Incoming) -> dict[str, Any]:

@@ -10,9 +10,19 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials, same
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, Rows, digest, rfc3339
+from devstack.sandbox.partner import (
+    Answer,
+    Context,
+    Controls,
+    Endpoint,
+    Incoming,
+    Partner,
+    Refusal,
+    Rows,
+    digest,
+    rfc3339,
+)
 
 FIELDS = frozenset(
     {
@@ -40,7 +50,6 @@ class Credentials:
 
 
 class Graph(Partner):
-    kind = "graph"
     rotations = ("access_token",)
     stored: StoredCredentials[Credentials]
 
@@ -53,12 +62,12 @@ class Graph(Partner):
     def endpoints(self) -> list[Endpoint]:
         return [Endpoint("lead", "GET", "/{leadgen_id:[0-9]{1,32}}", self._read, _describe)]
 
-    def controls(self) -> list[Control]:
-        return [
-            Control("GET", "/leads", lambda: {"leads": list(self._leads.values())}),
-            Control("POST", "/leads", self._add, 201),
-            Control("DELETE", "/leads/{leadgen_id}", self._delete),
-        ]
+    def controls(self) -> Controls:
+        return {
+            "GET /leads": lambda: {"leads": list(self._leads.values())},
+            "POST /leads": self._add,
+            "DELETE /leads/{leadgen_id}": self._delete,
+        }
 
     def secret(self, root: str) -> dict[str, str]:
         return {"graph_url": root, **asdict(self.stored.values)}
@@ -127,9 +136,6 @@ class Graph(Partner):
 
     def _delete(self, leadgen_id: str) -> None:
         del self._leads[leadgen_id]
-
-
-SERVICE = Graph
 
 
 def _describe(incoming: Incoming) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 from devstack.sandbox.partner import Clock, Pace, Progress, Rows, rfc3339
-from devstack.sandbox.strict_json import raw_text
 
 GRANTED_PATH = ("В обробці", "Погоджено", "Видано")
 REFUSED_PATH = ("В обробці", "Відмовлено")
@@ -50,9 +49,8 @@ class Deals:
     def create(self, body: Mapping[str, Any]) -> Deal:
         self._last_id += 1
         first, *ahead = REFUSED_PATH if body["summa"] > REFUSED_ABOVE else GRANTED_PATH
-        summa = raw_text(body["summa"]) or ""
         progress = Progress([(first, self._clock())], tuple(ahead))
-        deal = Deal(self._last_id, body["clientInfo"], body["termin"], summa, progress)
+        deal = Deal(self._last_id, body["clientInfo"], body["termin"], str(body["summa"]), progress)
         self._deals.add(deal.deal_id, deal)
         return deal
 

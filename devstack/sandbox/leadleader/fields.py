@@ -14,7 +14,7 @@ TEXTS = {
     "extra_forbidden": "Невідоме поле.",
     "string_type": "Потрібен рядок.",
     "int_type": "Потрібне ціле число.",
-    "blank": "Це поле не може бути порожнім.",
+    "string_pattern_mismatch": "Це поле не може бути порожнім.",
     "model_type": "Очікувався об'єкт.",
 }
 """The partner's texts by Pydantic's type of an error. Those of other types are in the error itself."""

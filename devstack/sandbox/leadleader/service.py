@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, TokenPairs, authorization_error
 from devstack.sandbox.leadleader.deals import Deals
 from devstack.sandbox.leadleader.fields import TEXTS, CheckStatus, Create, Fields, field_errors
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, digest
-from devstack.sandbox.strict_json import MalformedJsonError, raw_text
+from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Refusal, digest
 
 INPUT = "/api/partners/input"
 ROTATIONS = {"password": "password", "keys": "private_key"}
@@ -24,7 +22,6 @@ TOKEN_NOT_VALID = {
 
 
 class LeadLeader(Partner):
-    kind = "leadleader"
     rotations = tuple(ROTATIONS)
     stored: StoredCredentials[Credentials]
 
@@ -45,12 +42,12 @@ class LeadLeader(Partner):
             Endpoint("status", "GET", status, self._status, _describe_status),
         ]
 
-    def controls(self) -> list[Control]:
-        return [
-            Control("GET", "/deals", lambda: {"deals": [deal.as_json() for deal in self._deals.all()]}),
-            Control("GET", "/deals/{deal_id}", self._show),
-            Control("POST", "/deals/{deal_id}", self._pin),
-        ]
+    def controls(self) -> Controls:
+        return {
+            "GET /deals": lambda: {"deals": [deal.as_json() for deal in self._deals.all()]},
+            "GET /deals/{deal_id}": self._show,
+            "POST /deals/{deal_id}": self._pin,
+        }
 
     def secret(self, root: str) -> dict[str, str]:
         credentials = self.stored.values
@@ -126,9 +123,6 @@ class LeadLeader(Partner):
         return self._deals.pin(deal_id, status).as_json()
 
 
-SERVICE = LeadLeader
-
-
 def _is_authorization(incoming: Incoming) -> bool:
     keys = incoming.fields.keys()
     return bool(keys & FIELDS) and not keys & Create.model_fields.keys()
@@ -140,7 +134,7 @@ def _object(incoming: Incoming) -> dict[str, Any]:
         raise _refusal(415, {"detail": detail}, "media type")
     try:
         body = incoming.json
-    except MalformedJsonError as error:
+    except ValueError as error:
         raise _refusal(400, {"detail": f"JSON parse error - {error}"}, "malformed JSON") from error
     if not isinstance(body, dict):
         raise _refusal(400, {"non_field_errors": [TEXTS["model_type"]]})
@@ -159,7 +153,7 @@ def _describe_create(incoming: Incoming) -> dict[str, Any]:
         "telephone": client.get("telephone") if isinstance(client, dict) else None,
         "clientInfo": client,
         "termin": body.get("termin"),
-        "summa": raw_text(body.get("summa")),
+        "summa": None if body.get("summa") is None else str(body["summa"]),
         **_digests(incoming),
     }
 

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials, same
 from devstack.sandbox.leeloo import company
 from devstack.sandbox.leeloo.endpoints import Endpoints, text_sha256
 from devstack.sandbox.leeloo.requests import NOT_ALLOWED, NOT_FOUND, REQUIRED, Route, refusal, too_many_requests
 from devstack.sandbox.leeloo.routes import ROUTES
-from devstack.sandbox.partner import Answer, Clock, Context, Endpoint, Incoming, Partner, Refusal
+from devstack.sandbox.partner import Answer, Clock, Context, Controls, Endpoint, Incoming, Partner, Refusal
 
 BASE = "/api/v2"
 TOKEN_HEADER = "X-Leeloo-AuthToken"
@@ -68,7 +67,6 @@ class RateLimit:
 
 
 class Leeloo(Partner):
-    kind = "leeloo"
     rotations = ("token", "webhook_token")
     stored: StoredCredentials[Credentials]
 
@@ -84,14 +82,14 @@ class Leeloo(Partner):
             for one in ROUTES
         ]
 
-    def controls(self) -> list[Control]:
-        return [
-            Control("GET", "/company", company.as_json),
-            Control("GET", "/people", self._list_people),
-            Control("POST", "/people", self._add_person, 201),
-            Control("GET", "/messages", self._list_messages),
-            Control("POST", "/limit", self._limit.set),
-        ]
+    def controls(self) -> Controls:
+        return {
+            "GET /company": company.as_json,
+            "GET /people": self._list_people,
+            "POST /people": self._add_person,
+            "GET /messages": self._list_messages,
+            "POST /limit": self._limit.set,
+        }
 
     def secret(self, root: str) -> dict[str, str]:
         return {"base_url": root + BASE, **asdict(self.stored.values)}
@@ -144,9 +142,6 @@ class Leeloo(Partner):
             if phone in {None, message.account.person.phone} and account_id in {None, message.account.account_id}
         ]
         return {"messages": messages}
-
-
-SERVICE = Leeloo
 
 
 def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from devstack.sandbox.control import Order
 from devstack.sandbox.credentials import same
-from devstack.sandbox.partner import Answer, Refusal, rfc3339
+from devstack.sandbox.partner import Answer, Order, Refusal, rfc3339
 from leadbridge.settings.sections import Zone
 
 BAD_TOKEN = "java.nio.charset.MalformedInputException: Input length = 1"

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from devstack.sandbox.control import Order
 from devstack.sandbox.matchtrade.accounts import Registry
+from devstack.sandbox.partner import Order
 
 type Status = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 type Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)]

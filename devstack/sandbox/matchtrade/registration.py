@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, Val
 
 from devstack.sandbox.matchtrade.broker import INVALID_MODEL, Broker, Credentials, refusal
 from devstack.sandbox.partner import Filled, Incoming, written_as
-from devstack.sandbox.strict_json import MalformedJsonError
 
 COLUMNS = ("uuid", "created", "updated", "partner_id", "email", "name", "surname", "phone", "country", "lead_source")
 UUID = r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
@@ -69,7 +68,7 @@ def registration(incoming: Incoming, broker: Broker, credentials: Credentials) -
         raise refusal(415, f"Content type '{incoming.content_type}' not supported", "media type")
     try:
         body = incoming.json
-    except MalformedJsonError as error:
+    except ValueError as error:
         raise refusal(400, "JSON parse error", f"malformed JSON: {error}") from error
     given = dict(_flat(incoming.fields.get("account")))
     wrong = {f"account.{path}" for path in broker.required if path not in given}

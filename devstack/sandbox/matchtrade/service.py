@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.matchtrade.accounts import MAX_STORED, Registry
 from devstack.sandbox.matchtrade.broker import BAD_TOKEN, UNKNOWN_OFFER, Broker, Credentials, refusal
@@ -17,7 +16,7 @@ from devstack.sandbox.matchtrade.changes import Change, Email, Status, apply
 from devstack.sandbox.matchtrade.listing import PARAMETERS, page, query_of, row, shown
 from devstack.sandbox.matchtrade.registration import fit, registration, unknown_fields
 from devstack.sandbox.matchtrade.tokens import Tokens, fields_of
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, digest
+from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Refusal, digest
 
 TOKEN_PATH = "/proxy/auth/oauth/token"
 CREATE_PATH = "/proxy/processing/api/accounts"
@@ -27,7 +26,6 @@ MAX_PENDING = 1000
 
 
 class MatchTrade(Partner):
-    kind = "matchtrade"
     rotations = ("password", "client_secret", "offer_uuid", "partner_id")
     stored: StoredCredentials[Credentials]
 
@@ -52,17 +50,17 @@ class MatchTrade(Partner):
             Endpoint("list", "GET", LIST_PATH, self._list, _describe_list),
         ]
 
-    def controls(self) -> list[Control]:
-        return [
-            Control("GET", "/broker", self._show_broker),
-            Control("POST", "/broker", self._change_broker),
-            Control("POST", "/expire", self._tokens.expire),
-            Control("GET", "/accounts", self._list_accounts),
-            Control("POST", "/accounts", self._add_accounts, 201),
-            Control("GET", "/accounts/{account_uuid}", self._show_account),
-            Control("POST", "/accounts/{account_uuid}", self._put_account),
-            Control("POST", "/changes", self._change_accounts),
-        ]
+    def controls(self) -> Controls:
+        return {
+            "GET /broker": self._show_broker,
+            "POST /broker": self._change_broker,
+            "POST /expire": self._tokens.expire,
+            "GET /accounts": self._list_accounts,
+            "POST /accounts": self._add_accounts,
+            "GET /accounts/{account_uuid}": self._show_account,
+            "POST /accounts/{account_uuid}": self._put_account,
+            "POST /changes": self._change_accounts,
+        }
 
     def secret(self, root: str) -> dict[str, Any]:
         known = asdict(self.stored.values)
@@ -187,9 +185,6 @@ class MatchTrade(Partner):
             raise OverflowError(f"{MAX_PENDING} orders are pending: clear some")
         self._pending.append((page, changes))
         return {"pending": len(self._pending)}
-
-
-SERVICE = MatchTrade
 
 
 def _violations(incoming: Incoming) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from devstack.sandbox.control import Control
 from devstack.sandbox.credentials import StoredCredentials, same
-from devstack.sandbox.partner import Answer, Context, Endpoint, Incoming, Partner, Refusal, Rows
+from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Refusal, Rows
 
 MAX_TEXT = 4096  # units of UTF-16
 RETRY_AFTER = 1  # seconds
@@ -43,7 +42,6 @@ class Credentials:
 
 
 class Telegram(Partner):
-    kind = "telegram"
     rotations = ("token",)
     stored: StoredCredentials[Credentials]
 
@@ -61,11 +59,11 @@ class Telegram(Partner):
             for method, operation in OPERATIONS.items()
         ]
 
-    def controls(self) -> list[Control]:
-        return [
-            Control("GET", "/messages", lambda: {"messages": list(self._messages.values())}),
-            Control("POST", "/chats/{chat}", self._break_chat, 201),
-        ]
+    def controls(self) -> Controls:
+        return {
+            "GET /messages": lambda: {"messages": list(self._messages.values())},
+            "POST /chats/{chat}": self._break_chat,
+        }
 
     def secret(self, root: str) -> dict[str, Any]:
         return {"base_url": root, **asdict(self.stored.values)}
@@ -140,9 +138,6 @@ class Telegram(Partner):
             raise _refusal(400, "Bad Request: message is not modified")
         message["text"], message["edits"] = fields["text"], message["edits"] + 1
         return message
-
-
-SERVICE = Telegram
 
 
 def _accepted(result: object, **facts: object) -> Answer:
