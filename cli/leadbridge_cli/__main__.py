@@ -16,6 +16,7 @@ from leadbridge_cli import (
     leeloo,
     messages,
     partners,
+    restore,
     routing,
     secret_commands,
     sources,
@@ -57,6 +58,7 @@ for each in (dead_letters.app, feedback.app, alerts.app, secret_commands.app, pa
     app.add_typer(each)
 leeloo.add_to(partners.app)
 check_config.add_to(app)
+restore.add_to(app)
 
 
 def main() -> None:

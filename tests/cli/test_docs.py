@@ -23,6 +23,7 @@ from leadbridge.domain.message import fail, operator_message
 from leadbridge.runtime import aws
 from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.items import encode
+from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
 from leadbridge_cli.__main__ import app
@@ -32,7 +33,7 @@ from quality.testkit.cli.terminal import MINUTE, SYNC_STATE, Terminal, put_dead_
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead
-from quality.testkit.template import ROOT
+from quality.testkit.template import ROOT, table_definition
 
 DOCS = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
 LINES = [
@@ -49,7 +50,11 @@ def values(terminal: Terminal, queues: None, partners: Remote, monkeypatch: pyte
     monkeypatch.setenv("LEADBRIDGE_STACK", "leadbridge")
     monkeypatch.setattr(Cloud, "_parameter", lambda _self, _name: None)
     topic = aws.sns().create_topic(Name="alarms")["TopicArn"]
-    monkeypatch.setattr(Cloud, "output", lambda _self, _name: topic)
+    outputs = {"AlarmTopicArn": topic, "TableName": TABLE}
+    monkeypatch.setattr(Cloud, "output", lambda _self, name: outputs[name])
+    copy = LeadRepository(Table(aws.dynamodb(), "leadbridge-copy"))
+    aws.dynamodb().create_table(**table_definition("leadbridge-copy"))
+    assert copy.accept(terminal.accepted, phone_hash=None) is None
     secret("sources", {"web": {"secrets": ["whsec_b2xk"]}})
     Path("leeloo.json").write_text(json.dumps(stored_secret("leeloo")))
     Path("shop.json").write_text(json.dumps({"secrets": ["0123456789abcdef"]}))

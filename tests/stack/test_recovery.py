@@ -6,7 +6,7 @@ from typing import Any
 from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
 from devstack.stack import Stack
-from infra.put_back import put_back
+from leadbridge_cli.restored_copy import put_back
 from quality.testkit.deployed import Form, accepted, creates, eventually, person
 
 COPY = "a-restored-copy"

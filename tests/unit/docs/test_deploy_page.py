@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -61,11 +60,3 @@ def test_the_cost_is_printed_as_the_page_says() -> None:
     command = [sys.executable, "-m", "quality.benchmarks.cost"]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
     assert done.stdout in PAGES[1].read_text(encoding="utf-8")
-
-
-def test_put_back_says_how_it_is_used() -> None:
-    command = [sys.executable, "-m", "infra.put_back"]
-    done = subprocess.run([*command, "copy", "live"], cwd=ROOT, text=True, capture_output=True, check=False)
-    assert done.returncode == 2
-    assert "name some leads, or --all" in done.stderr
-    assert Path(ROOT / "infra" / "put_back.py").exists()

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from infra.put_back import settled
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.acceptance.status import LeadStatus
@@ -36,6 +35,7 @@ from leadbridge.storage.queries.lead_filter import LeadFilter
 from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.queries.lead_search import LeadFinder
 from leadbridge.storage.table import Table
+from leadbridge_cli.restored_copy import settled
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE, Time
 from quality.testkit.partners.matchtrade import SECRET

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from infra.put_back import put_back, settled
 from leadbridge.domain import delivery as steps
 from leadbridge.domain.accounts.account import StoredAccount
 from leadbridge.domain.delivery import State
@@ -35,6 +34,7 @@ from leadbridge.storage.leeloo_events import LeelooEvent, LeelooEventRepository
 from leadbridge.storage.messages import MessageRepository, message_item, message_of
 from leadbridge.storage.stream import event_of
 from leadbridge.storage.table import Table
+from leadbridge_cli.restored_copy import put_back, settled
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import NOW, lead

@@ -8,15 +8,11 @@ erased from the live table is not put back.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import boto3
 
 from leadbridge.domain import delivery as deliveries
 from leadbridge.domain import fetch as fetches
@@ -142,28 +138,3 @@ def with_live_version(table: Table, item: Item) -> Item:
         return item
     live = table.get({name: item[name] for name in ("pk", "sk")}) or item
     return item if live["version"] <= item["version"] else item | {"version": live["version"] + 1}
-
-
-def main() -> int:
-    """Parse the arguments, put leads back and print the counts."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.put_back", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("copy", help="the restored table")
-    parser.add_argument("live", help="the table that the stack uses")
-    parser.add_argument("leads", nargs="*", help="ids of leads")
-    parser.add_argument("--all", action="store_true", help="all leads of the copy")
-    parser.add_argument("--write", action="store_true", help="write; without it nothing changes")
-    asked = parser.parse_args()
-    if asked.all == bool(asked.leads) or asked.copy == asked.live:
-        parser.error("name some leads, or --all; and two tables")
-    leads = None if asked.all else asked.leads
-    done = put_back(boto3.client("dynamodb"), asked.copy, asked.live, leads, write=asked.write)
-    print(", ".join(f"{number} {what}" for what, number in done.items()) or "nothing was found")
-    if not asked.write:
-        print("Nothing was written. Add --write to write.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
