@@ -34,7 +34,7 @@ from leadbridge.storage.leads import Journey
 from leadbridge.storage.messages import message_item, message_of
 from leadbridge_cli.output import entry_details, error_meaning
 from quality.testkit.people import NOW, lead
-from tools.openapi.document import operations, schemas
+from tools.openapi import document
 
 LEAD = lead()
 MINUTE = timedelta(minutes=1)
@@ -46,7 +46,7 @@ def answer(status: int, body: object = None, **headers: str) -> Answer:
 
 
 def test_each_code_has_a_meaning_that_the_api_documents() -> None:
-    described = schemas(operations())["ErrorCode"]
+    described = document()["components"]["schemas"]["ErrorCode"]
     for code in ErrorCode:
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code.value)
         assert code.meaning.endswith(".")

@@ -2,7 +2,7 @@
 
 A route is a function in a module of `leadbridge.api.routes`, decorated with `route`. Its annotations define the route:
 `query` and `body` are the models of the request, the return type is the response. Dispatch, validation and the OpenAPI
-document (tools/openapi) use them. The first line of the docstring is the summary.
+document (tools/openapi.py) use them. The first line of the docstring is the summary.
 
 A module has the name of a segment of its routes' paths, and is imported when one of its routes is called.
 """
