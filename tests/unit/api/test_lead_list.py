@@ -16,6 +16,8 @@ from quality.testkit.fixtures import Context
 from quality.testkit.operator_api import KEY, Get, ids
 from quality.testkit.people import NOW, lead
 
+pytestmark = pytest.mark.usefixtures("shipped_settings")
+
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:api/v1/GET/leads"
 
 
