@@ -65,7 +65,7 @@ def test_a_lost_reply_to_a_send_hides_whether_it_arrived(
     assert len(chat) == arrived
     logged = remote.calls("leeloo")[0]
     assert (logged["status"], logged["outcome"], logged["processed"]) == (None, "dropped", bool(arrived))
-    assert logged["account_id"] == office.account_id
+    assert logged["body"]["account_id"] == office.account_id
 
 
 @pytest.mark.parametrize("processed", [False, True])

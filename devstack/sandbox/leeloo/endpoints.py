@@ -1,226 +1,259 @@
-"""How the endpoints answer. Sends and new people, orders and imports are not idempotent."""
+"""The thirty endpoints. Sends and new people, orders and imports are not idempotent."""
 
-import hashlib
+import re
 import secrets
 import uuid
-from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Unpack
 
-from devstack.sandbox.leeloo import company
-from devstack.sandbox.leeloo.company import Tunnel
-from devstack.sandbox.leeloo.requests import NOT_ALLOWED, NOT_FOUND, Given, find, page, refusal, success
-from devstack.sandbox.leeloo.state import Message, State, number
+from pydantic import Field
+
+from devstack.sandbox.leeloo import fields as f
+from devstack.sandbox.leeloo.requests import NOT_ALLOWED, NOT_FOUND, endpoint, page, refusal, success
+from devstack.sandbox.leeloo.state import COMPANY, SET_UP, TUNNELS_BY_TOOL, Row, State, number, pick
 from devstack.sandbox.partner import Answer
 
-FROM, TO = "filter[last_message][from]", "filter[last_message][to]"
-TAGS, PHONE, EMAIL = "filter[tags]", "filter[phone]", "filter[email]"
+CHANNELS, PERSON = "/communication-channels", "/people/{person_id}"
 MANUAL, SMS = "MANUAL", "SMS"
-RESOLVED = "RESOLVED"
+VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
+PERSON_ROW = "id name email phone tags accounts lastMessageTime"
+PERSON_SHOWN = (
+    "id name tags gender phone email locale accounts subscribeHistory links custom_fields created_at updated_at"
+)
+ORDER_SHOWN = "id title price currency status createdAt updatedAt"
+DATED = "id name createdAt updatedAt"
 
 
 class Endpoints(State):
     # Templates, channels and messages
 
-    def list_templates(self, given: Given) -> Answer:
-        category = find(company.CATEGORIES, given, "category_id")
-        of_category = [each for each in company.TEMPLATES.values() if each.category_id == category.id]
-        return success({"templates": [{"id": each.id, "message_name": each.message_name} for each in of_category]})
+    @endpoint("GET", "/categories/templates")
+    def categories_list(self) -> Answer:
+        return success({"categories": COMPANY["categories"]})
 
-    def send_template(self, given: Given) -> Answer:
-        account = find(self.accounts, given, "account_id")
-        template = find(company.TEMPLATES, given, "template_id")
-        variables = given.get("variables", {})
-        return _sent(self.send(account, template.rendered(variables), template.id, variables))
+    @endpoint("GET", "/categories/templates/{category_id}")
+    def templates_list(self, category_id: f.CategoryId) -> Answer:
+        of_category = [template for template in COMPANY["templates"] if template["category_id"] == category_id]
+        return success({"templates": [pick(template, "id message_name") for template in of_category]})
 
-    def send_message(self, given: Given) -> Answer:
-        return _sent(self.send(find(self.accounts, given, "account_id"), given["text"]))
+    @endpoint("POST", "/messages/send-template")
+    def send_template(
+        self, account_id: f.AccountId, template_id: f.TemplateId, variables: dict[str, str] = {}
+    ) -> Answer:
+        """A variable without a value stays unchanged."""
+        text = SET_UP["templates"][template_id]["text"]
+        rendered = VARIABLE.sub(lambda found: variables.get(found[1], found[0]), text)
+        message = self.send(account_id, rendered, template_id=template_id, variables=variables)
+        return success({}, message_id=message["id"], text=rendered)
 
-    def list_chat(self, given: Given) -> Answer:
+    @endpoint("POST", "/messages/send-message")
+    def send_message(self, account_id: f.AccountId, text: f.Text) -> Answer:
+        return success({}, message_id=self.send(account_id, text)["id"], text=text)
+
+    @endpoint("GET", f"{CHANNELS}/{{person_id}}/chat-messages")
+    def chat_messages(self, person_id: f.Id, **paging: Unpack[f.Paging]) -> Answer:
         """The document allows the id of a channel or of a person, who may have several channels."""
-        owner = given["person_id"]
-        if owner not in self.people and owner not in self.accounts:
+        if person_id not in self.people and person_id not in self.accounts:
             raise refusal(404, {"person_id": NOT_FOUND}, NOT_FOUND)
-        accounts = self.people[owner].channels if owner in self.people else [self.accounts[owner]]
-        chat = sorted((message for each in accounts for message in each.chat), key=lambda m: m.number, reverse=True)
-        return page(given, [message.as_row() for message in chat], len(chat))
+        chat = [one for one in self.messages.values() if person_id in {one["account_id"], one["person_id"]}]
+        return page(paging, [pick(one, "id text type read createdAt updatedAt") for one in reversed(chat)])
 
-    def list_channels(self, given: Given) -> Answer:
-        newest_first = reversed(self.accounts.values())
-        rows = [account.as_row() for account in newest_first if _is_in(given, account.lastMessageTime)]
-        return page(given, rows, len(self.accounts))
+    @endpoint("GET", CHANNELS)
+    def channels_list(self, **given: Unpack[f.LastMessage]) -> Answer:
+        channels = [one for one in reversed(self.accounts.values()) if _is_in(given, one["lastMessageTime"])]
+        return page(given, channels, len(self.accounts))
 
-    def get_channel_person(self, given: Given) -> Answer:
-        return success(find(self.accounts, given, "account_id").person.as_json())
+    @endpoint("GET", f"{CHANNELS}/{{account_id}}/person")
+    def channel_person(self, account_id: f.AccountId) -> Answer:
+        return self.person_get(self.accounts[account_id]["person_id"])
 
-    def subscribe(self, given: Given) -> Answer:
-        account = find(self.accounts, given, "account_id")
-        tunnel = find(company.TUNNELS, given, "tunnel_id")
-        block = find({block.id: block for block in tunnel.blocks}, given, "tunnel_block_id")
-        self.enter(account.person, tunnel, block_id=block.id)
+    @endpoint("POST", f"{CHANNELS}/{{account_id}}/manual-subscribe", forms=True)
+    def manual_subscribe(self, account_id: f.AccountId, tunnel_id: f.TunnelId, tunnel_block_id: f.Id) -> Answer:
+        tunnel, person = SET_UP["tunnels"][tunnel_id], self.people[self.accounts[account_id]["person_id"]]
+        if tunnel_block_id not in {block["id"] for block in tunnel["blocks"]}:
+            raise refusal(404, {"tunnel_block_id": NOT_FOUND}, NOT_FOUND)
+        self.enter(person, tunnel, block_id=tunnel_block_id)
         return success({})
+
+    @endpoint("GET", "/connections")
+    def connections_list(self) -> Answer:
+        return success({"connections": COMPANY["connections"]})
 
     # People
 
-    def list_people(self, given: Given) -> Answer:
-        tags, phone, email = given.get(TAGS, []), given.get(PHONE), given.get(EMAIL)
-        names = {tag.id: tag.name for tag in company.TAGS.values()}
+    @endpoint("GET", "/people")
+    def people_list(self, **given: Unpack[f.PeopleFilter]) -> Answer:
+        """Tags are by id or by name."""
+        tags, phone, email = given.get("tags", []), given.get("phone"), given.get("email")
+        names = {tag["id"]: tag["name"] for tag in COMPANY["tags"]}
         wanted = {names.get(tag, tag) for tag in ([tags] if isinstance(tags, str) else tags)}
         rows = [
-            person.as_row()
+            pick(person, PERSON_ROW)
             for person in reversed(self.people.values())
-            if phone in {None, person.phone}
-            and email in {None, person.email}
-            and (not wanted or not wanted.isdisjoint(person.tags))
-            and _is_in(given, person.lastMessageTime)
+            if phone in {None, person["phone"]}
+            and email in {None, person["email"]}
+            and (not wanted or not wanted.isdisjoint(person["tags"]))
+            and _is_in(given, person["lastMessageTime"])
         ]
         return page(given, rows, len(self.people))
 
-    def get_person(self, given: Given) -> Answer:
-        person = find(self.people, given, "person_id")
-        wanted = given.get("include", "").split(",")
+    @endpoint("GET", PERSON)
+    def person_get(self, person_id: f.PersonId, include: f.PersonLinks = "") -> Answer:
+        person = self.people[person_id]
         included: dict[str, Any] = {}
-        if "contactedUsers" in wanted:
-            included["users"] = [company.USERS[user_id].dated() for user_id in person.user_ids]
-        if "orders" in wanted:
-            included["orders"] = [order.as_json() for order in person.orders]
-        return success(person.as_json(), {"included": included} if included else None)
+        if "contactedUsers" in include:
+            included["users"] = [SET_UP["users"][user_id] for user_id in person["links"]["contactedUsers"]]
+        if "orders" in include:
+            orders = [self.orders[each] for each in person["links"]["orders"] if each in self.orders]
+            included["orders"] = [pick(order, ORDER_SHOWN) for order in orders]
+        return success(pick(person, PERSON_SHOWN), {"included": included} if included else None)
 
-    def update_person(self, given: Given) -> Answer:
-        person = find(self.people, given, "person_id")
-        person.phone = given.get("phone", person.phone)
-        person.email = given.get("email", person.email)
-        person.fields.update({each["name"]: each for each in given.get("custom_fields", ())})
-        person.updated_at = self.now()
+    @endpoint("PUT", PERSON)
+    def person_update(self, person_id: f.PersonId, **changes: Unpack[f.PersonChanges]) -> Answer:
+        person = self.people[person_id]
+        fields = [*person["custom_fields"], *changes.get("custom_fields", ())]
+        by_name = {field["name"]: field for field in fields}
+        person.update({**changes, "custom_fields": list(by_name.values()), "updated_at": self.now()})
         return success({})
 
-    def create_person(self, given: Given) -> Answer:
+    @endpoint("POST", "/people")
+    def person_create(self, **given: Unpack[f.NewPerson]) -> Answer:
         """`id` in the answer is the channel's, `person_id` the person's."""
-        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, given, "leadgentool_id")
-        user_ids = given.get("connected_users_ids", [])
-        for user_id in user_ids:
-            find(company.USERS, {"connected_users_ids": user_id}, "connected_users_ids")
+        user_ids, tool_id = given.pop("connected_users_ids", []), given["leadgentool_id"]
         person = self.add_person(given["name"], given["phone"], given["email"], [MANUAL])
-        person.user_ids = list(user_ids)
-        self.enter(person, tunnel, tool_id=given["leadgentool_id"])
-        account_id = person.channels[0].account_id
-        made = {"id": account_id, "person_id": person.id, "from": MANUAL, "tags": []}
-        sent = {name: given[name] for name in ("name", "email", "phone", "leadgentool_id")}
-        return success({**made, **sent, **self.stamps()}, account_id=account_id, person_id=person.id)
+        person["links"]["contactedUsers"] = user_ids
+        self.enter(person, TUNNELS_BY_TOOL[tool_id], tool_id=tool_id)
+        made = {"id": person["accounts"][0]["account_id"], "person_id": person["id"], "from": MANUAL, "tags": []}
+        return success({**made, **given, **self.stamps()})
 
-    def import_for_sms(self, given: Given) -> Answer:
-        if find(company.CONNECTIONS, given, "connection_id").type != SMS:
+    @endpoint("POST", "/people/sms")
+    def people_sms(
+        self,
+        data: Annotated[list[f.Contact], Field(min_length=1)],
+        connection_id: f.ConnectionId,
+        leadgentool_id: f.ToolId,
+        tags: list[f.TagId],
+    ) -> Answer:
+        if SET_UP["connections"][connection_id]["type"] != SMS:
             raise refusal(400, {"connection_id": NOT_ALLOWED})
-        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, given, "leadgentool_id")
-        tags = dict.fromkeys(find(company.TAGS, {"tags": tag_id}, "tags").name for tag_id in given["tags"])
-        for each in given["data"]:
+        for each in data:
             person = self.add_person(each["name"], each["phone"], each["email"], [SMS])
-            person.tags = list(tags)
-            self.enter(person, tunnel, tool_id=given["leadgentool_id"])
-        return success({"count_to_process": len(given["data"])})
+            person["tags"] = list(dict.fromkeys(SET_UP["tags"][tag_id]["name"] for tag_id in tags))
+            self.enter(person, TUNNELS_BY_TOOL[leadgentool_id], tool_id=leadgentool_id)
+        return success({"count_to_process": len(data)})
 
-    def add_comment(self, given: Given) -> Answer:
-        person = find(self.people, given, "person_id")
-        person.comments.append(given["comment"])
-        comment = {"text": given["comment"], "entity_id": person.id, "entity_type": "PERSON"}
-        return success({"id": self.new_id(), **comment, **self.stamps()})
+    @endpoint("PUT", f"{PERSON}/add-comment")
+    def add_comment(self, person_id: f.PersonId, comment: f.Text) -> Answer:
+        self.people[person_id]["comments"].append(comment)
+        made = {"id": self.new_id(), "text": comment, "entity_id": person_id, "entity_type": "PERSON"}
+        return success({**made, **self.stamps()})
 
-    def add_tag(self, given: Given) -> Answer:
-        person, tag = find(self.people, given, "person_id"), find(company.TAGS, given, "tag_id")
-        person.tags = list(dict.fromkeys([*person.tags, tag.name]))
+    @endpoint("PUT", f"{PERSON}/add-tag", forms=True)
+    def add_tag(self, person_id: f.PersonId, tag_id: f.TagId) -> Answer:
+        person, tag = self.people[person_id], SET_UP["tags"][tag_id]["name"]
+        person["tags"] = list(dict.fromkeys([*person["tags"], tag]))
         return success({})
 
-    def remove_tag(self, given: Given) -> Answer:
-        person, tag = find(self.people, given, "person_id"), find(company.TAGS, given, "tag_id")
-        person.tags = [name for name in person.tags if name != tag.name]
+    @endpoint("PUT", f"{PERSON}/remove-tag", forms=True)
+    def remove_tag(self, person_id: f.PersonId, tag_id: f.TagId) -> Answer:
+        person, tag = self.people[person_id], SET_UP["tags"][tag_id]["name"]
+        person["tags"] = [name for name in person["tags"] if name != tag]
         return success({})
 
-    def create_call(self, given: Given) -> Answer:
-        find(company.USERS, given, "user_id")
-        find(self.accounts, given, "account_id")
-        shown = {name: value for name, value in given.items() if name not in {"date", "duration"}}
-        made = {"id": self.new_id(), "call_id": str(uuid.uuid4()), "provider_type": MANUAL}
-        times = {"billsec": int(given["duration"]), "created_at": self.now(), "updated_at": self.now()}
-        return success({**shown, **made, **times})
+    @endpoint("POST", "/calls", forms=True)
+    def call_create(self, **call: Unpack[f.Call]) -> Answer:
+        made = {"id": self.new_id(), "call_id": str(uuid.uuid4()), "created_at": self.now(), "updated_at": self.now()}
+        return success({**call, **made})
 
-    def get_user(self, given: Given) -> Answer:
-        return success(find(company.USERS, given, "user_id").dated())
+    @endpoint("GET", "/tags")
+    def tags_list(self) -> Answer:
+        return success(COMPANY["tags"])
+
+    @endpoint("GET", "/users")
+    def users_list(self, **paging: Unpack[f.Paging]) -> Answer:
+        return page(paging, COMPANY["users"])
+
+    @endpoint("GET", "/users/{user_id}")
+    def user_get(self, user_id: f.UserId) -> Answer:
+        return success(SET_UP["users"][user_id])
 
     # Orders and tunnels
 
-    def create_order(self, given: Given) -> Answer:
-        payment = find(company.PAYMENT_CREDITS, given, "paymentCreditsId")
-        offer, person = find(company.OFFERS, given, "offerId"), find(self.people, given, "personId")
-        if "managerId" in given:
-            find(company.USERS, given, "managerId")
-        order = self.add_order(person, offer, payment)
-        return success(order.as_json(), order_id=order.id)
+    @endpoint("POST", "/orders")
+    def order_create(self, **given: Unpack[f.NewOrder]) -> Answer:
+        offer, payment = SET_UP["offers"][given["offerId"]], SET_UP["payment_credits"][given["paymentCreditsId"]]
+        order = {"id": self.new_id(), "status": "OPENED", "person_id": given["personId"], **self.stamps()}
+        order |= pick(offer, "title description currency tunnel_id") | {"price": number(Decimal(offer["price"]))}
+        order |= {"manual": payment["manual"], "paymentMethod": payment["name"]}
+        self.orders.add(order["id"], order)
+        self.people[given["personId"]]["links"]["orders"].append(order["id"])
+        return success(pick(order, ORDER_SHOWN))
 
-    def list_orders(self, given: Given) -> Answer:
-        rows = [order.as_json() | {"person_id": order.person.id} for order in reversed(self.orders.values())]
-        return page(given, rows, len(rows))
+    @endpoint("GET", "/orders")
+    def orders_list(self, **paging: Unpack[f.Paging]) -> Answer:
+        return page(paging, [pick(order, f"{ORDER_SHOWN} person_id") for order in reversed(self.orders.values())])
 
-    def get_order(self, given: Given) -> Answer:
-        order = find(self.orders, given, "order_id")
-        more = {"description": order.offer.description, "paymentMethod": order.payment.name}
-        return success({**order.as_json(), **more})
+    @endpoint("GET", "/orders/{order_id}")
+    def order_get(self, order_id: f.OrderId) -> Answer:
+        return success(pick(self.orders[order_id], f"{ORDER_SHOWN} description paymentMethod"))
 
-    def update_order(self, given: Given) -> Answer:
-        order = find(self.orders, given, "order_id")
-        if not order.payment.manual:
+    @endpoint("POST", "/orders/{order_id}", forms=True)
+    def order_update(self, order_id: f.OrderId, **changes: Unpack[f.OrderChanges]) -> Answer:
+        """The price is the offer's until an update changes it."""
+        order = self.orders[order_id]
+        if not order["manual"]:
             raise refusal(400, {"order_id": NOT_ALLOWED})
-        order.status = given["status"]
-        order.amount = Decimal(given.get("price", order.amount))
-        order.currency = given.get("currency", order.currency)
-        order.updatedAt = self.now()
+        price = number(Decimal(changes["price"])) if "price" in changes else order["price"]
+        currency = changes.get("currency", order["currency"])
+        order.update(status=changes["status"], price=price, currency=currency, updatedAt=self.now())
         return success({})
 
-    def create_traffic_source(self, given: Given) -> Answer:
-        tunnel = find(company.TUNNELS_BY_LEADGENTOOL, given, "leadgentool_id")
-        made = {"id": self.new_id(), "type": "CUSTOM", "tunnel_id": tunnel.id, "hash": secrets.token_hex(4)}
-        return success({**given, **made, **self.stamps()})
+    @endpoint("POST", "/leadgentools/{leadgentool_id}/create-traffic-source")
+    def traffic_source_create(self, leadgentool_id: f.ToolId, name: f.Text, description: f.Text) -> Answer:
+        given = {"leadgentool_id": leadgentool_id, "name": name, "description": description}
+        made = {"id": self.new_id(), "type": "CUSTOM", "hash": secrets.token_hex(4), **self.stamps()}
+        return success({**given, **made, "tunnel_id": TUNNELS_BY_TOOL[leadgentool_id]["id"]})
 
-    def get_tunnel(self, given: Given) -> Answer:
+    @endpoint("GET", "/tunnels")
+    def tunnels_list(self, **paging: Unpack[f.Paging]) -> Answer:
+        return page(paging, [pick(tunnel, DATED) for tunnel in COMPANY["tunnels"]])
+
+    @endpoint("GET", "/tunnels/{tunnel_id}")
+    def tunnel_get(self, tunnel_id: f.TunnelId, include: f.TunnelLinks = "") -> Answer:
         """The requested `include` is returned as `linked`, not as `included`."""
-        tunnel = find(company.TUNNELS, given, "tunnel_id")
-        data = {**tunnel.dated(), "links": {"leadgentools": [tool.id for tool in tunnel.leadgentools]}}
-        linked = {"linked": {"leadgentools": [asdict(tool) for tool in tunnel.leadgentools]}}
-        return success(data, linked if "include" in given else None)
+        tunnel = SET_UP["tunnels"][tunnel_id]
+        tools = tunnel["leadgentools"]
+        data = pick(tunnel, DATED) | {"links": {"leadgentools": [tool["id"] for tool in tools]}}
+        return success(data, {"linked": {"leadgentools": tools}} if include else None)
 
-    def list_stats(self, _given: Given) -> Answer:
-        return success([self.stats(tunnel) for tunnel in company.TUNNELS.values()])
+    @endpoint("GET", "/tunnels/stats")
+    def tunnels_stats(self) -> Answer:
+        return success([self._stats(tunnel_id) for tunnel_id in SET_UP["tunnels"]])
 
-    def get_stats(self, given: Given) -> Answer:
-        return success([self.stats(find(company.TUNNELS, given, "tunnel_id"))])
+    @endpoint("GET", "/tunnels/{tunnel_id}/stats")
+    def tunnel_stats(self, tunnel_id: f.TunnelId) -> Answer:
+        return success([self._stats(tunnel_id)])
 
-    def stats(self, tunnel: Tunnel) -> dict[str, Any]:
+    def _stats(self, tunnel_id: str) -> Row:
         """Visits and shows do not exist here, so their counts are 0."""
         people = self.people.values()
-        entered = [sum(each["tunnel_id"] == tunnel.id for each in person.subscribeHistory) for person in people]
-        orders = [order for order in self.orders.values() if order.offer.tunnel_id == tunnel.id]
-        sales = [order for order in orders if order.status == RESOLVED]
+        entered = [sum(each["tunnel_id"] == tunnel_id for each in person["subscribeHistory"]) for person in people]
+        orders = [order for order in self.orders.values() if order["tunnel_id"] == tunnel_id]
+        sales = [order for order in orders if order["status"] == "RESOLVED"]
         return {
             "subscribers": sum(entered),
             "uniqSubscribers": sum(map(bool, entered)),
             "orders": len(orders),
             "sales": len(sales),
-            "uniqSales": len({order.person.id for order in sales}),
+            "uniqSales": len({order["person_id"] for order in sales}),
             **dict.fromkeys(("visits", "uniqVisits", "shows", "uniqShows", "totalExpenses"), 0),
-            "totalSale": number(sum((order.amount for order in sales), Decimal(0))),
+            "totalSale": number(sum((Decimal(str(order["price"])) for order in sales), Decimal(0))),
         }
 
 
-def _is_in(given: Given, last_message: str | None) -> bool:
+def _is_in(given: f.LastMessage, last_message: str | None) -> bool:
     """Whether a last message is between the requested days, both included, in UTC."""
-    first, last = given.get(FROM), given.get(TO)
+    first, last = given.get("first_day"), given.get("last_day")
     if last_message is None:
         return first is None and last is None
-    return (first is None or first <= last_message) and (last is None or last_message[: len(last)] <= last)
-
-
-def _sent(message: Message) -> Answer:
-    return success({}, message_id=message.id, text=message.text, text_sha256=text_sha256(message.text))
-
-
-def text_sha256(sent: str) -> str:
-    return hashlib.sha256(sent.encode()).hexdigest()
+    return (first or "") <= last_message[:10] <= (last or "9999")

@@ -1,73 +1,66 @@
-"""Requests and answers: encodings, fields, errors, pages.
+"""Requests and answers: encodings, errors, pages.
 
 An error is `{"status": 0, "error": {"fields": {"name": "REQUIRED"}, "code": "FORMAT_ERROR"}}`, a success
 `{"data": …, "status": 1}`.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 from multipart import MultipartParser, parse_options_header
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ArgsKwargs
 
+from devstack.sandbox.leeloo.fields import Paging
+from devstack.sandbox.leeloo.state import Row, State
 from devstack.sandbox.partner import MAX_FORM_FIELDS, Answer, Incoming, Refusal
 
 TOO_MANY_REQUESTS = "Too many requests, please try again later."
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
-
-ID = "[0-9a-f]{24}"
-STRICT = ConfigDict(extra="forbid", strict=True)
-
+DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 REQUIRED, WRONG_FORMAT, UNKNOWN_FIELD = "REQUIRED", "WRONG_FORMAT", "UNKNOWN_FIELD"
 NOT_FOUND, NOT_ALLOWED, FORMAT_ERROR = "NOT_FOUND", "NOT_ALLOWED", "FORMAT_ERROR"
+WORDS = {
+    "missing": REQUIRED,
+    "missing_argument": REQUIRED,
+    "extra_forbidden": UNKNOWN_FIELD,
+    "unexpected_keyword_argument": UNKNOWN_FIELD,
+}
+"""The partner's words by Pydantic's type of an error of a field. All others are `WRONG_FORMAT`."""
 
 
-type Given = Mapping[str, Any]
-"""The valid ids of the path, and the fields of the body or the query."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One of the thirty: its path below the base URL, how it is answered, and the types of its fields.
+    """An endpoint: its path below the base URL, and its function, whose annotations say what it takes.
 
-    `answer` may raise `Refusal`. The fields of a GET are its query. `forms`: form-data and urlencoded bodies are taken
-    beside JSON.
+    `forms`: form-data and urlencoded bodies are taken beside JSON.
     """
 
     operation: str
     method: str
     path: str
-    answer: Callable[[Any, Given], Answer]
-    required: Mapping[str, Any] = field(default_factory=dict)
-    optional: Mapping[str, Any] = field(default_factory=dict)
-    forms: bool = False
+    forms: bool
+    function: TypeAdapter[Answer]
 
-    @cached_property
-    def _model(self) -> type[BaseModel]:
-        required: dict[str, Any] = {name: (kind, ...) for name, kind in self.required.items()}
-        optional: dict[str, Any] = {name: (kind, None) for name, kind in self.optional.items()}
-        return create_model(self.operation, __config__=STRICT, **required, **optional)
-
-    def given(self, incoming: Incoming) -> Given:
-        """Parse a request. Raises `Refusal` with all errors."""
+    def answer(self, state: State, incoming: Incoming) -> Answer:
+        """Raises `Refusal` with all fields that are wrong; 404 if nothing is wrong but ids that nothing has."""
         fields = self.fields(incoming)
-        errors = {name: WRONG_FORMAT for name, value in incoming.params.items() if not re.fullmatch(ID, value)}
-        if self.method != "GET":
-            errors |= dict.fromkeys(incoming.query, UNKNOWN_FIELD)
+        unknown = fields.keys() & incoming.params.keys() | (incoming.query.keys() if self.method != "GET" else set())
+        if unknown:
+            raise refusal(400, dict.fromkeys(unknown, UNKNOWN_FIELD))
         try:
-            self._model.model_validate(fields)
+            given = ArgsKwargs((state,), {**fields, **incoming.params})
+            return self.function.validate_python(given, context=state.collections)
         except ValidationError as error:
-            for found in error.errors(include_url=False, include_input=False):
-                words = {"missing": REQUIRED, "extra_forbidden": UNKNOWN_FIELD} if len(found["loc"]) == 1 else {}
-                errors[str(found["loc"][0])] = words.get(found["type"], WRONG_FORMAT)
-        if errors:
-            raise refusal(400, errors)
-        return {**fields, **incoming.params}
+            found = error.errors(include_url=False, include_input=False)
+            missing = {str(each["loc"][0]): NOT_FOUND for each in found if each["type"] == "not_found"}
+            wrong = {
+                str(each["loc"][0]): WORDS.get(each["type"], WRONG_FORMAT) if len(each["loc"]) == 1 else WRONG_FORMAT
+                for each in found
+                if each["type"] != "not_found"
+            }
+            raise (refusal(400, wrong) if wrong else refusal(404, missing, NOT_FOUND)) from error
 
     def fields(self, incoming: Incoming) -> dict[str, Any]:
         """The fields as sent, of a repeated one of a query the list. Raises `Refusal` for a wrong encoding."""
@@ -89,16 +82,30 @@ class Route:
         return dict(pairs)
 
 
+ROUTES: list[Route] = []
+
+
+def endpoint[Function: Callable[..., Answer]](
+    method: str, path: str, *, forms: bool = False
+) -> Callable[[Function], Function]:
+    """Register a function as the endpoint of this path. Its name is the operation."""
+
+    def register(function: Function) -> Function:
+        adapter: TypeAdapter[Answer] = TypeAdapter(function, config=ConfigDict(extra="forbid", strict=True))
+        ROUTES.append(Route(function.__name__, method, path, forms, adapter))
+        return function
+
+    return register
+
+
 def _form(incoming: Incoming) -> list[tuple[str, str]]:
     """The fields of a form. Files are refused."""
     try:
         if incoming.content_type != "multipart/form-data":
             return incoming.form
         _, options = parse_options_header(incoming.headers["Content-Type"])
-        parser = MultipartParser(
-            BytesIO(incoming.raw), options.get("boundary", ""), strict=True, part_limit=MAX_FORM_FIELDS
-        )
-        parts = list(parser)
+        boundary = options.get("boundary", "")
+        parts = list(MultipartParser(BytesIO(incoming.raw), boundary, strict=True, part_limit=MAX_FORM_FIELDS))
         if not any(part.filename for part in parts):
             return [(part.name, part.value) for part in parts]
     except ValueError:
@@ -118,23 +125,15 @@ def too_many_requests(status: int = 429, retry_after: int | None = None) -> Answ
     return Answer(status, TOO_MANY_REQUESTS.encode(), "text/plain; charset=utf-8", headers, facts)
 
 
-def find[Thing](things: Mapping[str, Thing], given: Given, name: str) -> Thing:
-    """Return what has the id in this field. Raises `Refusal`, a 404 that names the field."""
-    thing = things.get(given[name])
-    if thing is None:
-        raise refusal(404, {name: NOT_FOUND}, NOT_FOUND)
-    return thing
-
-
 def success(data: object, more: Mapping[str, Any] | None = None, **facts: object) -> Answer:
     """`more` is `meta`, `included` or `linked`. Facts go to the call log."""
     return Answer.of(200, {"data": data, "status": 1, **(more or {})}, **facts)
 
 
-def page(given: Given, matching: Iterable[Any], total: int) -> Answer:
+def page(paging: Paging, rows: Sequence[Row], total: int | None = None) -> Answer:
     """The rows of `limit` and `offset`. A limit above the maximum is the maximum, also in `meta`."""
-    rows = list(matching)
-    limit = min(int(given.get("limit", DEFAULT_LIMIT)), MAX_LIMIT)
-    offset = int(given.get("offset", 0))
-    meta = {"limit": limit, "offset": offset, "filteredCount": len(rows), "totalCount": total}
+    limit = min(int(paging.get("limit", DEFAULT_LIMIT)), MAX_LIMIT)
+    offset = int(paging.get("offset", 0))
+    meta = {"limit": limit, "offset": offset, "filteredCount": len(rows)}
+    meta["totalCount"] = len(rows) if total is None else total
     return success(rows[offset : offset + limit], {"meta": meta})

@@ -153,7 +153,7 @@ class MatchTrade(Partner):
         count: Annotated[int, Field(ge=1, le=MAX_STORED)] | None = None,
         start: AwareDatetime = BEGINNING,
         end: AwareDatetime | None = None,
-        emails: list[Email] = [],  # noqa: B006
+        emails: list[Email] = [],
         foreign: bool = True,
         status: Status | None = None,
     ) -> dict[str, Any]:
