@@ -1,7 +1,8 @@
-"""Run MiniStack with two parts of it made faster. What it answers does not change.
+"""Run MiniStack with three parts of it made faster. What it answers does not change.
 
 MiniStack unpacks all layers whenever it starts a process, some 80 MB. Here each is unpacked once. It parses the
-condition of a query again for each item. Here an expression is parsed once.
+condition of a query again for each item. Here an expression is parsed once. It sorts and compares a whole
+partition of an index for each page: 45 ms at 1,250 items. Here the order is kept, and a page ends at its limit.
 
 This file is run by its path, with the emulator's own Python.
 """
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import threading
 import zipfile
+from bisect import bisect_left, bisect_right
+from contextvars import ContextVar
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -24,8 +27,13 @@ from ministack.services import dynamodb, lambda_svc
 FOLDERS = "_LAMBDA_LAYERS_DIRS"  # the variable in which a process of a function finds the folders of its layers
 EXPRESSIONS = 512  # that are kept parsed
 
-_unpacking = threading.Lock()
+SORTED = "#sorted"  # beside the members of each index: their partitions in order. No index has this name
+UNUSUAL = (AttributeError, KeyError, TypeError, ValueError)  # what a wrong request leads to
+
+_unpacking, _sorting = threading.Lock(), threading.Lock()
+_page: ContextVar[dict[str, Any] | None] = ContextVar("_page", default=None)
 _spawn = Worker._spawn
+_query, _index_members, _index_item = dynamodb._query, dynamodb._index_members, dynamodb._index_item
 
 
 def unpacked(layer: bytes) -> Path:
@@ -67,7 +75,81 @@ def of_tokens(check: Any) -> Any:
     return lambda tokens, *slot: check(tuple(tokens), *slot)
 
 
+def query_of_page(data: dict[str, Any]) -> Any:
+    """Answer a query as MiniStack does, from the items of its page."""
+    try:
+        page = items_of_page(data)
+    except UNUSUAL:
+        page = None  # MiniStack reports what is wrong
+    token = _page.set(page)
+    try:
+        return _query(data)
+    finally:
+        _page.reset(token)
+
+
+def items_of_page(data: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the members of an index that a query with a limit returns; None for any other query."""
+    index, limit, expression = data.get("IndexName"), data.get("Limit"), data.get("KeyConditionExpression")
+    if not index or not expression or not isinstance(limit, int) or "<>" in expression:
+        return None
+    table = dynamodb._tables[dynamodb._normalize_table_name(data["TableName"])]
+    [hash_name], ranges = dynamodb._index_key_lists(dynamodb._index_def(table, index))
+    terms = data.get("ExpressionAttributeValues") or {}, data.get("ExpressionAttributeNames") or {}
+    partition = dynamodb._extract_pk_from_condition(expression, *terms, hash_name)
+    names = dynamodb._index_order_keys(table, ranges)
+    positions, keys = in_order(table, index, partition, names)
+    is_forward, start, first, end = data.get("ScanIndexForward", True), data.get("ExclusiveStartKey"), 0, len(keys)
+    if start and is_forward:
+        first = bisect_right(positions, position_of(start, names))
+    elif start:
+        end = bisect_left(positions, position_of(start, names))
+    found: list[tuple[str, str]] = []
+    for key in keys[first:end] if is_forward else reversed(keys[first:end]):
+        item = table["items"][key[0]][key[1]]
+        if dynamodb._evaluate_condition(expression, item, *terms, slot="KeyConditionExpression"):
+            found.append(key)
+        elif found:
+            break  # the items that match are neighbours
+        if len(found) == limit:
+            break
+    # MiniStack finds some errors only when it evaluates an expression, so it gets an item in any case.
+    return {index: {partition: found or keys[:1]}}
+
+
+def in_order(table: dict[str, Any], index: str, partition: Any, names: Any) -> tuple[list[Any], list[tuple[str, str]]]:
+    """Return the positions and the keys of a partition of an index."""
+    with _sorting:
+        members = _index_members(table)
+        known = members.setdefault(SORTED, {})
+        if (index, partition) not in known:
+            items = table["items"]
+            found = sorted(
+                (position_of(items[pk][sk], names), (pk, sk)) for pk, sk in members[index].get(partition, ())
+            )
+            known[index, partition] = [position for position, _ in found], [key for _, key in found]
+        order: tuple[list[Any], list[tuple[str, str]]] = known[index, partition]
+        return order
+
+
+def position_of(item: dict[str, Any], names: Any) -> tuple[Any, ...]:
+    return tuple(dynamodb._index_order_value(item, name, kind) for name, kind in names)
+
+
+def index_item(table: dict[str, Any], *change: Any, **options: Any) -> None:
+    """Change the indexes as MiniStack does, and forget their order."""
+    with _sorting:
+        table.get(dynamodb._INDEX_MEMBERS, {}).pop(SORTED, None)
+        _index_item(table, *change, **options)
+
+
+def index_members(table: dict[str, Any]) -> Any:
+    """Return the members of a table's indexes: those of the page that is read, if there is one."""
+    return _index_members(table) if (page := _page.get()) is None else page
+
+
 Worker._spawn = spawn_with_shared_layers
+dynamodb._query, dynamodb._index_members, dynamodb._index_item = query_of_page, index_members, index_item
 parse_once()
 
 if __name__ == "__main__":
