@@ -26,7 +26,7 @@ def kind_of(partner: str) -> str:
 def partner_profiles() -> dict[str, Profile]:
     """The profile of every partner with leads, by the partner's name."""
     names = sorted({*profiles(), *further()})
-    return {name: profiles()[kind_of(name)].of(name, further().get(name, {}).get("words", {})) for name in names}
+    return {name: profiles()[kind_of(name)].with_words(further().get(name, {}).get("words", {})) for name in names}
 
 
 def stored_secrets(secrets: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

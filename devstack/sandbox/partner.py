@@ -4,10 +4,13 @@ A partner kind is a folder with a `service.py` that defines a subclass of `Partn
 """
 
 import hashlib
+import hmac
+import json
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +21,6 @@ from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.credentials import StoredCredentials
 
 MAX_STORED = 100_000
 MAX_FORM_FIELDS = 100
@@ -140,12 +142,18 @@ class Partner:
     """
 
     rotations: ClassVar[Sequence[str]] = ()
-    stored: StoredCredentials[Any]
+    credentials: Any = None
 
-    def __init__(self, context: Context) -> None:
-        """Raises ValueError for settings that its kind does not have."""
+    def __init__(self, context: Context, credentials: Callable[..., Any] | None = None) -> None:
+        """Raises ValueError for settings that its kind does not have.
+
+        `credentials` is a frozen dataclass; the default factory of each field generates a value.
+        """
         self.name = context.name
         self.clock = context.clock
+        self._file = context.credentials_file
+        if credentials is not None:
+            self.store(credentials(**(json.loads(self._file.read_bytes()) if self._file.exists() else {})))
 
     def endpoints(self) -> list[Endpoint]:
         raise NotImplementedError
@@ -160,7 +168,12 @@ class Partner:
 
     def rotate(self, what: str) -> None:
         """Replace a part of the secret, and store the new value."""
-        self.stored.rotate(what)
+        factory: Any = next(each.default_factory for each in fields(self.credentials) if each.name == what)
+        self.store(replace(self.credentials, **{what: factory()}))
+
+    def store(self, credentials: Any) -> None:
+        write_private(self._file, asdict(credentials))
+        self.credentials = credentials
 
     def refused(self, status: int, detail: str) -> Answer:
         """404, 405, 413 and, by a fault, 429, in this partner's format."""
@@ -237,6 +250,19 @@ def written_as(pattern: str, problem: str = "a wrong format") -> Callable[[str],
 
 Filled = Annotated[str, StringConstraints(pattern=r"\S")]
 """A text that is not blank."""
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())
+
+
+def write_private(path: Path, value: object) -> None:
+    """Replace a file atomically by JSON with mode 0600."""
+    draft = path.with_suffix(".new")
+    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(strict_json.dump(value))
+    draft.replace(path)
 
 
 def digest(token: str | None) -> str | None:

@@ -10,20 +10,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from devstack.sandbox.remote import Remote
 
+if TYPE_CHECKING:
+    from quality.chaos.records import Posted
+
 REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
-
-
-class Person(Protocol):
-    @property
-    def email(self) -> str: ...
-
-    def is_in(self, client: Mapping[str, str], /) -> bool:
-        """Whether a client with `telephone` and `stateCode` is this person."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class PartnerRecord:
 
 @dataclass(frozen=True)
 class Profile:
-    """One kind's profile.
+    """One kind's profile. Its functions get the controls of one partner of the kind.
 
     weight: how often it fails, relative to other partners
     rotations: what it can replace
@@ -54,11 +48,11 @@ class Profile:
       identified by `refused_by`, which a create call has in `refused_field`
     open_statuses: statuses that do not close a delivery
     last_statuses: statuses without a following one
+    find: the id of a person's record that is not among the known ones
     always_ends: every status reaches an end automatically
     trusts_success: every 2xx answer counts as success, so that a false one cannot be detected
     """
 
-    kind: str
     weight: int
     operations: tuple[str, ...]
     rotations: tuple[str, ...]
@@ -71,7 +65,7 @@ class Profile:
     last_statuses: frozenset[str]
     records: Callable[[Remote], Iterator[PartnerRecord]]
     person_of: Callable[[Mapping[str, Any]], Mapping[str, str]]
-    find: Callable[[Remote, Person, Collection[int | str]], int | str | None]
+    find: Callable[[Remote, Posted, Collection[int | str]], int | str | None]
     status: Callable[[Remote, Any], str]
     put_status: Callable[[Remote, Any, str], object]
     after_rotation: Callable[[Remote], object] = lambda _: None
@@ -83,19 +77,11 @@ class Profile:
         """The sandbox's fault for a permanent refusal."""
         return {"kind": "answer", "status": REFUSED_STATUS, "body": self.refusal}
 
-    def of(self, partner: str, words: Mapping[str, str]) -> Self:
-        """The profile of one partner of the kind. `words` are its own texts of statuses."""
-
-        def at(call: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda remote, *given: call(remote.at(partner), *given)
-
-        calls = ("records", "find", "status", "put_status", "after_rotation")
-        bound: dict[str, Any] = {name: at(getattr(self, name)) for name in calls}
+    def with_words(self, words: Mapping[str, str]) -> Self:
+        """The profile of a partner that has its own texts of statuses."""
+        opened = tuple(words.get(status, status) for status in self.open_statuses)
         return replace(
-            self,
-            open_statuses=tuple(words.get(status, status) for status in self.open_statuses),
-            last_statuses=frozenset(words.get(status, status) for status in self.last_statuses),
-            **bound,
+            self, open_statuses=opened, last_statuses=frozenset(words.get(one, one) for one in self.last_statuses)
         )
 
 

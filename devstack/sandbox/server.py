@@ -1,11 +1,13 @@
 """The sandbox: partners, calls, faults and control as one server in a background thread."""
 
+import fcntl
 import json
+import os
 import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
@@ -19,9 +21,8 @@ from pydantic import Field, validate_call
 
 from devstack.sandbox import strict_json
 from devstack.sandbox.calls import Dispatcher
-from devstack.sandbox.credentials import claimed, write_private
 from devstack.sandbox.faults import MAX_ARMED, ArmedFault
-from devstack.sandbox.partner import Clock, Context, Controls, Partner
+from devstack.sandbox.partner import Clock, Context, Controls, Partner, write_private
 
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
@@ -40,6 +41,20 @@ def partner_classes() -> dict[str, type[Partner]]:
     return {
         one.__module__.split(".")[-2]: one for one in sorted(Partner.__subclasses__(), key=attrgetter("__module__"))
     }
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Lock the directory, which is created with mode 0700. Raises `BlockingIOError` if another sandbox has it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise BlockingIOError(f"another sandbox runs on {directory}") from error
+    finally:
+        os.close(descriptor)
 
 
 class Sandbox:

@@ -179,7 +179,7 @@ class Operator:
         found = (self.world.delivery(one.lead_id, delivery.partner) for one in same)
         known = {one.created for one in found if one is not None and one.created is not None}
         profile = partner_profiles()[delivery.partner]
-        created = profile.find(self.world.partner, posted, known)
+        created = profile.find(self.world.partner.at(delivery.partner), posted, known)
         return {"outcome": "not_created"} if created is None else {profile.id_field: created}
 
     def posted_of(self, lead_id: str) -> Posted:

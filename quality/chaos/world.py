@@ -203,14 +203,15 @@ class World(ABC):
             for name, profile in partner_profiles().items():
                 delivery = self.delivery(posted.lead_id, name)
                 if delivery is not None and is_followed(delivery):
-                    status = profile.status(self.partner, delivery.created)
+                    status = profile.status(self.partner.at(name), delivery.created)
                     if status not in profile.last_statuses:
                         found.append((delivery, status))
         if not found:
             return
         delivery, first = self.aside.choice(found)
         for status, reader in zip((first, self.other_status(delivery, first), first), READERS, strict=False):
-            partner_profiles()[delivery.partner].put_status(self.partner, delivery.created, status)
+            remote = self.partner.at(delivery.partner)
+            partner_profiles()[delivery.partner].put_status(remote, delivery.created, status)
             self.read_status(delivery, reader if self.aside.random() < 0.6 else self.aside.choice(READERS))
         self.counters.add("statuses that flip back")
 
@@ -286,7 +287,7 @@ class World(ABC):
         )
 
     def partner_records(self) -> list[PartnerRecord]:
-        return [record for profile in partner_profiles().values() for record in profile.records(self.partner)]
+        return [record for name, one in partner_profiles().items() for record in one.records(self.partner.at(name))]
 
     def _refuse_person(self, visitor: Visitor) -> None:
         for name in sorted(visitor.refused_by):
@@ -314,7 +315,7 @@ class World(ABC):
         name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
         renewed = self.partner.rotate(name, self.random.choice(rotations[name]))
         if name in partner_profiles():
-            partner_profiles()[name].after_rotation(self.partner)
+            partner_profiles()[name].after_rotation(self.partner.at(name))
         self.late[name] = renewed
         return name
 

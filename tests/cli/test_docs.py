@@ -99,7 +99,7 @@ def values(terminal: Terminal, queues: None, partners: Remote, monkeypatch: pyte
         each["queue"]: each["dead_letter_id"] for each in terminal.run("dlq", "list", "--json").json["dead_letters"]
     }
     person = partners.add_person("Ольга", phone="+380501234567", accounts=["TELEGRAM"])
-    company = partners.company()
+    company = partners.get("leeloo/company")
     return {
         "LEAD": terminal.accepted.lead_id,
         "GROUP": "failed.leadleader.rate_limited",

@@ -26,7 +26,7 @@ class Office:
     partners: Remote
 
     def __post_init__(self) -> None:
-        self.company = self.partners.company()
+        self.company = self.partners.get("leeloo/company")
         added = self.partners.add_person("Ольга", phone=PHONE, email=EMAIL, accounts=["TELEGRAM"], tags=["лід"])
         self.person, self.account = str(added["id"]), str(added["accounts"][0]["account_id"])
         self.tunnel = self.company["tunnels"][0]

@@ -191,7 +191,7 @@ def test_what_a_person_must_fix_is_named(world: World, changes: dict[str, Any], 
 
 
 def test_a_missing_lead_is_distinguished_from_other_errors(world: World) -> None:
-    world.remote.remote.delete_lead("77")
+    world.remote.remote.delete("graph/leads/77")
     with pytest.raises(Misconfigured, match="the lead does not exist or is not visible to us"):
         world.lead()
 

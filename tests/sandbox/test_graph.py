@@ -93,9 +93,9 @@ def test_a_rotated_token_is_the_only_one_that_is_taken(sandbox: Sandbox, remote:
 def test_leads_are_numbered_and_deleted(sandbox: Sandbox, remote: Remote) -> None:
     first, second = (remote.add_lead({})["id"] for _ in range(2))
     assert first != second
-    remote.delete_lead(first)
+    remote.delete(f"graph/leads/{first}")
     assert (ask(sandbox, first)[0], ask(sandbox, second)[0]) == (400, 200)
     with pytest.raises(ControlError, match="404"):
-        remote.delete_lead(first)
+        remote.delete(f"graph/leads/{first}")
     with pytest.raises(ControlError, match="400"):
         remote.add_lead({}, leadgen_id="me")

@@ -1,18 +1,13 @@
 """When Leeloo is slow, wrong or busy, and when it calls us."""
 
-import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.client import HTTPException
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 
 from devstack.sandbox.remote import ControlError, Remote
 from quality.testkit.sandbox.clock import Clock
-from quality.testkit.sandbox.leeloo import UNKNOWN_ID, LeelooClient, Office
+from quality.testkit.sandbox.leeloo import LeelooClient, Office
 
 TOO_MANY = b"Too many requests, please try again later."
 
@@ -98,46 +93,13 @@ def test_reset_forgets_people_messages_and_limits_but_not_what_is_set_up(
 ) -> None:
     leeloo.send(office.account_id, "x")
     leeloo.post("orders", office.order())
-    company = remote.company()
+    company = remote.get("leeloo/company")
     remote.limit_calls(0)
     remote.reset()
     assert (remote.people(), remote.messages()) == ([], [])
     assert leeloo.get("orders").json["data"] == []
     assert leeloo.send(office.account_id, "x").status == 404
-    assert remote.company() == company
+    assert remote.get("leeloo/company") == company
     account_id = remote.add_person("x", accounts=["SMS"])["accounts"][0]["account_id"]
     leeloo.send(account_id, "x")
     assert [message["number"] for message in remote.messages()] == [2]
-
-
-@contextmanager
-def _listener(status: int) -> Iterator[tuple[str, list[tuple[str, str | None, bytes]]]]:
-    """A server that takes one webhook: its URL, and what it got."""
-    got: list[tuple[str, str | None, bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.path, self.headers["Content-Type"], body))
-            self.send_response(status)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server, ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(server.handle_request)
-        yield f"http://127.0.0.1:{server.server_port}", got
-        waiting.result(timeout=5)
-
-
-@pytest.mark.parametrize(("kind", "status"), [("ORDER", 202), ("SALE", 404), ("SUBSCRIBED", 302)])
-def test_leeloo_posts_a_webhook_of_its_own(remote: Remote, kind: str, status: int) -> None:
-    data = {"order_id": UNKNOWN_ID, "offer_name": "Курс", "price": 199.99}
-    with _listener(status) as (url, got):
-        assert remote.emit(kind, data, f"{url}/partners/leeloo/secret") == {"status": status, "body": "ok"}
-    ((path, content_type, body),) = got
-    assert (path, content_type) == ("/partners/leeloo/secret", "application/json")
-    assert json.loads(body) == {"type": kind, "data": data}

@@ -22,7 +22,6 @@ def budget() -> Budget:
 @pytest.fixture
 def chat(sandbox: Sandbox, remote: Remote) -> TelegramChat:
     remote.reset()
-    remote.order("DELETE", "/control/faults")
     first, *_ = targets_of({"telegram": sandbox.secrets()["telegram"]})
     assert isinstance(first, TelegramChat)
     return first
@@ -43,7 +42,7 @@ def test_a_message_that_cannot_be_edited_is_replaced(chat: TelegramChat, remote:
 
 
 def test_a_chat_that_the_bot_has_left_refuses_for_good(chat: TelegramChat, remote: Remote) -> None:
-    remote.post(f"telegram/chats/{chat.chat}", {"kicked": True})
+    remote.post(f"telegram/chats/{chat.chat}")
     with pytest.raises(Rejected, match="not a member"):
         chat.send(OutgoingMessage("x", "e"), budget())
     unknown = TelegramChat(chat.transport, chat.token, "-5", chat.base_url)

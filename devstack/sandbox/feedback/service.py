@@ -13,6 +13,9 @@ class Tracker(Partner):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
+        self.reset()
+
+    def reset(self) -> None:
         self._events = Rows[str, dict[str, Any]]()
 
     def endpoints(self) -> list[Endpoint]:
@@ -27,9 +30,6 @@ class Tracker(Partner):
 
     def refused(self, status: int, detail: str) -> Answer:
         return Answer(status, detail.encode(), "text/plain")
-
-    def reset(self) -> None:
-        self._events.clear()
 
     def _accept(self, incoming: Incoming) -> Answer:
         about = _describe(incoming)

@@ -1,6 +1,5 @@
 """Graph as a partner of the sandbox: one endpoint, and the leads that the control made."""
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from devstack.sandbox.credentials import StoredCredentials, same
 from devstack.sandbox.partner import (
     Answer,
     Context,
@@ -22,14 +20,13 @@ from devstack.sandbox.partner import (
     Rows,
     digest,
     rfc3339,
+    same,
 )
 
-FIELDS = frozenset(
-    {
-        *("id", "created_time", "field_data", "form_id", "is_organic", "platform", "custom_disclaimer_responses"),
-        *("ad_id", "ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"),
-    }
-)
+FIELDS = {
+    *("id", "created_time", "field_data", "form_id", "is_organic", "platform", "custom_disclaimer_responses"),
+    *("ad_id", "ad_name", "adset_id", "adset_name", "campaign_id", "campaign_name"),
+}
 DEFAULT_FIELDS = ("created_time", "id", "field_data")
 READ_MORE = "Please read the Graph API documentation at https://developers.facebook.com/docs/graph-api"
 OAUTH, METHOD = "OAuthException", "GraphMethodException"
@@ -44,18 +41,13 @@ class Credentials:
     access_token: str = field(default_factory=lambda: f"EAA{secrets.token_urlsafe(48)}")
     app_secret: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def is_proof(self, proof: str) -> bool:
-        """Whether this is the `appsecret_proof` of the token."""
-        return same(proof, hmac.digest(self.app_secret.encode(), self.access_token.encode(), hashlib.sha256).hex())
-
 
 class Graph(Partner):
     rotations = ("access_token",)
-    stored: StoredCredentials[Credentials]
+    credentials: Credentials
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.stored = StoredCredentials(Credentials, context.credentials_file)
+        super().__init__(context, Credentials)
         self._leads = Rows[str, dict[str, Any]]()
         self._numbers = count(120_210_000_000_000_001)
 
@@ -70,7 +62,7 @@ class Graph(Partner):
         }
 
     def secret(self, root: str) -> dict[str, str]:
-        return {"graph_url": root, **asdict(self.stored.values)}
+        return {"graph_url": root, **asdict(self.credentials)}
 
     def refused(self, status: int, detail: str) -> Answer:
         if status == 429:
@@ -82,27 +74,24 @@ class Graph(Partner):
 
     def _read(self, incoming: Incoming) -> Answer:
         """Check in this order: token, proof, fields, lead."""
-        token, credentials = incoming.bearer or incoming.query.get("access_token"), self.stored.values
+        known, token, query = self.credentials, incoming.bearer or incoming.query.get("access_token"), incoming.query
         if token is None:
             raise _error(400, OAUTH, 104, "An access token is required to request this resource.")
-        if not same(token, credentials.access_token):
+        if not same(token, known.access_token):
             raise _error(400, OAUTH, 190, "Invalid OAuth access token - Cannot parse access token")
-        proof = incoming.query.get("appsecret_proof")
-        if proof is None:
+        proof = hmac.digest(known.app_secret.encode(), known.access_token.encode(), "sha256").hex()
+        if "appsecret_proof" not in query:
             raise _error(400, METHOD, 100, "API calls from the server require an appsecret_proof argument")
-        if not credentials.is_proof(proof):
+        if not same(query["appsecret_proof"], proof):
             raise _error(400, METHOD, 100, "Invalid appsecret_proof provided in the API argument")
-        requested = [name for name in incoming.query.get("fields", "").split(",") if name] or DEFAULT_FIELDS
+        requested = [name for name in query.get("fields", "").split(",") if name] or DEFAULT_FIELDS
         for name in requested:
             if name not in FIELDS:
                 raise _error(400, OAUTH, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type (Lead)")
         leadgen_id = incoming.params["leadgen_id"]
         lead = self._leads.get(leadgen_id)
         if lead is None:
-            message = (
-                f"Unsupported get request. Object with ID '{leadgen_id}' does not exist, cannot be loaded due to"
-                f" missing permissions, or does not support this operation. {READ_MORE}"
-            )
+            message = f"Unsupported get request. Object with ID '{leadgen_id}' does not exist. {READ_MORE}"
             raise _error(400, METHOD, 100, message, error_subcode=33)
         return Answer.of(200, {name: lead[name] for name in dict.fromkeys((*requested, "id")) if name in lead})
 
@@ -128,8 +117,7 @@ class Graph(Partner):
         }
         if disclaimers:
             lead["custom_disclaimer_responses"] = [
-                {"checkbox_key": key, "is_checked": "1" if is_checked else ""}
-                for key, is_checked in disclaimers.items()
+                {"checkbox_key": key, "is_checked": "1" if checked else ""} for key, checked in disclaimers.items()
             ]
         self._leads.add(lead["id"], lead)
         return lead

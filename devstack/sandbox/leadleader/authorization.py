@@ -18,8 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from devstack.sandbox.credentials import same
-from devstack.sandbox.partner import MAX_STORED, Clock, Rows
+from devstack.sandbox.partner import MAX_STORED, Clock, Rows, same
 
 FIELDS = frozenset({"encrypted_email", "encrypted_password", "signed_email", "signed_password"})
 LIFETIME_SECONDS = 24 * 3600

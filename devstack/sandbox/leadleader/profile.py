@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
-from devstack.sandbox.profile import PartnerRecord, Person, Profile
+from devstack.sandbox.profile import PartnerRecord, Profile
 from devstack.sandbox.remote import Remote
+
+if TYPE_CHECKING:
+    from quality.chaos.records import Posted
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
@@ -15,14 +19,13 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
         yield PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=is_pinned)
 
 
-def find(remote: Remote, person: Person, known: Collection[int | str]) -> int | None:
+def find(remote: Remote, person: Posted, known: Collection[int | str]) -> int | None:
     """The number of a person's first deal that is not known yet."""
     deals = (int(deal["deal_id"]) for deal in remote.deals() if person.is_in(deal["clientInfo"]))
     return next((deal_id for deal_id in deals if deal_id not in known), None)
 
 
 PROFILE = Profile(
-    kind="leadleader",
     weight=5,
     operations=("authorize", "create", "create", "create", "status"),
     rotations=("password", "keys"),

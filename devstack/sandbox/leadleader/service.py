@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, TokenPairs, authorization_error
 from devstack.sandbox.leadleader.deals import Deals
 from devstack.sandbox.leadleader.fields import TEXTS, CheckStatus, Create, Fields, field_errors
@@ -23,11 +22,10 @@ TOKEN_NOT_VALID = {
 
 class LeadLeader(Partner):
     rotations = tuple(ROTATIONS)
-    stored: StoredCredentials[Credentials]
+    credentials: Credentials
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.stored = StoredCredentials(Credentials, context.credentials_file)
+        super().__init__(context, Credentials)
         self._tokens = TokenPairs(context.clock)
         self._deals = Deals(context.clock, context.pace)
 
@@ -50,7 +48,7 @@ class LeadLeader(Partner):
         }
 
     def secret(self, root: str) -> dict[str, str]:
-        credentials = self.stored.values
+        credentials = self.credentials
         return {
             "auth_url": f"{root}{INPUT}/authorization/",
             "base_url": f"{root}{INPUT}/",
@@ -61,7 +59,7 @@ class LeadLeader(Partner):
         }
 
     def rotate(self, what: str) -> None:
-        self.stored.rotate(ROTATIONS[what])
+        super().rotate(ROTATIONS[what])
 
     def refused(self, status: int, detail: str) -> Answer:
         return Answer.of(status, {"detail": detail})
@@ -77,7 +75,7 @@ class LeadLeader(Partner):
         body = _object(incoming)
         if unknown := body.keys() - FIELDS:
             raise _refusal(400, {name: [TEXTS["extra_forbidden"]] for name in sorted(unknown)})
-        error = authorization_error(body, self.stored.values)
+        error = authorization_error(body, self.credentials)
         if error is not None:
             raise _refusal(400, {"error": error}, error)
         pair = self._tokens.issue()

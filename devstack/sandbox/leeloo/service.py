@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from devstack.sandbox.credentials import StoredCredentials, same
 from devstack.sandbox.leeloo.endpoints import Endpoints
 from devstack.sandbox.leeloo.requests import (
     NOT_ALLOWED,
@@ -20,7 +19,18 @@ from devstack.sandbox.leeloo.requests import (
     too_many_requests,
 )
 from devstack.sandbox.leeloo.state import COMPANY, Row
-from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Filled, Incoming, Order, Partner, Refusal
+from devstack.sandbox.partner import (
+    Answer,
+    Context,
+    Controls,
+    Endpoint,
+    Filled,
+    Incoming,
+    Order,
+    Partner,
+    Refusal,
+    same,
+)
 
 BASE = "/api/v2"
 TOKEN_HEADER = "X-Leeloo-AuthToken"
@@ -46,11 +56,10 @@ class RateLimit(Order):
 
 class Leeloo(Partner):
     rotations = ("token", "webhook_token")
-    stored: StoredCredentials[Credentials]
+    credentials: Credentials
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.stored = StoredCredentials(Credentials, context.credentials_file)
+        super().__init__(context, Credentials)
         self._state = Endpoints(context.clock)
         self._limit = RateLimit()
         self._calls, self._opened_at = 0, 0.0
@@ -71,7 +80,7 @@ class Leeloo(Partner):
         }
 
     def secret(self, root: str) -> dict[str, str]:
-        return {"base_url": root + BASE, **asdict(self.stored.values)}
+        return {"base_url": root + BASE, **asdict(self.credentials)}
 
     def refused(self, status: int, detail: str) -> Answer:  # noqa: ARG002
         return too_many_requests() if status == 429 else refusal(status, {}, CODES[status]).answer
@@ -86,7 +95,7 @@ class Leeloo(Partner):
         token = incoming.headers.get(TOKEN_HEADER, "")
         if not token:
             raise refusal(401, {"authToken": REQUIRED})
-        if not same(token, self.stored.values.token):
+        if not same(token, self.credentials.token):
             raise refusal(401, {"authToken": NOT_ALLOWED}, "ACCESS_DENIED")
         return route.answer(self._state, incoming)
 

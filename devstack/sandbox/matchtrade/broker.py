@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from devstack.sandbox.credentials import same
-from devstack.sandbox.partner import Answer, Order, Refusal, rfc3339
+from devstack.sandbox.partner import Answer, Order, Refusal, rfc3339, same
 from leadbridge.settings.sections import Zone
 
 BAD_TOKEN = "java.nio.charset.MalformedInputException: Input length = 1"

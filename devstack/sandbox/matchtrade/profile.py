@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from devstack.sandbox.matchtrade.accounts import STATUSES
-from devstack.sandbox.profile import PartnerRecord, Person, Profile
+from devstack.sandbox.profile import PartnerRecord, Profile
 from devstack.sandbox.remote import Remote
+
+if TYPE_CHECKING:
+    from quality.chaos.records import Posted
 
 ACCOUNTS_AT_ONCE = 1000
 
@@ -26,14 +30,13 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
         offset += len(found)
 
 
-def find(remote: Remote, person: Person, _: Collection[int | str]) -> str | None:
+def find(remote: Remote, person: Posted, _: Collection[int | str]) -> str | None:
     """The UUID of a person's account: an e-mail has at most one."""
     found = remote.accounts(person.email)
     return str(found[0]["uuid"]) if found else None
 
 
 PROFILE = Profile(
-    kind="matchtrade",
     weight=3,
     operations=("token", "create", "create", "list"),
     rotations=("password", "client_secret"),

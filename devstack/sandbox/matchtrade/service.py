@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
-from devstack.sandbox.credentials import StoredCredentials
 from devstack.sandbox.matchtrade.accounts import MAX_STORED, Registry
 from devstack.sandbox.matchtrade.broker import BAD_TOKEN, UNKNOWN_OFFER, Broker, Credentials, refusal
 from devstack.sandbox.matchtrade.changes import Change, Email, Status, apply
@@ -27,12 +26,11 @@ MAX_PENDING = 1000
 
 class MatchTrade(Partner):
     rotations = ("password", "client_secret", "offer_uuid", "partner_id")
-    stored: StoredCredentials[Credentials]
+    credentials: Credentials
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context)
+        super().__init__(context, Credentials)
         self._first = self._broker = Broker(**context.settings)
-        self.stored = StoredCredentials(Credentials, context.credentials_file)
         self._accounts = Registry(context.clock, context.pace)
         self._tokens = Tokens(context.clock)
         self._pending: list[tuple[int, list[Change]]] = []
@@ -40,7 +38,7 @@ class MatchTrade(Partner):
     @property
     def _offers(self) -> dict[str, str]:
         """The ids of the further offers by name. They change with the id of the first one."""
-        first = uuid.UUID(self.stored.values.offer_uuid)
+        first = uuid.UUID(self.credentials.offer_uuid)
         return {name: str(uuid.uuid5(first, name)) for name in self._broker.offers}
 
     def endpoints(self) -> list[Endpoint]:
@@ -63,13 +61,13 @@ class MatchTrade(Partner):
         }
 
     def secret(self, root: str) -> dict[str, Any]:
-        known = asdict(self.stored.values)
+        known = asdict(self.credentials)
         del known["manager_uuid"]
         return {"base_url": root, **known, **({"offers": offers} if (offers := self._offers) else {})}
 
     def rotate(self, what: str) -> None:
         if what == "partner_id":
-            self.stored.change(partner_id=self.stored.values.partner_id + 1)
+            self.store(replace(self.credentials, partner_id=self.credentials.partner_id + 1))
         else:
             super().rotate(what)
 
@@ -93,12 +91,12 @@ class MatchTrade(Partner):
     # The contract
 
     def _grant(self, incoming: Incoming) -> Answer:
-        return self._tokens.grant(incoming, self._broker, self.stored.values)
+        return self._tokens.grant(incoming, self._broker, self.credentials)
 
     def _create(self, incoming: Incoming) -> Answer:
         """Check in this order: token, model, offer, duplicate, columns."""
         self._admit(incoming)
-        broker, credentials = self._broker, self.stored.values
+        broker, credentials = self._broker, self.credentials
         body = registration(incoming, broker, credentials)
         if body["offerUuid"].lower() not in {credentials.offer_uuid, *self._offers.values()}:
             raise refusal(404, UNKNOWN_OFFER)
@@ -113,7 +111,7 @@ class MatchTrade(Partner):
 
     def _list(self, incoming: Incoming) -> Answer:
         self._admit(incoming)
-        if incoming.params["partner_id"] != str(self.stored.values.partner_id):
+        if incoming.params["partner_id"] != str(self.credentials.partner_id):
             raise refusal(403, "Access is denied", "another partner")
         query = query_of(incoming.query)
         changed = sum(apply(changes, self._accounts) for due, changes in self._pending if due == query.page)

@@ -186,9 +186,9 @@ def _change(run: Chaos) -> None:
     for delivery in [one for _, _, one in run.snapshot().deliveries() if is_followed(one)]:
         if run.random.random() < 0.5:
             run.counters.add("statuses that change after months")
-            profile = partner_profiles()[delivery.partner]
-            other = run.other_status(delivery, profile.status(run.partner, delivery.created))
-            profile.put_status(run.partner, delivery.created, other)
+            profile, remote = partner_profiles()[delivery.partner], run.partner.at(delivery.partner)
+            other = run.other_status(delivery, profile.status(remote, delivery.created))
+            profile.put_status(remote, delivery.created, other)
     for lead_id in sorted({posted.lead_id for posted in run.random.sample(run.posted, 2)}):
         run.call("POST", "/messages", {"lead_id": lead_id, "text": f"Лист через місяці {lead_id}"})
 

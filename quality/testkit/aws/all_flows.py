@@ -405,7 +405,7 @@ def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]
     stack.carry()
     partner.disarm(fault)
     for chat in telegram["chats"]:
-        partner.post(f"telegram/chats/{chat}", {"kicked": True})
+        partner.post(f"telegram/chats/{chat}")
     aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(envelope("for e-mail", "another-id")))
     aws.sqs().send_message(QueueUrl=url, MessageBody="{")
     stack.carry()

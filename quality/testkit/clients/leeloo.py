@@ -65,7 +65,7 @@ def leeloo_world(sandbox: Sandbox) -> Iterator[LeelooWorld]:
         return sandbox.secrets()[PARTNER]
 
     with ExitStack() as stack:
-        yield LeelooWorld(remote, Vault(secret, secret()), remote.company(), stack)
+        yield LeelooWorld(remote, Vault(secret, secret()), remote.get("leeloo/company"), stack)
 
 
 def budget(seconds: float = 60) -> Budget:

@@ -67,7 +67,7 @@ class Office:
 
     @classmethod
     def of(cls, remote: Remote) -> Self:
-        company = remote.company()
+        company = remote.get("leeloo/company")
         tunnel = company["tunnels"][0]
         person = remote.add_person("Ольга", phone="+380501234567", email="olha@example.com", accounts=["TELEGRAM"])
 
