@@ -1,38 +1,35 @@
 """`make bench`: all measurements, and whether they are within the budget.
 
-Each module runs in its own process and prints its table. Then every ratio is compared with
+Each runs in its own process and prints its table. Then every ratio is compared with
 quality/benchmarks/budget.toml; exit 1 if one is over its limit, or missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 
 from rich.console import Console
 from rich.table import Table
 
-from devstack.workdir import PROJECT
-from quality.benchmarks import page
-from quality.benchmarks.budget import check, limits
-from quality.benchmarks.measurement import JSON, Measurement
+from quality.benchmarks import report
+from quality.benchmarks.processes import in_new_process
+from quality.benchmarks.report import BUDGET, Measurement, check, limits
 
-# The modules, their rounds, and the tables of the budget that each measures. What a round is, each module says.
+# The measurements: the module, the rounds, and the tables of the budget. What a round is, each module says.
 RUNS = {
-    "cold": (12, ("cold", "memory")),
-    "warm": (150, ("warm",)),
-    "throughput": (1000, ("throughput",)),
-    "reception": (150, ("reception",)),
-    "growth": (3, ("growth",)),
-    "lists": (10, ("lists",)),
-    "cadence": (1000, ("cadence",)),
-    "checks": (2, ("checks",)),
-    "hot_keys": (1, ("keys",)),
-    "cost": (1, ("cost",)),
+    "cold": ("cold", 12, ("cold", "memory")),
+    "warm": ("leads", 150, ("warm",)),
+    "throughput": ("leads", 1000, ("throughput",)),
+    "reception": ("answers", 150, ("reception",)),
+    "growth": ("growth", 3, ("growth",)),
+    "lists": ("answers", 10, ("lists",)),
+    "cadence": ("cadence", 1000, ("cadence",)),
+    "checks": ("cadence", 2, ("checks",)),
+    "hot_keys": ("hot_keys", 1, ("keys",)),
+    "cost": ("cost", 1, ("cost",)),
 }
 
 
@@ -45,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name.strip() for name in given.only.split(",") if name.strip()]
     if unknown := [name for name in names if name not in RUNS]:
         parser.error(f"unknown measurements: {', '.join(unknown)}; there are {', '.join(RUNS)}")
-    measured = {one.name: one for name in names for one in run(name, given.scale)}
-    is_bad = verdict(measured, {part for name in names for part in RUNS[name][1]}, write=given.write)
-    if others := page.of_other_code():
+    found = [one for name in names for one in run(name, given.scale)]
+    is_bad = verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write)
+    if others := report.of_other_code():
         print(f"Tables in docs/benchmarks.md of other code: {', '.join(others)}. Update them: make bench WRITE=1.")
         if "compare" in others:
             print("For the table compare: make bench-compare WRITE=1.")
@@ -55,24 +52,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, scale: float) -> list[Measurement]:
-    """Run one module. An error stops everything."""
-    rounds, produced = RUNS[name]
-    with TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "quality.benchmarks.measurement", name, str(max(1, round(rounds * scale)))]
-        subprocess.run([*command, folder], cwd=PROJECT, check=True)
-        return [JSON.validate_json((Path(folder) / f"{one}.json").read_bytes()) for one in produced]
+    """Run one measurement and print its tables. An error stops everything."""
+    module, rounds, _ = RUNS[name]
+    work: Callable[[int], list[Measurement]] = getattr(import_module(f"quality.benchmarks.{module}"), name)
+    found = in_new_process(work, max(1, round(rounds * scale)))
+    for one in found:
+        show(one.title, one.columns, ((row, "") for row in one.rows))
+    return found
 
 
-def verdict(measured: Mapping[str, Measurement], parts: set[str], *, write: bool) -> bool:
+def verdict(found: Sequence[Measurement], parts: Iterable[str], *, write: bool) -> bool:
     """Print the verdict on each ratio, and optionally write the tables. Returns whether the budget is broken."""
-    lines = check({name: one.ratios for name, one in measured.items()}, limits(), parts)
-    table = Table(*page.BUDGET, title="the budget", title_justify="left")
-    for line in lines:
-        table.add_row(*line.cells(), style="bold red" if line.verdict.is_bad else "")
-    Console().print(table)
+    ratios: dict[str, dict[str, float]] = {part: {} for part in parts}
+    lines = check(ratios | {one.name: one.ratios for one in found}, limits())
+    show("the budget", BUDGET, ((line.cells(), "bold red" if line.verdict.is_bad else "") for line in lines))
     if write:
-        page.write(measured)
+        report.write(found)
     return any(line.verdict.is_bad for line in lines)
+
+
+def show(title: str, columns: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> None:
+    """Print a table of rows, each with its style."""
+    table = Table(*columns, title=title, title_justify="left")
+    table.columns[0].overflow = "fold"
+    for row, style in rows:
+        table.add_row(*row, style=style)
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,41 @@
-"""The delay and the number of status checks of several cadences, simulated over invented deals.
+"""Status checks: when they find a status, and how many a worker makes.
 
-A round is a deal with two statuses. The same deals are simulated for each cadence with the product's own schedule. A
-delay is the time from a status to the check that finds it. The result is the same on each machine.
+`cadence`: the delay and the number of checks, simulated over invented deals, each with two statuses. The same deals are
+simulated for each cadence of quality/benchmarks/cadence.toml with the product's own schedule. A delay is the time from
+a status to the check that finds it. The result is the same on each machine.
+
+`checks`: how many statuses a worker reads in a second, and how many leads a day that is enough for. A round is one
+batch of deals whose status does not change. The client is Lead Leader's own, with its encryption and one-time tokens,
+over HTTP to a partner on this machine that takes 0.4 s for each call. The deliveries are in memory.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from statistics import fmean, quantiles
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from statistics import fmean, median, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from leadbridge.settings import Partner
+from leadbridge.domain.delivery import State, new_delivery
+from leadbridge.partners.leadleader.kind import client
+from leadbridge.runtime.budget import Budget
+from leadbridge.services.check_status import Checker, StatusByDeal
+from leadbridge.services.checks.batch import BATCH, CheckBatch
+from leadbridge.services.worker import Outcome
 from leadbridge.settings.check_schedule import CheckSchedule
 from leadbridge.settings.opening_hours import OpeningHours
-from quality.benchmarks.measurement import Measurement
-from quality.benchmarks.shipped import LENDER
-from quality.testkit.template import ROOT
-from tools.config import read_toml
+from quality.benchmarks.report import Measurement
+from quality.benchmarks.shipped import CONCURRENCY, LENDER, data, parameter, schedule, settings
+from quality.benchmarks.stack import json_server
+from quality.testkit.clients.leadleader import Vault
+from quality.testkit.fakes.ledgers import Ledger
+from quality.testkit.people import lead
+from quality.testkit.rsa_keys import PRIVATE, PUBLIC
 
 SEED = 16
 ZONE = "Europe/Kyiv"
@@ -29,38 +44,13 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SWEEP = MINUTE  # find_due runs each minute
 FORTNIGHT = 14 * DAY
 PARTNER_CALLS = 2  # of a status check, and of a submission: a one-time token, and the request itself
-
-# The partner's working hours in the simulation, which an operator knows only roughly.
-WORKING = ("mon-fri 09:00-18:00", "sat 10:00-14:00")
-LONG_DAYS = ("mon-sun 08:00-22:00",)
 # Working hours until a status: median, and sigma of the logarithm.
 FIRST, FINAL, SLOW = (1.0, 1.3), (20.0, 1.0), (110.0, 0.4)
 SLOW_SHARE = 0.1  # of the deals that stay open for 14 days and more
 NIGHT_WEIGHT = 0.15  # of an hour from 23:00 to 08:00, compared with one by day
-
-# Shares of the deal's age to compare, with `at_least` and `at_most`.
-SHARES = (
-    *(("10%", "30m", "1d"), ("19%", "5m", "1d"), ("19%", "10m", "1d"), ("19%", "20m", "1d"), ("19%", "20m", "2d")),
-    *(("19%", "20m", "14d"), ("30%", "30m", "1d")),
-)
-
-COLUMNS = (
-    *("cadence", "checks per deal", "most in 14 days", "first status: mean, min"),
-    *("mean, min", "95%, min", "mean of the age", "95% of the age"),
-    *("clock: mean, min", "clock: 95%, min", "clock: 95% of the age"),
-)
-
-type Steps = list[dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A cadence to compare. `working` are the partner's real working hours, `hours` those of the configuration."""
-
-    title: str
-    cadence: Steps
-    hours: tuple[str, ...] = ()
-    working: tuple[str, ...] = WORKING
+CALL = 0.4  # seconds that the partner takes for one call
+STATUS = "В обробці"
+LEADS_A_DAY = 50_000
 
 
 @dataclass(frozen=True)
@@ -80,44 +70,6 @@ class Delay:
     age: float
 
 
-def share(every: str, at_least: str, at_most: str) -> Steps:
-    """A share of the age. After five weeks, where `at_most` would mean too many checks, it is two weeks."""
-    young = {"until": "35d", "every": every, "at_least": at_least, "at_most": at_most}
-    return [young, {"every": every, "at_most": "14d"}]
-
-
-def fixed(*steps: tuple[str, str]) -> Steps:
-    """Durations by age: ("1h", "2m") is every two minutes for an hour. After the last step: each month."""
-    return [*({"until": until, "every": every} for until, every in steps), {"every": "30d"}]
-
-
-def shipped() -> dict[str, Any]:
-    found: dict[str, Any] = read_toml(ROOT / "config", "prod")["partners"][LENDER]
-    return found
-
-
-def schedule(change: dict[str, Any]) -> CheckSchedule:
-    """Return the schedule of the shipped partner after a change of its settings."""
-    settings = {name: value for name, value in {**shipped(), **change}.items() if name != "hours" or value}
-    found = Partner.model_validate(settings).check_schedule
-    if found is None:
-        raise ValueError("the shipped partner has no cadence")
-    return found
-
-
-def candidates() -> list[Candidate]:
-    cadence, hours = shipped()["cadence"], tuple(shipped()["hours"])
-    return [
-        Candidate("until 0.2.0: 2m, 15m, 2h, 1d", fixed(("1h", "2m"), ("1d", "15m"), ("14d", "2h"), ("60d", "1d"))),
-        Candidate("every hour", fixed(("35d", "1h")), hours),
-        Candidate("as shipped, without hours", cadence),
-        *(Candidate("{}, {} to {}".format(*step), share(*step), hours) for step in SHARES),
-        Candidate("**as shipped** (19%, 30m to 1d)", cadence, hours),
-        Candidate("as shipped; the partner works 08:00-22:00 every day", cadence, hours, LONG_DAYS),
-        Candidate("the same, without hours", cadence, (), LONG_DAYS),
-    ]
-
-
 def deals(number: int, hours: OpeningHours) -> list[Deal]:
     """Return invented deals, the same ones for the same number and hours."""
     chance = random.Random(SEED)
@@ -127,7 +79,7 @@ def deals(number: int, hours: OpeningHours) -> list[Deal]:
         hour = chance.choices(range(24), weights)[0]
         opened = MONDAY + chance.randrange(7) * DAY + timedelta(hours=hour, seconds=chance.randrange(3600))
         times = (FIRST, SLOW if chance.random() < SLOW_SHARE else FINAL)
-        waits = [timedelta(hours=median * chance.lognormvariate(0, sigma)) for median, sigma in times]
+        waits = [timedelta(hours=middle * chance.lognormvariate(0, sigma)) for middle, sigma in times]
         found.append(Deal(opened, tuple(sorted(after_working(hours, opened, wait) for wait in waits))))
     return found
 
@@ -190,36 +142,86 @@ def open_share(one: CheckSchedule) -> float:
     return sum(one.hours.next_open(moment) == moment for moment in minutes) / len(minutes)
 
 
-def simulate(candidate: Candidate, number: int) -> tuple[str, ...]:
-    """Return a row of the table."""
-    working = OpeningHours.parse(candidate.working, ZONE)
-    chance = random.Random(SEED)
-    checked = schedule({"cadence": candidate.cadence, "hours": candidate.hours})
-    followed = [follow(deal, checked, working, chance) for deal in deals(number, working)]
+def simulate(number: int, title: str, working: Sequence[str], **changes: Any) -> dict[str, str]:
+    """Return a row of the table: the partner's real working hours, and changes of the shipped settings."""
+    hours, checked, chance = OpeningHours.parse(working, ZONE), schedule(**changes), random.Random(SEED)
+    followed = [follow(deal, checked, hours, chance) for deal in deals(number, hours)]
     delays = [delay for _, of_deal in followed for delay in of_deal]
     wall, in_hours = [one.wall / 60 for one in delays], [one.working / 60 for one in delays]
     shares = [one.working / one.age for one in delays]
-    return (
-        candidate.title,
-        f"{fmean(checks for checks, _ in followed):.1f}",
-        str(most_checks(checked)),
-        f"{fmean(of_deal[0].working for _, of_deal in followed) / 60:,.0f}",
-        f"{fmean(in_hours):,.0f}",
-        f"{percentile(in_hours):,.0f}",
-        f"{fmean(shares):.0%}",
-        f"{percentile(shares):.0%}",
-        f"{fmean(wall):,.0f}",
-        f"{percentile(wall):,.0f}",
-        f"{percentile([one.wall / one.age for one in delays]):.0%}",
-    )
+    return {
+        "cadence": title,
+        "checks per deal": f"{fmean(checks for checks, _ in followed):.1f}",
+        "most in 14 days": str(most_checks(checked)),
+        "first status: mean, min": f"{fmean(of_deal[0].working for _, of_deal in followed) / 60:,.0f}",
+        "mean, min": f"{fmean(in_hours):,.0f}",
+        "95%, min": f"{percentile(in_hours):,.0f}",
+        "mean of the age": f"{fmean(shares):.0%}",
+        "95% of the age": f"{percentile(shares):.0%}",
+        "clock: mean, min": f"{fmean(wall):,.0f}",
+        "clock: 95%, min": f"{percentile(wall):,.0f}",
+        "clock: 95% of the age": f"{percentile([one.wall / one.age for one in delays]):.0%}",
+    }
 
 
 def percentile(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[-1]
 
 
-def measure(rounds: int) -> Iterator[Measurement]:
-    rows = tuple(simulate(candidate, rounds) for candidate in candidates())
-    most = most_checks(schedule({}))
+def cadence(rounds: int) -> list[Measurement]:
+    known = data("cadence.toml")
+    rows = [simulate(rounds, **{"working": known["working"], **candidate}) for candidate in known["candidates"]]
+    most = most_checks(schedule())
     ratios = {"checks_in_14_days": float(most), "partner_calls_in_14_days": float(PARTNER_CALLS * (most + 1))}
-    yield Measurement("cadence", f"{rounds} simulated deals with two statuses each", COLUMNS, rows, ratios)
+    return [Measurement.of("cadence", f"{rounds} simulated deals with two statuses each", rows, ratios)]
+
+
+def slow_partner(_operation: str, _request: Any) -> dict[str, str]:
+    time.sleep(CALL)
+    return {"access_token": "a", "security_token": "b", "status": STATUS}
+
+
+def seconds_per_batch(url: str, rounds: int) -> float:
+    """Return the median time of a full batch of submitted deliveries whose status is known."""
+    secret = {"auth_url": url, "base_url": url, "email": "a@example.com", "password": "secret"}
+    secret |= {"partner_public_key": PUBLIC, "private_key": PRIVATE}
+    partner, ledger, now = settings().partners[LENDER], Ledger(), datetime(2026, 3, 2, 9, tzinfo=UTC)
+    leads = [lead(one) for one in range(1, BATCH + 1)]
+    for deal_id, one in enumerate(leads, 1):
+        waiting = new_delivery(one.lead_id, LENDER, one.source, now)
+        ledger.put(replace(waiting, state=State.SUBMITTED, submitted_at=now, deal_id=deal_id, partner_status=STATUS))
+    deals = StatusByDeal(client(LENDER, Vault(lambda: secret, secret), partner.timeouts, settings=partner))
+    checker = Checker(ledger, deals, partner, lambda: datetime.now(UTC))
+    batch, taken = CheckBatch(LENDER, tuple(one.lead_id for one in leads)), []
+    for _ in range(rounds):
+        began = time.monotonic()
+        result = checker.process(batch, Budget(began + 120))
+        taken.append(time.monotonic() - began)
+        outcomes = {one.outcome for one in result.results.values()}
+        if outcomes != {Outcome.UNCHANGED}:
+            raise SystemExit(f"the checks ended as {outcomes}")
+    return median(taken)
+
+
+def checks(rounds: int) -> list[Measurement]:
+    at_once, workers = settings().partners[LENDER].checks_at_once, parameter(CONCURRENCY[LENDER])
+    with json_server(slow_partner) as url:
+        taken = seconds_per_batch(url, rounds)
+    rate, most, is_open = BATCH / taken, most_checks(schedule()), open_share(schedule())
+    leads = rate * workers * is_open * 86_400 / most
+    once = FORTNIGHT.days * LEADS_A_DAY / rate / workers / 3600
+    rows = (
+        ("statuses that one worker reads at a time (`checks_at_once`)", str(at_once)),
+        ("workers (`LeadLeaderConcurrency`)", str(workers)),
+        (f"seconds for a batch of {BATCH} deals", f"{taken:.2f}"),
+        ("statuses a second, by one worker", f"{rate:.1f}"),
+        ("statuses a second, by all", f"{rate * workers:.0f}"),
+        (f"most checks of a deal that is open for {FORTNIGHT.days} days", str(most)),
+        ("hours of a week in which the partner is open", f"{is_open * 7 * 24:.0f}"),
+        (f"leads a day, if every deal is open for {FORTNIGHT.days} days", f"{leads:,.0f}"),
+        ("hours to check all deals of 14 days once, at 50,000 leads a day", f"{once:.1f}"),
+    )
+    ideal = ceil(BATCH / at_once) * PARTNER_CALLS * CALL
+    ratios = {"batch_of_ideal": taken / ideal, "leads_a_day": LEADS_A_DAY / leads}
+    title = f"status checks of a partner that takes {CALL} s for a call"
+    return [Measurement("checks", title, ("what", "value"), rows, ratios)]

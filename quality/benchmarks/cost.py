@@ -7,21 +7,19 @@ docs/cost.md.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import ceil
 from statistics import fmean
 from typing import Any
 
-from quality.benchmarks import page
-from quality.benchmarks.measurement import Measurement, markdown, section
-from quality.benchmarks.shipped import FUNCTIONS, LENDER, memory, parameter, schedule, settings
+from quality.benchmarks import report
+from quality.benchmarks.report import Measurement, by_column, command, markdown, section
+from quality.benchmarks.shipped import FUNCTIONS, LENDER, WHOLE_CORE, data, memory, parameter, schedule, settings
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.fakes.watched import observed_partners, query_of, synced_partners
 from quality.testkit.template import ROOT, role_statements
@@ -31,30 +29,18 @@ MONTH = 30.44 * 86_400  # seconds
 GB = 1024**3
 AGREED_DOLLARS = 300  # for a million leads, status checks included
 DAYS_OPEN = (3, 14)  # that deals stay open in the comparison with the budget
-WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 MEMORIES = (128, 256, 512, 1024, 1769)
 PAGE, PART = ROOT / "docs" / "cost.md", "python -m quality.benchmarks.cost"
-FOLDER = ROOT / "quality" / "benchmarks"
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
+DATA, MEASURED = data("cost.toml"), data("measurements.json")
 
 type Usage = Mapping[str, float]
 
 
 @cache
-def data() -> dict[str, Any]:
-    return tomllib.loads((FOLDER / "cost.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def measured() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((FOLDER / "measurements.json").read_text(encoding="utf-8"))
-    return loaded
-
-
-@cache
 def inits() -> dict[str, float]:
     """Milliseconds of each function's init, from the table of cold starts."""
-    lines = page.parts(page.FILE.read_text(encoding="utf-8"))["cold"].splitlines()
+    lines = report.parts(report.PAGE)["cold"].splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     column = rows[0].index("init, ms")
     return {row[0]: float(row[column]) for row in rows if row[0] in FUNCTIONS}
@@ -62,13 +48,13 @@ def inits() -> dict[str, float]:
 
 def price(name: str, quantity: float) -> float:
     """Dollars for a quantity."""
-    one = data()["prices"][name]
+    one = DATA["prices"][name]
     return float(quantity * one["usd"] / one["per"])
 
 
 def assumed(name: str) -> float:
     """A quantity that cannot be measured here."""
-    return float(data()["assumed"][name]["value"])
+    return float(DATA["assumed"][name]["value"])
 
 
 @cache
@@ -99,8 +85,7 @@ def init_gb_seconds(function: str) -> float:
 
 def usage(*, polling: bool) -> tuple[Mapping[str, Usage], float]:
     """The measured usage by function, and how often it occurs for a lead: once, or for the lead's share of batches."""
-    found = measured()
-    return (found["unchanged_batch"], checks() / found["batch"]) if polling else (found["functions"], 1.0)
+    return (MEASURED["unchanged_batch"], checks() / MEASURED["batch"]) if polling else (MEASURED["functions"], 1.0)
 
 
 def amount(quantity: str | Callable[[str, Usage], float], *, polling: bool) -> float:
@@ -130,7 +115,7 @@ def by_service(*, polling: bool) -> dict[str, float]:
 
     first = 0 if polling else LEADS
     taken, times = usage(polling=polling)
-    kept = 0 if polling else measured()["kept_bytes"] * LEADS / GB
+    kept = 0 if polling else MEASURED["kept_bytes"] * LEADS / GB
     months, log_months = (parameter(name) / 30.44 for name in ("RetentionDays", "LogRetentionDays"))
     lambdas_own = total("invocations") * assumed("platform_log_bytes")
     logs = (total("log_bytes") + lambdas_own + first * assumed("access_log_bytes")) / GB
@@ -233,19 +218,18 @@ def dollars(days: float) -> float:
     return once + polled * checks(days) / checks()
 
 
-def measure(_rounds: int) -> Iterator[Measurement]:
+def cost(_rounds: int) -> list[Measurement]:
     """The cost of a million leads, of what was agreed. It is computed from the stored measurements."""
     rows = tuple((f"{days} days", str(checks(days)), f"{dollars(days):,.0f}") for days in DAYS_OPEN)
     columns = ("deals stay open for", "status checks of a deal", "US dollars")
     ratios = {"of_agreed_dollars": dollars(max(DAYS_OPEN)) / AGREED_DOLLARS}
-    yield Measurement("cost", "A million leads on AWS, from the form to the final status", columns, rows, ratios)
+    return [Measurement("cost", "A million leads on AWS, from the form to the final status", columns, rows, ratios)]
 
 
 def text() -> str:
     """The figures of docs/cost.md."""
-    found, known = measured(), data()
     once, polled, monthly = by_service(polling=False), by_service(polling=True), fixed()
-    way, vain, month = sum(once.values()), sum(polled.values()), sum(monthly.values())
+    way, vain, month = (sum(one.values()) for one in (once, polled, monthly))
     summary = {
         "a million leads, from the form to the final status, with two messages to each person": f"{way:,.0f}",
         f"asking {checks()} times in vain for the status of each, as `cadence` is shipped": f"{vain:,.0f}",
@@ -253,62 +237,70 @@ def text() -> str:
         "a month, whether leads come or not": f"{month:,.0f}",
         "one lead, of a million in a month": f"{(way + vain + month) / LEADS:.6f}",
     }
-    services = [[name, f"{once[name]:,.2f}", f"{polled[name]:,.2f}"] for name in once]
-    services.append(["**all**", f"**{way:,.2f}**", f"**{vain:,.2f}**"])
-    months = [[name, f"{each:,.2f}"] for name, each in monthly.items()] + [["**all**", f"**{month:,.2f}**"]]
-    posts = found["functions"]["ReceiveLead"]
-    sizes = [[str(size), f"{milliseconds(posts, size):.0f}", f"{lambda_dollars(size):,.0f}"] for size in MEMORIES]
+    services = [(name, f"{once[name]:,.2f}", f"{polled[name]:,.2f}") for name in once]
+    services.append(("**all**", f"**{way:,.2f}**", f"**{vain:,.2f}**"))
+    months = [*((name, f"{each:,.2f}") for name, each in monthly.items()), ("**all**", f"**{month:,.2f}**")]
+    functions, batches = MEASURED["functions"], MEASURED["unchanged_batch"]
+    usages = [taken(name, name, one) for name, one in functions.items()]
+    usages += [taken(f"{name}, {MEASURED['batch']} checks in vain", name, one) for name, one in batches.items()]
+    sizes = [
+        (str(size), f"{milliseconds(functions['ReceiveLead'], size):.0f}", f"{lambda_dollars(size):,.0f}")
+        for size in MEMORIES
+    ]
     tasks = [
-        [
-            *(one["name"], f"{one['units_per_lead']} {one['unit']}s"),
-            *(f"{one['units_per_lead'] * LEADS * one['usd'] / one['per']:,.0f}", one["why"], one["source"]),
-        ]
-        for one in known["services"].values()
+        {
+            "service": one["name"],
+            "for a lead": f"{one['units_per_lead']} {one['unit']}s",
+            "a million leads, US dollars": f"{one['units_per_lead'] * LEADS * one['usd'] / one['per']:,.0f}",
+            "what is counted": one["why"],
+            "source": one["source"],
+        }
+        for one in DATA["services"].values()
     ]
-    uncounted = [[f"`{kind}`", one["not_counted"]] for kind, one in known["resources"].items() if "not_counted" in one]
+    uncounted = [(f"`{kind}`", one["not_counted"]) for kind, one in DATA["resources"].items() if "not_counted" in one]
     prices = [
-        [one["what"], f"{one['usd']:.10g}", f"{one['per']:,}", one["source"], one["checked"] or "not verified"]
-        for one in known["prices"].values()
+        {
+            "what": one["what"],
+            "US dollars": f"{one['usd']:.10g}",
+            "for": f"{one['per']:,}",
+            "source": one["source"],
+            "read": one["checked"] or "not verified",
+        }
+        for one in DATA["prices"].values()
     ]
-    of_each = "service", "for a lead", "a million leads, US dollars", "what is counted", "source"
     size_columns = "MB, were it the same for all functions", "a form's post, ms", "Lambda's time, US dollars"
-    assumptions = [[f"{one['value']:,}", one["why"]] for one in known["assumed"].values()]
+    assumptions = [(f"{one['value']:,}", one["why"]) for one in DATA["assumed"].values()]
+    date, machine, leads = (MEASURED[name] for name in ("date", "machine", "leads"))
     return "\n".join(
         [
-            *(f"Measured {found['date']} on {found['machine']}: the median of {found['leads']} leads.", ""),
-            *(*markdown(("", "US dollars"), [[what, f"**{each}**"] for what, each in summary.items()]), ""),
+            *(f"Measured {date} on {machine}: the median of {leads} leads.", ""),
+            *(*markdown(("", "US dollars"), [(what, f"**{each}**") for what, each in summary.items()]), ""),
             *section("By part", ("a million leads", "the way itself", "status checks in vain"), services),
             *section("Each month, whatever comes", ("", "US dollars"), months),
-            *section("What one lead takes", *by_function()),
+            *section("What one lead takes", *by_column(usages)),
             *section("Memory", size_columns, sizes, texts=()),
-            *section("The same, paid by the task", of_each, tasks, texts=(0, 1, 3, 4)),
+            *section("The same, paid by the task", *by_column(tasks), texts=(0, 1, 3, 4)),
             *section("Assumed", ("value", "what"), assumptions, texts=(1,)),
             *section("Not counted", ("what the template makes", "why"), uncounted, texts=(0, 1)),
-            *section(
-                f"Prices in {known['region']}", ("what", "US dollars", "for", "source", "read"), prices, texts=(0, 3, 4)
-            ),
+            *section(f"Prices in {DATA['region']}", *by_column(prices), texts=(0, 3, 4)),
         ]
     ).strip()
 
 
-def by_function() -> tuple[list[str], list[list[str]]]:
-    """The columns and the rows of what one lead takes of each function."""
-    named = [(name, name, one) for name, one in measured()["functions"].items()]
-    batch = f"{measured()['batch']} checks in vain"
-    named += [(f"{name}, {batch}", name, one) for name, one in measured()["unchanged_batch"].items()]
-    columns = ["for one lead", "invocations", "CPU, ms", "calls of AWS", "of partners", "MB", "billed, ms"]
-    rows = [
-        [
-            *(title, f"{one['invocations']:g}", f"{one['cpu_ms']:.1f}"),
-            *(f"{one['aws_calls']:g}", f"{one['partner_calls']:g}"),
-            *(str(memory(name)), f"{milliseconds(one, memory(name)):.0f}"),
-            *(f"{one[units]:g}" for units in ("write_units", "read_units", "events")),
-        ]
-        for title, name, one in named
-    ]
-    return [*columns, "write units", "read units", "events"], rows
+def taken(title: str, function: str, one: Usage) -> dict[str, str]:
+    """A row of what one lead takes of a function."""
+    return {
+        "for one lead": title,
+        "invocations": f"{one['invocations']:g}",
+        "CPU, ms": f"{one['cpu_ms']:.1f}",
+        "calls of AWS": f"{one['aws_calls']:g}",
+        "of partners": f"{one['partner_calls']:g}",
+        "MB": str(memory(function)),
+        "billed, ms": f"{milliseconds(one, memory(function)):.0f}",
+        **{name.replace("_", " "): f"{one[name]:g}" for name in ("write_units", "read_units", "events")},
+    }
 
 
 if __name__ == "__main__":
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
-    sys.exit(page.command(PAGE, PART, text))
+    sys.exit(command(PAGE, PART, text))

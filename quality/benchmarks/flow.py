@@ -10,30 +10,28 @@ import io
 import json
 import os
 import platform
-import statistics
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from statistics import median
 from threading import Lock
+from time import process_time
 from typing import Any
 
 from leadbridge.services.checks.batch import BATCH, CheckBatch
-from quality.benchmarks.shipped import LENDER
-from quality.benchmarks.stack import Context, Environment, environment, observed, post, queue_event
-from quality.testkit.aws.capacity import Item, Meter, stored_size
+from quality.benchmarks.shipped import LENDER, store
+from quality.benchmarks.stack import Environment, accepted, context, environment, observed, post, queue_event
+from quality.testkit.aws.capacity import Meter, stored_size
+from quality.testkit.aws.memory_dynamodb import stream_record
 from quality.testkit.lambda_runtime.cloud import Event
 from quality.testkit.template import resources
-from quality.testkit.wiring import passes_stream_filter
+from quality.testkit.wiring import matches, passes_stream_filter, workers
 
-FILE = Path(__file__).with_name("measurements.json")
 ROUNDS, WARM_UP = 30, 5
 COUNTED_TOGETHER = 6  # leads in a minute and in one of four shards of the stream, of a million leads a month
 BATCHES = 5  # of status checks without a change
 STATUSES = ("В обробці", "Погоджено", "Видано")  # the first one has no message; the last one closes the deal
-TARGETS = {"SubmitLeadLeaderQueue": "SubmitLead", "MessageQueue": "SendMessage"}
 
 # What is counted of a function's invocations for one lead.
 FIGURES = ("invocations", "cpu_ms", "aws_calls", "partner_calls", "log_bytes", "write_units", "read_units", "events")
@@ -77,9 +75,9 @@ class Flow:
                 usage["partner_calls"] += 1
 
         with observed(of_aws, of_partner), redirect_stdout(log):
-            began = time.process_time()
-            answer = app.handler(event, Context())
-            usage["cpu_ms"] += (time.process_time() - began) * 1000
+            began = process_time()
+            answer = app.handler(event, context())
+            usage["cpu_ms"] += (process_time() - began) * 1000
         if '"exception"' in log.getvalue():
             raise SystemExit(log.getvalue())
         usage["invocations"] += 1
@@ -90,10 +88,7 @@ class Flow:
         """Receive and submit a new lead. Returns its id and its deal's. `number` has at most three digits."""
         unique = (os.getpid() % 10_000) * 1000 + number
         self.on.partners.add_person("Олена", phone=f"38050{unique:07d}", accounts=["TELEGRAM"])
-        answer = self.invoke("ReceiveLead", post(unique))
-        if answer["statusCode"] != 202:
-            raise SystemExit(f"the post was answered {answer}")
-        lead_id = json.loads(answer["body"])["lead_id"]
+        lead_id = accepted(self.invoke("ReceiveLead", post(unique)))
         self.drain()
         return lead_id, int(self.meter.items[f"LEAD#{lead_id}", f"DELIVERY#{LENDER}"]["deal_id"]["N"])
 
@@ -103,13 +98,13 @@ class Flow:
         self.drain()
 
     def drain(self) -> None:
-        """Publish all changes, and process all published events."""
+        """Publish all changes, and process all published events. The statistics' records are kept."""
         self.stages.append([])
         while self.meter.changes:
-            changes = list(self.meter.changes)
+            records = [stream_record(1, *change) for change in self.meter.changes]
             self.meter.changes.clear()
-            self.stages[-1] += stream_records(changes, "UpdateStats")
-            if records := stream_records(changes, "PublishChanges"):
+            self.stages[-1] += [one for one in records if passes_stream_filter(one, "UpdateStats")]
+            if records := [one for one in records if passes_stream_filter(one, "PublishChanges")]:
                 self.invoke("PublishChanges", {"Records": records})
             while self.published:
                 envelope = self.published.pop(0)
@@ -117,28 +112,11 @@ class Flow:
                     self.invoke(function, queue_event(envelope))
 
 
-def stream_records(changes: Sequence[tuple[Item | None, Item]], function: str) -> Records:
-    """The stream's records of changes that the template's filter for a function lets through."""
-    found = []
-    for before, after in changes:
-        images = {"NewImage": after} | ({"OldImage": before} if before else {})
-        keys = {"pk": after["pk"], "sk": after["sk"]}
-        dynamodb = {"SequenceNumber": "1", "Keys": keys, **images}
-        record = {"eventID": "1", "eventName": "MODIFY" if before else "INSERT", "dynamodb": dynamodb}
-        if passes_stream_filter(record, function):
-            found.append(record)
-    return found
-
-
 def targets(envelope: Event) -> list[str]:
-    """The functions to which the template's rules route an event."""
-    found = []
-    for rule in resources("AWS::Events::Rule").values():
-        pattern = rule["Properties"]["EventPattern"]
-        details = all(envelope["detail"].get(name) in allowed for name, allowed in pattern["detail"].items())
-        if details and envelope["detail-type"] in pattern["detail-type"]:
-            found += [TARGETS[target["Id"]] for target in rule["Properties"]["Targets"]]
-    return found
+    """The functions to which the template's rules route an event, through their queues."""
+    rules = [rule["Properties"] for rule in resources("AWS::Events::Rule").values()]
+    found = [target["Id"] for rule in rules if matches(rule["EventPattern"], envelope) for target in rule["Targets"]]
+    return [function for queue, function in workers() if queue in found]
 
 
 def one_lead(flow: Flow, number: int) -> tuple[ByFunction, int]:
@@ -184,7 +162,7 @@ def unchanged_batches(flow: Flow) -> Iterator[ByFunction]:
 def medians(rounds: Sequence[ByFunction]) -> dict[str, dict[str, float]]:
     """The median of each figure by function."""
     return {
-        function: {name: round(statistics.median(usage[function][name] for usage in rounds), 2) for name in FIGURES}
+        function: {name: round(median(usage[function][name] for usage in rounds), 2) for name in FIGURES}
         for function in rounds[0]
     }
 
@@ -203,13 +181,12 @@ def main() -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one core of {os.cpu_count()}, shared",
         "leads": ROUNDS,
-        "kept_bytes": statistics.median(kept for _, kept in leads),
+        "kept_bytes": median(kept for _, kept in leads),
         "functions": medians([usage for usage, _ in leads]) | counted,
         "batch": BATCH,
         "unchanged_batch": medians(batches),
     }
-    FILE.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(FILE.read_text(encoding="utf-8"))
+    print(store("measurements.json", measured))
 
 
 if __name__ == "__main__":

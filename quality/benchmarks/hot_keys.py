@@ -7,12 +7,11 @@ are stored in quality/benchmarks/hot_keys.json, from which docs/capacity.md is c
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
@@ -25,13 +24,14 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.lead import lead_id_of
 from leadbridge.domain.shards import SHARDS, shard_of, shards_in
-from quality.benchmarks.measurement import Measurement
+from quality.benchmarks.report import Measurement
+from quality.benchmarks.shipped import data, store
 from quality.testkit.aws.all_flows import begin
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.aws.operator_flows import asked
 from quality.testkit.aws.recorded_flows import MAIN, KeyUnits, counted
 
-FILE = Path(__file__).with_name("hot_keys.json")
+STORED: dict[str, float] = data("hot_keys.json")["rates"]
 LEADS_PER_SECOND = 1000
 MAX_UNITS = 1000  # write units per second that DynamoDB accepts for one partition key
 SAMPLE = 100_000  # leads by which the imbalance of the shards is measured
@@ -123,28 +123,22 @@ def unknown(key_units: KeyUnits) -> list[str]:
     return [key for key in shared if not any(re.match(known, key) for known in SHARED)]
 
 
-def stored() -> dict[str, float]:
-    """The rates that were written last."""
-    return dict(json.loads(FILE.read_text(encoding="utf-8"))["rates"])
-
-
 def rows(found: Mapping[str, float]) -> list[tuple[str, str]]:
     """The rows of a table, the hottest key first."""
     return [(name.replace(" ", ", "), f"{rate:,.0f}") for name, rate in sorted(found.items(), key=lambda one: -one[1])]
 
 
-def measure(_rounds: int) -> Iterator[Measurement]:
+def hot_keys(_rounds: int) -> list[Measurement]:
     """Once: the rates do not differ between rounds."""
     logging.disable()
     found = rates(count_writes())
     title = f"Write units a second of the hottest key of each partition, at {LEADS_PER_SECOND:,} leads a second"
     ratios = {"hottest_key": max(found.values()) / MAX_UNITS}
-    yield Measurement("keys", title, ("index, partition", "write units a second"), tuple(rows(found)), ratios)
+    return [Measurement("keys", title, ("index, partition", "write units a second"), tuple(rows(found)), ratios)]
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--write"]:
         sys.exit("use --write; `make bench ONLY=hot_keys` compares the figures with the budget")
     logging.disable()
-    written = {"leads_per_second": LEADS_PER_SECOND, "rates": rates(count_writes())}
-    FILE.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    store("hot_keys.json", {"leads_per_second": LEADS_PER_SECOND, "rates": rates(count_writes())})

@@ -5,16 +5,22 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
-import signal
-import time
+import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 TICK = os.sysconf("SC_CLK_TCK")
 GONE = (FileNotFoundError, ProcessLookupError)
-# A system is idle when it used less than this share of a core for so long.
-IDLE_SHARE, IDLE_SECONDS = 0.1, 0.4
+
+
+def in_new_process[T](work: Callable[..., T], *given: Any) -> T:
+    """Call a function in a process of its own, which shares only the environment variables with this one."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
 
 
 def under(pid: int) -> Iterator[int]:
@@ -24,28 +30,6 @@ def under(pid: int) -> Iterator[int]:
             for child in (task / "children").read_text(encoding="ascii").split():
                 yield int(child)
                 yield from under(int(child))
-
-
-def runtimes(pid: int) -> list[int]:
-    """The descendants that are Lambda's runtime client, without the emulator that starts them."""
-
-    def is_client(one: int) -> bool:
-        words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
-        return b"awslambdaric" in words and b"python" in Path(words[0].decode()).name.encode()
-
-    return [one for one in under(pid) if is_client(one)]
-
-
-def kill(pids: Iterable[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def cpu_milliseconds(pid: int) -> float:
-    """CPU time of all threads of a process, with a resolution of a microsecond."""
-    found = [task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir()]
-    return sum(int(file.read_text(encoding="ascii").split()[0]) for file in found) / 1e6
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
@@ -58,24 +42,13 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total / TICK
 
 
-def wait_until_idle(processes: Callable[[], Iterable[int]], timeout: float = 30.0) -> float:
-    """Wait until the processes have finished their work for the last lead. Returns their CPU seconds so far."""
-    deadline = time.monotonic() + timeout
-    used = cpu_seconds(processes())
-    while time.monotonic() < deadline:
-        time.sleep(IDLE_SECONDS)
-        before, used = used, cpu_seconds(processes())
-        if used - before < IDLE_SHARE * IDLE_SECONDS:
-            break
-    return used
-
-
 def peak_mib(pid: int | str = "self") -> float:
-    """Peak resident memory in MiB. Raises LookupError if the kernel does not report it."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(f"the memory of {pid}")
+    """Peak resident memory in MiB; 0 if the process has ended."""
+    with suppress(*GONE):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE):
+            return int(found[1]) / 1024
+    return 0.0
 
 
 def resident_kib() -> float:

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from awslambdaric.lambda_context import LambdaContext
 from botocore.client import BaseClient
 
 from devstack import deployment, services
@@ -27,29 +28,17 @@ from events.sign import signed
 from leadbridge import settings
 from leadbridge.partners.http import Transport
 from leadbridge.runtime.environment import LAMBDA_VARIABLE
+from quality.testkit.configuration import compiled_configuration
 from quality.testkit.handlers import load_function
-from quality.testkit.lambda_runtime.cloud import SECRET, Backend, Cloud, Event
-from quality.testkit.lambda_runtime.runtime import install_client
+from quality.testkit.lambda_runtime.cloud import SECRET, Backend, Event
+from quality.testkit.lambda_runtime.runtime import copy_distributions
 from quality.testkit.lambda_runtime.samples import folder_of, sample
 from quality.testkit.lambda_runtime.workshop import Workshop
-from tools.config import ship
 
 HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
-
-
-@dataclass
-class Context:
-    """Lambda's context object."""
-
-    deadline: float = field(default_factory=lambda: time.monotonic() + 180)
-    aws_request_id: str = "a-request"
-    function_name: str = "a-function"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:a-function"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self.deadline - time.monotonic()) * 1000)
+ARN = "arn:aws:lambda:eu-central-1:123456789012:function:a-function"
+WEB: dict[str, Any] = {"web": {"secrets": [SECRET]}}  # the secret of the posts' source
 
 
 @dataclass(frozen=True)
@@ -81,13 +70,10 @@ def servers() -> Iterator[Servers]:
         yield Servers(lock, aws, aws_child, partners, secrets)
 
 
-@dataclass
-class Environment:
-    """The functions in this process. `secrets` are the sandbox's, by partner."""
+@dataclass(frozen=True)
+class Environment(Backend):
+    """The functions in this process."""
 
-    cloud: Cloud
-    partners: Remote
-    secrets: dict[str, dict[str, Any]]
     apps: dict[str, ModuleType] = field(default_factory=dict)
 
     def app(self, function: str) -> Any:
@@ -98,42 +84,41 @@ class Environment:
         return self.apps[function]
 
     def receive(self, event: Event) -> str:
-        """Post a new lead. Returns its id. Raises SystemExit unless it was accepted."""
-        answer = self.apps["ReceiveLead"].handler(event, Context())
-        if answer["statusCode"] != 202:
-            raise SystemExit(f"the post was answered {answer}")
-        return str(json.loads(answer["body"])["lead_id"])
+        """Post a new lead. Returns its id."""
+        return accepted(self.apps["ReceiveLead"].handler(event, context()))
 
     def submit(self, message: Event) -> None:
         """Process a queue message. Raises SystemExit if it fails."""
-        if self.apps["SubmitLead"].handler(message, Context()) != {"batchItemFailures": []}:
+        if self.apps["SubmitLead"].handler(message, context()) != {"batchItemFailures": []}:
             raise SystemExit(f"the message was not processed: {message}")
 
 
+def context(seconds: float = 180, request: str = "a-request") -> Any:
+    """The context of an invocation with so much time, by Lambda's own runtime client."""
+    return LambdaContext(request, None, None, int((time.time() + seconds) * 1000), ARN)
+
+
+def accepted(answer: Event) -> str:
+    """The id of a posted lead. Raises SystemExit unless it was accepted."""
+    if answer["statusCode"] != 202:
+        raise SystemExit(f"the post was answered {answer}")
+    return str(json.loads(answer["body"])["lead_id"])
+
+
 @contextmanager
-def environment(
-    *functions: str, sources: Callable[[], dict[str, Any]] = lambda: {"web": {"secrets": [SECRET]}}
-) -> Iterator[Environment]:
+def environment(*functions: str, sources: Callable[[], dict[str, Any]] = lambda: WEB) -> Iterator[Environment]:
     """Start everything and load some functions. Their output is discarded. `sources` returns the secrets of sources."""
-    with ExitStack() as stack:
-        started = stack.enter_context(servers())
-        use_configuration(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-        found = Environment(started.backend("local").cloud, started.partners, started.secrets)
+    with servers() as started, Path(os.devnull).open("w", encoding="utf-8") as log, ExitStack() as stack:
+        settings._SHIPPED = compiled_configuration()
+        found = Environment.made(started.aws, started.partners, started.secrets, "local")
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())
         os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
+        for function in functions:
+            found.app(function).logger.registered_handler.stream = log
         if functions:
-            log = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-            for function in functions:
-                found.app(function).logger.registered_handler.stream = log
             stack.enter_context(redirect_stdout(log))  # metrics are printed
         yield found
-
-
-def use_configuration(folder: Path) -> None:
-    """Compile the configuration into a folder, and read it from there."""
-    ship(PROJECT / "config", folder)
-    settings._SHIPPED = folder
 
 
 def load(function: str) -> ModuleType:
@@ -177,7 +162,7 @@ def runtime_stack() -> Iterator[RuntimeStack]:
     with servers() as started, tempfile.TemporaryDirectory() as folder:
         deployment.build(HOME, lock=started.lock)
         client = Path(folder) / "client"
-        install_client(client)
+        copy_distributions(client)
         yield RuntimeStack(started, Workshop(HOME, client, started.lock), Path(folder))
 
 
@@ -205,10 +190,7 @@ def submission(lead_id: str) -> Event:
 
 
 class JsonServer(ThreadingHTTPServer):
-    """Accepts all connections of a worker at once."""
-
-    request_queue_size = 128
-    daemon_threads = True
+    request_queue_size = 128  # it accepts all connections of a worker at once
 
 
 @contextmanager
@@ -229,12 +211,12 @@ def json_server(answer: Callable[[str, Any], Any]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        def log_request(self, *_: Any) -> None:
             """Log nothing."""
 
     with JsonServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()

@@ -7,10 +7,10 @@ import pytest
 from leadbridge.domain.shards import MOST_SHARDS, SHARDS
 from quality.benchmarks.hot_keys import (
     MAX_UNITS,
+    STORED,
     count_writes,
     hottest_share,
     rates,
-    stored,
     unknown,
 )
 from quality.testkit.aws.recorded_flows import AllFlows, KeyUnits
@@ -30,7 +30,7 @@ def test_no_key_of_an_index_exceeds_its_limit(usual: KeyUnits) -> None:
 
 def test_the_stored_rates_are_current(usual: KeyUnits) -> None:
     """docs/capacity.md is computed from them."""
-    found, known = rates(usual), stored()
+    found, known = rates(usual), STORED
     assert sorted(found) == sorted(known), "run python -m quality.benchmarks.hot_keys --write"
     assert max(found.values()) <= 1.1 * max(known.values()), "run python -m quality.benchmarks.hot_keys --write"
 

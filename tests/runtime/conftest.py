@@ -15,7 +15,7 @@ from devstack.sandbox.server import Sandbox
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.testkit.lambda_runtime.build import put_build
 from quality.testkit.lambda_runtime.cloud import Cloud
-from quality.testkit.lambda_runtime.runtime import cold_starts, install_client
+from quality.testkit.lambda_runtime.runtime import cold_starts, copy_distributions
 from quality.testkit.lambda_runtime.workshop import Start, Workshop
 
 
@@ -23,7 +23,7 @@ from quality.testkit.lambda_runtime.workshop import Start, Workshop
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     """The built template."""
     client = tmp_path_factory.mktemp("runtime-client")
-    install_client(client)
+    copy_distributions(client)
     shutil.copy(PROJECT / "quality" / "testkit" / "lambda_runtime" / "witness.py", client)
     workdir = Workdir(PROJECT / ".local" / f"test-runtime{os.environ.get('PYTEST_XDIST_WORKER', '')}")
     with hold(workdir) as lock:

@@ -14,16 +14,14 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from rich.console import Console
-
 from devstack.workdir import LocalError
-from quality.benchmarks import cost
-from quality.benchmarks.__main__ import verdict
-from quality.benchmarks.compare.install import FOLDER, install, missing, versions
+from quality.benchmarks.__main__ import show, verdict
+from quality.benchmarks.compare.install import FOLDER, VERSIONS, install, missing
 from quality.benchmarks.compare.load import Load, Phase
 from quality.benchmarks.compare.systems import Leadbridge, System, n8n, node_red
-from quality.benchmarks.measurement import Measurement
-from quality.benchmarks.processes import GONE, peak_mib
+from quality.benchmarks.processes import peak_mib
+from quality.benchmarks.report import Measurement
+from quality.benchmarks.shipped import LENDER, data
 from quality.benchmarks.stack import runtime_stack
 
 NAME = "compare"
@@ -46,19 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         install()
-        measured = measure(max(1, given.rounds), max(1, given.alone), max(CONCURRENCY, given.busy))
+        found = measure(max(1, given.rounds), max(1, given.alone), max(CONCURRENCY, given.busy))
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
-    measured.show(Console())
-    return int(verdict({NAME: measured}, {NAME}, write=given.write))
+    show(found.title, found.columns, ((row, "") for row in found.rows))
+    return int(verdict([found], [NAME], write=given.write))
 
 
 def measure(rounds: int, alone: int, busy: int) -> Measurement:
     with ExitStack() as stack:
         runtime = stack.enter_context(runtime_stack())
         load = Load(runtime.servers.partners, runtime.servers.aws_child.guard.pid)
-        secret = {**runtime.servers.secrets["leadleader"], "webhook_token": TOKEN}
+        secret = {**runtime.servers.secrets[LENDER], "webhook_token": TOKEN}
         runs = Path(stack.enter_context(TemporaryDirectory(prefix="run-", dir=FOLDER)))
         ours = Leadbridge(stack, runtime, CONCURRENCY)
         ours.warm_up(load.numbers(CONCURRENCY))
@@ -74,55 +72,40 @@ def measure(rounds: int, alone: int, busy: int) -> Measurement:
                     found.append(load.run(system, amount, at_once))
                     # A system that is not warm yet improves from round to round.
                     print(f"{system.name}, {at_once} at a time: {found[-1].cpu:.1f} ms of CPU for a lead", flush=True)
-        memory = {system.name: peaks(system.processes()) for system in systems}
-    return table(phases, memory, rounds * alone, rounds * busy)
-
-
-def peaks(pids: Sequence[int]) -> list[float]:
-    """The peak of each process's resident memory in MiB, without processes that ended."""
-    found = []
-    for pid in pids:
-        try:
-            found.append(peak_mib(pid))
-        except (*GONE, LookupError):
-            continue
-    return found
+        peaks = {system.name: [mib for pid in system.processes() if (mib := peak_mib(pid))] for system in systems}
+    return table(phases, peaks, rounds * alone, rounds * busy)
 
 
 def table(
-    phases: Mapping[str, tuple[Phases, Phases]], memory: Mapping[str, Sequence[float]], alone: int, busy: int
+    phases: Mapping[str, tuple[Phases, Phases]], peaks: Mapping[str, Sequence[float]], alone: int, busy: int
 ) -> Measurement:
-    def row(title: str, value: Callable[[Phases, Phases], float], digits: int = 0) -> tuple[str, ...]:
-        return (title, *(f"{value(*both):,.{digits}f}" for both in phases.values()))
+    """Compare the phases: one lead after the other, and many at a time. `peaks` are MiB by process."""
+
+    def row(title: str, value: Callable[[Phases], float], at_once: int, digits: int = 0) -> tuple[str, ...]:
+        return (title, *(f"{value(both[at_once > 1]):,.{digits}f}" for both in phases.values()))
 
     def only_ours(title: str, value: float) -> tuple[str, ...]:
         return (title, *(f"{value:.1f}" if name == "leadbridge" else "" for name in phases))
 
     shares = [cpu(ours) / cpu(n8ns) for ours, n8ns in zip(phases["leadbridge"], phases["n8n"], strict=True)]
-    published = cost.measured()["functions"]["PublishChanges"]["cpu_ms"]
-    at_once = f"concurrency {CONCURRENCY}"
+    published = data("measurements.json")["functions"]["PublishChanges"]["cpu_ms"]
+    many = f"concurrency {CONCURRENCY}"
     rows = (
-        row("CPU for a lead, one after the other, ms", lambda alone, _: cpu(alone), 1),
-        row(f"CPU for a lead, {at_once}, ms", lambda _, busy: cpu(busy), 1),
+        row("CPU for a lead, one after the other, ms", cpu, 1, 1),
+        row(f"CPU for a lead, {many}, ms", cpu, CONCURRENCY, 1),
         only_ours("publish_changes in addition, in the benchmark's process, ms", published),
         only_ours("the emulated AWS in addition, ms", median(one.aws_cpu for one in phases["leadbridge"][1])),
-        row("leads a second of CPU time", lambda _, busy: 1000 / cpu(busy)),
-        row(
-            f"leads a second, {at_once}, on this machine with everything else",
-            lambda _, busy: median(one.rate for one in busy),
-        ),
-        row("post to partner, one after the other, median, ms", lambda alone, _: median(latencies(alone))),
-        row("95th percentile", lambda alone, _: late(latencies(alone))),
-        row(f"post to partner, {at_once}, median, ms", lambda _, busy: median(latencies(busy))),
-        row("95th percentile", lambda _, busy: late(latencies(busy))),
-        ("processes", *(str(len(memory[name])) for name in phases)),
-        ("peak resident memory, all of them, MiB", *(f"{sum(memory[name]):,.0f}" for name in phases)),
+        row("leads a second of CPU time", lambda found: 1000 / cpu(found), CONCURRENCY),
+        row(f"leads a second, {many}, on this machine with everything else", rate, CONCURRENCY),
+        row("post to partner, one after the other, median, ms", lambda found: median(latencies(found)), 1),
+        row("95th percentile", late, 1),
+        row(f"post to partner, {many}, median, ms", lambda found: median(latencies(found)), CONCURRENCY),
+        row("95th percentile", late, CONCURRENCY),
+        ("processes", *(str(len(peaks[name])) for name in phases)),
+        ("peak resident memory, all of them, MiB", *(f"{sum(peaks[name]):,.0f}" for name in phases)),
     )
-    installed = versions()
-    titles = {"n8n": f"n8n {installed['n8n']}", "Node-RED": f"Node-RED {installed['node-red']}"}
-    title = (
-        f"{alone} leads of each system one after the other, {busy} at {at_once}, in turns; Node.js {installed['node']}"
-    )
+    titles = {"n8n": f"n8n {VERSIONS['n8n']}", "Node-RED": f"Node-RED {VERSIONS['node-red']}"}
+    title = f"{alone} leads of each system one after the other, {busy} at {many}, in turns; Node.js {VERSIONS['node']}"
     columns = ("", *(titles.get(name, name) for name in phases))
     return Measurement(NAME, title, columns, rows, {"cpu_of_n8n": max(shares)})
 
@@ -131,13 +114,17 @@ def cpu(phases: Phases) -> float:
     return median(one.cpu for one in phases)
 
 
+def rate(phases: Phases) -> float:
+    return median(one.rate for one in phases)
+
+
 def latencies(phases: Phases) -> list[float]:
     """Milliseconds from the post to the partner."""
     return [seconds * 1000 for one in phases for seconds in one.latencies]
 
 
-def late(values: Sequence[float]) -> float:
-    return quantiles(values, n=20, method="inclusive")[-1]
+def late(phases: Phases) -> float:
+    return quantiles(latencies(phases), n=20, method="inclusive")[-1]
 
 
 if __name__ == "__main__":

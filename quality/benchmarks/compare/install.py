@@ -7,13 +7,13 @@ import os
 import platform
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 
 from devstack.workdir import PROJECT, LocalError
+from quality.benchmarks.shipped import data
 
 FOLDER = PROJECT / ".local" / "compare"
-VERSIONS = Path(__file__).with_name("versions.toml")
+VERSIONS: dict[str, str] = data("compare/versions.toml")
 MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 TOOLS = ("npm", "make", "g++")
 TIMEOUT = 1800.0  # seconds for one package: n8n has some 2,000 dependencies
@@ -21,17 +21,10 @@ QUIET = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--
 DATABASE = "sqlite3"  # n8n's only dependency with a compiled part that the measured flow needs
 
 
-def versions() -> dict[str, str]:
-    """The pinned version of each package."""
-    return {name: str(version) for name, version in tomllib.loads(VERSIONS.read_text(encoding="utf-8")).items()}
-
-
 def missing() -> str | None:
     """Return why nothing can be installed on this machine; None if it can."""
     if lacking := [tool for tool in TOOLS if shutil.which(tool) is None]:
-        return (
-            f"{', '.join(lacking)} not found; npm installs n8n and Node-RED, and a C++ compiler builds n8n's database"
-        )
+        return f"{', '.join(lacking)} not found; npm installs both, and a C++ compiler builds n8n's database"
     if platform.system() != "Linux" or platform.machine() not in MACHINES:
         return "processes are measured by /proc, so this needs Linux on x86_64 or arm64"
     return None
@@ -39,7 +32,7 @@ def missing() -> str | None:
 
 def install() -> None:
     """Install each package unless its version is there. Raises LocalError with npm's output."""
-    for name, version in versions().items():
+    for name, version in VERSIONS.items():
         package = node_package() if name == "node" else name
         if installed(name, package) == version:
             continue
@@ -48,15 +41,10 @@ def install() -> None:
         target.mkdir(parents=True)
         run("npm", "install", "--prefix", str(target), *QUIET, f"{package}@{version}", cwd=target)
         if name == "n8n":
-            compile_database(target)
-
-
-def compile_database(target: Path) -> None:
-    """Compile SQLite's binding with the node-gyp of npm and the headers of our Node.js: nothing more is downloaded."""
-    npm = Path(shutil.which("npm") or "").resolve().parents[1]
-    builder = npm / "node_modules" / "node-gyp" / "bin" / "node-gyp.js"
-    folder = target / "node_modules" / DATABASE
-    run(str(node()), str(builder), "rebuild", f"--nodedir={node().parents[1]}", cwd=folder)
+            # By the node-gyp of npm and the headers of our Node.js: nothing more is downloaded.
+            npm = Path(shutil.which("npm") or "").resolve().parents[1]
+            builder, folder = npm / "node_modules/node-gyp/bin/node-gyp.js", target / "node_modules" / DATABASE
+            run(str(node()), str(builder), "rebuild", f"--nodedir={node().parents[1]}", cwd=folder)
 
 
 def installed(name: str, package: str) -> str | None:

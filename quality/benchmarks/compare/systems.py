@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from devstack.clients import NOTHING_OF_THE_USERS, answers
 from devstack.processes import guarded, run
 from devstack.workdir import LocalError, choose_port, wait_until
 from quality.benchmarks.compare.install import node, script
-from quality.benchmarks.processes import runtimes, under
+from quality.benchmarks.processes import under
 from quality.benchmarks.shipped import CONCURRENCY, LENDER, parameter
-from quality.benchmarks.stack import RuntimeStack, post, submission
-from quality.testkit.lambda_runtime.cloud import SECRET, Event
-from quality.testkit.lambda_runtime.runtime import Function, running
+from quality.benchmarks.stack import WEB, RuntimeStack, accepted, post, submission
+from quality.testkit.lambda_runtime.cloud import Cloud, Event
+from quality.testkit.lambda_runtime.runtime import Function
 
 HERE = Path(__file__).parent
 START = 180.0  # seconds: n8n creates its database at the first start
@@ -35,17 +36,12 @@ class Environments:
     Each is a process of the built function under Lambda's own runtime client.
     """
 
-    def __init__(self, name: str, count: int, stack: ExitStack, runtime: RuntimeStack, env: dict[str, str]) -> None:
-        self.functions: list[Function] = []
+    def __init__(self, name: str, count: int, stack: ExitStack, runtime: RuntimeStack, cloud: Cloud) -> None:
+        start = partial(runtime.workshop.started, name, cloud=cloud, handler="app.handler")
+        self.functions = [stack.enter_context(start(logs=runtime.folder / str(number))) for number in range(count)]
         self._free: queue.LifoQueue[Function] = queue.LifoQueue()
-        shop = runtime.workshop
-        for number in range(count):
-            log = runtime.folder / f"{name}-{number}.log"
-            started = running(
-                name, path=shop.path(name), handler="app.handler", environment=env, log=log, lock=shop.lock
-            )
-            self.functions.append(stack.enter_context(started))
-            self._free.put(self.functions[-1])
+        for function in self.functions:
+            self._free.put(function)
 
     def invoke(self, event: Event) -> Any:
         function = self._free.get(timeout=120)
@@ -64,42 +60,38 @@ class Leadbridge:
     name = "leadbridge"
 
     def __init__(self, stack: ExitStack, runtime: RuntimeStack, concurrency: int) -> None:
-        cloud = runtime.servers.backend().cloud
-        cloud.put_secret("sources", {"web": {"secrets": [SECRET]}})
-        submissions = parameter(CONCURRENCY[LENDER])
-        self._receive, self._submit = (
-            Environments(name, count, stack, runtime, cloud.environment(name))
-            for name, count in (("ReceiveLead", concurrency), ("SubmitLead", submissions))
-        )
+        cloud, submissions = runtime.servers.backend().cloud, parameter(CONCURRENCY[LENDER])
+        cloud.put_secret("sources", WEB)
+        self._receive = Environments("ReceiveLead", concurrency, stack, runtime, cloud)
+        self._submit = Environments("SubmitLead", submissions, stack, runtime, cloud)
         self._workers = stack.enter_context(ThreadPoolExecutor(submissions))
 
     def warm_up(self, numbers: list[int]) -> None:
         """Use every environment at least once. Takes as many numbers as there are environments of receive_lead."""
         for number, receiver in zip(numbers, self._receive.functions, strict=True):
             submitter = self._submit.functions[number % len(self._submit.functions)]
-            submitter.invoke(submission(_lead_id(receiver.invoke(post(number)))))
+            submitter.invoke(submission(accepted(receiver.invoke(post(number)))))
 
     def post(self, number: int) -> None:
-        """Post a lead as a form does. Raises LocalError unless it is confirmed."""
-        lead_id = _lead_id(self._receive.invoke(post(number)))
+        """Post a lead as a form does."""
+        lead_id = accepted(self._receive.invoke(post(number)))
         self._workers.submit(self._submit.invoke, submission(lead_id)).add_done_callback(_print_error)
 
     def processes(self) -> list[int]:
-        """Those of the system itself."""
+        """Those of the system itself: Lambda's runtime clients, without the emulator that starts them."""
         functions = [*self._receive.functions, *self._submit.functions]
-        return [pid for function in functions for pid in runtimes(function.child.guard.pid)]
+        return [pid for function in functions for pid in under(function.child.guard.pid) if _is_client(pid)]
+
+
+def _is_client(pid: int) -> bool:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return b"awslambdaric" in words and b"python" in Path(words[0].decode()).name.encode()
 
 
 def _print_error(submitted: Future[Any]) -> None:
     """Print why a submission failed: its lead does not reach the partner."""
     if error := submitted.exception():
         print(f"submit_lead: {error}", file=sys.stderr)
-
-
-def _lead_id(answer: Event) -> str:
-    if answer["statusCode"] != 202:
-        raise LocalError(f"the post was answered {answer}")
-    return str(json.loads(answer["body"])["lead_id"])
 
 
 class Server:
@@ -152,8 +144,7 @@ def n8n(stack: ExitStack, folder: Path, secret: Mapping[str, Any], *, lock: int)
 
     One Code node does the validation and the encryption: a second one would be a second call of the task runner.
     """
-    webhook = "webhook/lead", stack, folder, secret["webhook_token"]
-    server = Server("n8n", "healthz/readiness", *webhook, lock=lock)
+    server = Server("n8n", "healthz/readiness", "webhook/lead", stack, folder, secret["webhook_token"], lock=lock)
     lines = (HERE / "n8n.env").read_text(encoding="utf-8").splitlines()
     server.environment |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     server.environment["N8N_RUNNERS_BROKER_PORT"] = str(choose_port())

@@ -111,7 +111,7 @@ class MemoryTable:
     def take_records(self) -> list[dict[str, Any]]:
         """Take the stream's records, oldest first."""
         changes, self._changes = self._changes, []
-        return [_record(next(self._numbers), before, after) for before, after in changes]
+        return [stream_record(next(self._numbers), before, after) for before, after in changes]
 
     def restore(self, items: Mapping[Key, Item]) -> None:
         """Hold these items and no others. The stream is empty then."""
@@ -346,7 +346,7 @@ class MemoryDynamoDB:
                 return before
 
 
-def _record(number: int, before: Item | None, after: Item | None) -> dict[str, Any]:
+def stream_record(number: int, before: Item | None, after: Item | None) -> dict[str, Any]:
     """A change as Lambda gets it from a stream with both images."""
     images = {"OldImage": before, "NewImage": after}
     item = after or before or {}

@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
@@ -137,7 +137,7 @@ class Backend:
     @classmethod
     def made(
         cls, aws: Emulator, partners: Remote, secrets: dict[str, dict[str, Any]], configuration: str = "prod"
-    ) -> "Backend":
+    ) -> Self:
         """An empty AWS with the partners' secrets. `configuration` is the parameter Environment of the template."""
         cloud = Cloud.made(aws, configuration)
         for name, value in {**stored_secrets(secrets), "index": {"key": INDEX_KEY}}.items():

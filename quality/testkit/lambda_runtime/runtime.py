@@ -105,11 +105,11 @@ def running(
         yield Function(name, f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations", child)
 
 
-def install_client(into: Path) -> None:
+def copy_distributions(into: Path, distributions: Sequence[str] = CLIENT) -> None:
     """Copy the runtime client without what else it depends on: where ours is missing, nothing stands in for it."""
-    for distribution in CLIENT:
+    for distribution in distributions:
         for file in files(distribution) or ():
-            if ".dist-info" not in str(file) and "__pycache__" not in file.parts:
+            if ".dist-info" not in str(file) and not {"__pycache__", ".."} & {*file.parts}:
                 target = into / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(str(file.locate()), target)

@@ -10,22 +10,21 @@ from hypothesis import strategies as st
 
 from leadbridge.settings.check_schedule import CheckSchedule
 from leadbridge.settings.opening_hours import OpeningHours
-from quality.benchmarks.budget import limits
 from quality.benchmarks.cadence import (
     MONDAY,
-    WORKING,
     ZONE,
     Deal,
     after_working,
     deals,
     follow,
     most_checks,
-    schedule,
     working_between,
 )
+from quality.benchmarks.report import limits
+from quality.benchmarks.shipped import data, schedule
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-HOURS = OpeningHours.parse(WORKING, ZONE)
+HOURS = OpeningHours.parse(data("cadence.toml")["working"], ZONE)
 
 
 @given(st.timedeltas(timedelta(), 30 * DAY), st.timedeltas(timedelta(), 100 * HOUR))
@@ -59,4 +58,4 @@ def test_the_same_deals_are_invented_each_time() -> None:
 
 
 def test_the_shipped_cadence_keeps_its_budget() -> None:
-    assert most_checks(schedule({})) <= limits()["cadence"]["checks_in_14_days"].most
+    assert most_checks(schedule()) <= limits()["cadence"]["checks_in_14_days"].most

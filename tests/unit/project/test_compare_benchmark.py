@@ -89,8 +89,8 @@ def test_both_run_the_same_flow_with_the_same_secret() -> None:
 
 
 def test_the_versions_are_exact_and_name_no_registry() -> None:
-    assert set(install.versions()) == {"node", "n8n", "node-red"}
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in install.versions().values())
+    assert set(install.VERSIONS) == {"node", "n8n", "node-red"}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in install.VERSIONS.values())
     files = [file for file in Path(install.__file__).parent.iterdir() if file.is_file()]
     assert not [file for file in files if "https://" in file.read_text(encoding="utf-8")]
 

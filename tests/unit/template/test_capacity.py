@@ -8,11 +8,11 @@ import pytest
 
 from quality.benchmarks import hot_keys, load_limits, shipped
 from quality.benchmarks.load_limits import Limit
-from quality.benchmarks.page import parts
+from quality.benchmarks.report import parts
 
 
 def test_the_page_has_the_figures_that_the_script_prints() -> None:
-    current = parts(load_limits.PAGE.read_text(encoding="utf-8"))[load_limits.PART] == load_limits.text()
+    current = parts(load_limits.PAGE)[load_limits.PART] == load_limits.text()
     assert current, "run python -m quality.benchmarks.load_limits --write"
 
 
@@ -25,13 +25,13 @@ def test_each_partner_carries_50_000_leads_a_day(name: str) -> None:
 
 
 def test_no_stored_key_rate_exceeds_the_limit_of_a_key() -> None:
-    assert max(hot_keys.stored().values()) <= hot_keys.MAX_UNITS == load_limits.quotas()["key"]["value"]
+    assert max(hot_keys.STORED.values()) <= hot_keys.MAX_UNITS == load_limits.QUOTAS["key"]["value"]
 
 
 def test_every_quota_is_used_and_says_where_it_is_from() -> None:
     used = {limit.what for limit in load_limits.aws_limits()}
-    assert used == {quota["what"] for quota in load_limits.quotas().values()}
-    for quota in load_limits.quotas().values():
+    assert used == {quota["what"] for quota in load_limits.QUOTAS.values()}
+    for quota in load_limits.QUOTAS.values():
         assert re.match(r"(docs\.aws|aws)\.amazon\.com/", quota["source"])
         assert re.fullmatch(r"2\d{3}-\d\d-\d\d|", quota["checked"])
 

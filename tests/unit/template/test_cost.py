@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from quality.benchmarks import cost, shipped
-from quality.benchmarks.page import parts
+from quality.benchmarks.report import parts
 from quality.testkit.aws.capacity import Meter
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.fakes.watched import observed_partners
@@ -21,19 +21,19 @@ def put(sk: str, **attributes: str) -> Write:
 
 
 def test_the_page_has_the_figures_that_the_script_prints() -> None:
-    current = parts(cost.PAGE.read_text(encoding="utf-8"))[cost.PART] == cost.text()
+    current = parts(cost.PAGE)[cost.PART] == cost.text()
     assert current, "run python -m quality.benchmarks.cost --write"
 
 
 def test_every_function_that_was_measured_is_in_the_template() -> None:
-    assert set(cost.measured()["functions"]) <= set(resources("AWS::Serverless::Function"))
+    assert set(cost.MEASURED["functions"]) <= set(resources("AWS::Serverless::Function"))
     assert {"ReceiveLead", "PublishChanges", "SubmitLead", "CheckStatus", "SendMessage", "UpdateStats"} == set(
-        cost.measured()["functions"]
+        cost.MEASURED["functions"]
     )
 
 
 def test_every_price_says_where_it_is_from_and_whether_it_was_verified() -> None:
-    for name, one in cost.data()["prices"].items():
+    for name, one in cost.DATA["prices"].items():
         assert one["source"], name
         assert re.fullmatch(r"|\d{4}-\d\d-\d\d", one["checked"]), name
         row = next(line for line in cost.text().splitlines() if line.startswith(f"| {one['what']} |"))
@@ -41,7 +41,7 @@ def test_every_price_says_where_it_is_from_and_whether_it_was_verified() -> None
 
 
 def test_whatever_the_template_makes_is_counted_or_has_a_reason_not_to_be() -> None:
-    known, prices = cost.data()["resources"], cost.data()["prices"]
+    known, prices = cost.DATA["resources"], cost.DATA["prices"]
     assert known.keys() == {one["Type"] for one in processed().values()}
     for kind, one in known.items():
         assert one.keys() in ({"counted"}, {"not_counted"}), kind
@@ -61,7 +61,7 @@ def test_no_price_is_known_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "price", price)
     cost.by_service(polling=False)
     cost.fixed()
-    assert {name for name, times in charged.items() if times} == cost.data()["prices"].keys()
+    assert {name for name, times in charged.items() if times} == cost.DATA["prices"].keys()
 
 
 def test_an_alarm_is_paid_by_each_metric_that_it_reads() -> None:

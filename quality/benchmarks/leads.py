@@ -1,0 +1,252 @@
+"""What a lead takes of warm functions, received and submitted one after the other in this process.
+
+`warm`: its CPU time, relative to that of its necessary parts alone, in the same rounds. The parts: `validation` of the
+post, the message and the stored items; `writes`, the same table calls for another lead by a plain botocore client;
+`encryption` with parsed keys; `calls`, the two posts to the lender by urllib3 alone. Also the same writes by the
+product's own client (leadbridge/runtime/aws.py).
+
+`throughput`: how many leads a second, and the memory that each leaves. The emulated table is in memory, so each write
+is also synced to a journal on disk. The rate is that of the machine including the emulated AWS and the partners.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import linear_regression, median
+from tempfile import TemporaryFile
+from typing import Any
+
+import simplejson
+import urllib3
+from botocore.config import Config
+from botocore.session import get_session
+
+from leadbridge.domain.acceptance.build import build_lead
+from leadbridge.domain.clock import utc_now
+from leadbridge.domain.events import read_delivery_changed
+from leadbridge.domain.lead import Lead, lead_id_of
+from leadbridge.domain.routing.rules import RoutingFacts, choose_partners
+from leadbridge.forms.base import Request, adapter_named
+from leadbridge.partners.leadleader.client import LeadLeaderCredentials, authorization, short_deal
+from leadbridge.runtime import aws
+from leadbridge.settings import settings
+from leadbridge.storage import items
+from quality.benchmarks.processes import peak_mib, resident_kib
+from quality.benchmarks.report import Measurement
+from quality.benchmarks.shipped import LENDER
+from quality.benchmarks.stack import HOME, Environment, environment, observed, post, submission
+from quality.testkit.aws.capacity import Meter
+from quality.testkit.lambda_runtime.cloud import SECRET, Event
+from quality.testkit.way import WAY, spelt
+
+WARM_UP = 50
+OTHER_LEADS = 10**9  # added to a round's number for another lead
+WHOLE, PARTS = ("receive", "submit"), ("validation", "writes", "encryption", "calls")
+OWN = "writes by our client"
+HASHES = ("phone_hash", "email_hash", "tax_hash", "name_hash")
+TIMEOUT = urllib3.Timeout(connect=3, read=15)
+WRITES = {"TransactWriteItems", "PutItem", "UpdateItem"}
+EVERY = 10  # leads between two samples of the memory
+MIN_LEADS = 100  # for a line
+LATER = 0.75  # the share of the leads, the last ones, for the line
+
+type Steps = list[tuple[str, dict[str, Any] | None]]  # calls: to the table, with the request, or to the lender
+
+
+@dataclass(frozen=True)
+class Bare:
+    """The recorded calls of the lead `first`, and what makes them for others."""
+
+    steps: Steps
+    first: items.Item
+    credentials: LeadLeaderCredentials
+    pool: urllib3.PoolManager
+    client: Any
+
+    def steps_of(self, number: int) -> Steps:
+        """The recorded steps, for another lead."""
+        text = json.dumps(self.steps).replace(self.first["lead_id"], f"ld_again{number:018d}")
+        for name in HASHES:
+            if name in self.first:
+                text = text.replace(self.first[name], f"{name}{number:050d}")
+        text = re.sub(r"DEAL#leadleader#\d+", f"DEAL#leadleader#{10**9 + number}", text)
+        text = re.sub(r', "ClientRequestToken": "[0-9a-f]+"', "", text)  # a token is good for one write
+        return [(operation, request) for operation, request in json.loads(text)]
+
+    def create(self, lead: Lead, tokens: dict[str, str]) -> None:
+        url = f"{self.credentials.base_url.rstrip('/')}/create-short-deal/"
+        sealed = {**short_deal(lead), "security_token": tokens["security_token"]}
+        self.post(url, sealed, {"Authorization": f"Bearer {tokens['access_token']}"})
+
+    def post(self, url: str, body: Mapping[str, Any], headers: dict[str, str]) -> Any:
+        sent = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json; charset=utf-8", **headers}
+        answer = self.pool.request("POST", url, body=sent, headers=headers, timeout=TIMEOUT)
+        if answer.status != 200:
+            raise SystemExit(f"{url} answered {answer.status}")
+        return answer.json()
+
+
+def validate(event: Event) -> Lead:
+    """The signature of a post, its body, the lead."""
+    known = settings()
+    source = known.sources["web"]
+    request, adapter = Request.of(event), adapter_named(source.adapter)
+    adapter.verify(request, [SECRET], utc_now())
+    (submission,) = adapter.parse(request, source)
+    return build_lead(
+        submission.values,
+        lead_id=lead_id_of("web", f"id:{submission.delivery_id}"),
+        source="web",
+        received_at=utc_now(),
+        partners=known.partners,
+        choose=lambda request: choose_partners(source, RoutingFacts(request.value, submission.answers, utc_now())),
+    )
+
+
+def read_back(message: Event, lead: items.Item, delivery: items.Item) -> Lead:
+    """The queue message, and the stored items."""
+    read_delivery_changed(json.loads(message["Records"][0]["body"]))
+    items.delivery_of(items.decode(delivery))
+    return items.lead_of(items.decode(lead))
+
+
+def warm(rounds: int) -> list[Measurement]:
+    """The whole and its parts, in turns."""
+    with environment("ReceiveLead", "SubmitLead") as on:
+        bare, units = prepare(on)
+        gc.freeze()  # the collector ignores the benchmark's own objects
+        found = [one_round(on, bare, number) for number in range(1, WARM_UP + rounds + 1)][WARM_UP:]
+    medians = {name: median(one[name] for one in found) for name in (*WHOLE, *PARTS, OWN)}
+    whole, least = sum(medians[name] for name in WHOLE), sum(medians[name] for name in PARTS)
+    own, calls = least - medians["writes"] + medians[OWN], sum(request is not None for _, request in bare.steps)
+    rows = (
+        *((name, f"{medians[name]:.2f}") for name in WHOLE),
+        ("both", f"**{whole:.2f}**"),
+        *((f"alone: {name}", f"{medians[name]:.2f}") for name in PARTS),
+        ("the parts", f"**{least:.2f}**"),
+        ("both × the parts", f"{whole / least:.2f}"),
+        (f"alone: {OWN}", f"{medians[OWN]:.2f}"),
+        ("the parts with these", f"**{own:.2f}**"),
+        ("both × the parts with these", f"{whole / own:.2f}"),
+        ("calls to the table", f"{calls}"),
+        ("write units", f"{units:g}"),
+    )
+    ratios = {"lead": whole / least, "lead_by_our_client": whole / own, "table_calls": calls, "write_units": units}
+    title = f"CPU time of one lead on warm functions, medians of {rounds} leads"
+    return [Measurement("warm", title, ("", "CPU, ms"), rows, ratios)]
+
+
+def prepare(on: Environment) -> tuple[Bare, float]:
+    """Process one lead and record its calls. Returns its write units, too."""
+    steps: Steps = []
+    meter = Meter()
+
+    def note(service: str, operation: str, request: Event, answer: Event) -> None:
+        if service == "dynamodb":
+            steps.append((operation, json.loads(json.dumps(request))))
+            meter.count(operation, request, answer)
+
+    with observed(note, lambda operation: steps.append((operation, None))):
+        lead_id = on.receive(post(0))
+        on.submit(submission(lead_id))
+    if (way := tuple(spelt(*step) for step in steps)) != WAY:
+        raise SystemExit(f"the calls differ from quality/testkit/way.py: {', '.join(way)}")
+    first, credentials = items.decode(stored(on, items.lead_key(lead_id))), LeadLeaderCredentials.of(on.secrets[LENDER])
+    # A plain client with the timeouts and attempts of the product's own.
+    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+    client = get_session().create_client("dynamodb", config=config)
+    return Bare(steps, first, credentials, urllib3.PoolManager(retries=False), client), meter.written
+
+
+def stored(on: Environment, key: dict[str, str]) -> items.Item:
+    found = on.cloud.client("dynamodb").get_item(TableName=on.cloud.ref("Leads"), Key=items.encode(key))
+    item: items.Item = found["Item"]
+    return item
+
+
+def one_round(on: Environment, bare: Bare, number: int) -> dict[str, float]:
+    """CPU milliseconds of this process, with all its threads, for one lead, and for the parts alone."""
+    taken: dict[str, float] = defaultdict(float)
+
+    def timed[T](part: str, work: Callable[..., T], *given: Any) -> T:
+        began = time.process_time()
+        done = work(*given)
+        taken[part] += (time.process_time() - began) * 1000
+        return done
+
+    event = post(number)
+    lead_id = timed("receive", on.receive, event)
+    message = submission(lead_id)
+    kept = [stored(on, key) for key in (items.lead_key(lead_id), items.delivery_key(lead_id, LENDER))]
+    timed("submit", on.submit, message)
+    timed("validation", validate, event)
+    lead = timed("validation", read_back, message, *kept)
+    tokens: dict[str, str] = {}
+    for operation, request in bare.steps_of(number):
+        if request is not None:
+            timed("writes", bare.client._make_api_call, operation, request)
+        elif operation == "authorize":
+            body = timed("encryption", authorization, bare.credentials)
+            tokens = timed("calls", bare.post, bare.credentials.auth_url, body, {})
+        else:
+            timed("calls", bare.create, lead, tokens)
+    for operation, request in bare.steps_of(OTHER_LEADS + number):
+        if request is not None:
+            timed(OWN, lambda *call: aws.dynamodb()._make_api_call(*call), operation, request)  # type: ignore[attr-defined]
+    return taken
+
+
+def throughput(leads: int) -> list[Measurement]:
+    leads = max(MIN_LEADS, leads)
+    seconds, cpu, synced = list[float](), list[float](), list[float]()
+    memory: list[tuple[int, float]] = []
+    with environment("ReceiveLead", "SubmitLead") as on, TemporaryFile(dir=HOME.root) as journal:
+
+        def sync(_service: str, operation: str, request: Event, _answer: Event) -> None:
+            if operation in WRITES:
+                began = time.perf_counter()
+                journal.write(json.dumps([operation, request], default=str).encode() + b"\n")
+                journal.flush()
+                os.fsync(journal.fileno())
+                synced.append(time.perf_counter() - began)
+
+        with observed(sync):
+            for number, event in enumerate([post(number) for number in range(WARM_UP + leads)], 1):
+                if number == WARM_UP + 1:
+                    for values in (seconds, cpu, synced):
+                        values.clear()
+                first, before = time.perf_counter(), time.process_time()
+                on.submit(submission(on.receive(event)))
+                seconds.append(time.perf_counter() - first)
+                cpu.append(time.process_time() - before)
+                if number > WARM_UP and number % EVERY == 0:
+                    memory.append((number, resident_kib()))
+        deals = len(on.partners.deals())
+    if deals != WARM_UP + leads:
+        raise SystemExit(f"{WARM_UP + leads} leads have become {deals} deals")
+    left = left_by_each(memory)
+    rows = (
+        ("leads a second", f"{leads / sum(seconds):.1f}"),
+        ("from the post to the written answer of the lender, median, ms", f"{median(seconds) * 1000:.1f}"),
+        ("CPU of this process for a lead, ms", f"{sum(cpu) / leads * 1000:.2f}"),
+        ("durable writes for a lead", f"{len(synced) / leads:.0f}"),
+        ("one sync to disk, median, ms", f"{median(synced) * 1000:.2f}"),
+        ("peak resident memory, MiB", f"{peak_mib():.1f}"),
+        (f"left in memory by each of the last {LATER:.0%} of the leads, KiB", f"{left:.2f}"),
+    )
+    title = f"{leads} leads, one after the other, received, stored and submitted in one process"
+    return [Measurement("throughput", title, ("", "measured"), rows, {"kib_a_lead": left})]
+
+
+def left_by_each(memory: Sequence[tuple[int, float]]) -> float:
+    """KiB that a lead leaves: the slope of a line through (leads, resident KiB) of the later leads."""
+    later = memory[len(memory) - max(2, round(len(memory) * LATER)) :]
+    return linear_regression(*zip(*later, strict=True)).slope

@@ -1,0 +1,190 @@
+"""Measurements, whether their ratios are within quality/benchmarks/budget.toml, and the pages that show them.
+
+Each ratio needs a line in the budget. The generated parts of a page are what is between two markers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+from typing import Self
+
+from devstack.workdir import PROJECT
+from quality.benchmarks.shipped import data
+
+PAGE = PROJECT / "docs" / "benchmarks.md"
+MEASURED = ("layers", "functions")
+END = "<!-- end -->"
+BUDGET = ("budget", "measured", "most", "noise", "verdict")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`name` is the table in budget.toml; `ratios` are by name there. `columns` after the first are figures."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ratios: dict[str, float]
+
+    @classmethod
+    def of(cls, name: str, title: str, rows: Sequence[Mapping[str, str]], ratios: dict[str, float]) -> Self:
+        """Make one of rows by column."""
+        return cls(name, title, *by_column(rows), ratios)
+
+
+class Verdict(StrEnum):
+    KEPT = "kept"
+    NOISE = "over, within noise"
+    BROKEN = "broken"
+    NOT_MEASURED = "not measured"
+    NOT_BUDGETED = "not in the budget"
+
+    @property
+    def is_bad(self) -> bool:
+        return self not in {Verdict.KEPT, Verdict.NOISE}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The maximum of a ratio, and the share of it by which runs may differ."""
+
+    most: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """A ratio and its limit. Either may be missing."""
+
+    name: str
+    ratio: float | None
+    limit: Limit | None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.limit is None:
+            return Verdict.NOT_BUDGETED
+        if self.ratio is None:
+            return Verdict.NOT_MEASURED
+        if self.ratio <= self.limit.most:
+            return Verdict.KEPT
+        # NaN is broken: it compares as false.
+        return Verdict.NOISE if self.ratio <= self.limit.most * (1 + self.limit.noise) else Verdict.BROKEN
+
+    def cells(self) -> tuple[str, str, str, str, str]:
+        """The row of a table: `BUDGET`."""
+        most, noise = ("", "") if self.limit is None else (f"{self.limit.most:g}", f"{self.limit.noise:.0%}")
+        return (self.name, "" if self.ratio is None else f"{self.ratio:.2f}", most, noise, self.verdict.value)
+
+
+def limits() -> dict[str, dict[str, Limit]]:
+    """The budget by table and ratio."""
+    found = data("budget.toml")
+    return {part: {name: Limit(**line) for name, line in lines.items()} for part, lines in found.items()}
+
+
+def check(measured: Mapping[str, Mapping[str, float]], budget: Mapping[str, Mapping[str, Limit]]) -> list[Line]:
+    """Compare the ratios of each part with its budget."""
+    lines = []
+    for part, found in measured.items():
+        allowed = budget.get(part, {})
+        lines += [Line(f"{part}.{name}", found.get(name), allowed.get(name)) for name in {**allowed, **found}]
+    return lines
+
+
+def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)) -> list[str]:
+    """The lines of a table. The columns with the numbers `texts` are texts, and the others figures."""
+    head, *body = (f"| {' | '.join(row)} |" for row in (columns, *rows))
+    return [head, f"|{'|'.join('---' if number in texts else '---:' for number in range(len(columns)))}|", *body]
+
+
+def by_column(rows: Sequence[Mapping[str, str]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The columns of rows, and their cells."""
+    return tuple(rows[0]), tuple(tuple(row.values()) for row in rows)
+
+
+def section(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)
+) -> list[str]:
+    """A table with a heading."""
+    return [f"### {title}", "", *markdown(columns, rows, texts), ""]
+
+
+def median_text(values: Sequence[float], digits: int = 1) -> str:
+    return f"{median(values):,.{digits}f}"
+
+
+def command(file: Path, name: str, text: Callable[[], str]) -> int:
+    """Print the part of a page, or with --write replace it."""
+    if "--write" in sys.argv[1:]:
+        file.write_text(replaced(file.read_text(encoding="utf-8"), name, text()), encoding="utf-8")
+    else:
+        print(text())
+    return 0
+
+
+def parts(file: Path) -> dict[str, str]:
+    """The generated parts of a page, by the name in the marker `<!-- {name} -->` before it."""
+    text = file.read_text(encoding="utf-8")
+    return dict(re.findall(rf"<!-- ([\w. -]+) -->\n(.*?)\n{END}", text, re.DOTALL))
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """Replace the part `name`. Raises LookupError for a part without markers."""
+    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n{END})", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise LookupError(f"the page must have the marker <!-- {name} --> once")
+    return pattern.sub(lambda found: f"{found[1]}{content}{found[2]}", text)
+
+
+def of_other_code() -> list[str]:
+    """The tables of docs/benchmarks.md that were measured with other code."""
+    now = code()
+    return [name for name, content in parts(PAGE).items() if f"code `{now}`" not in content]
+
+
+def code() -> str:
+    """A digest of the sources of the layers and the functions."""
+    digest = hashlib.sha256()
+    files = [file for folder in MEASURED for file in (PROJECT / folder).rglob("*") if file.is_file()]
+    for file in sorted(file for file in files if "__pycache__" not in file.parts):
+        digest.update(f"\0{file.relative_to(PROJECT).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def write(measured: Iterable[Measurement]) -> None:
+    """Replace these tables of docs/benchmarks.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    for one in measured:
+        text = replaced(text, one.name, block(one))
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def block(one: Measurement) -> str:
+    """A table with its date and machine, and its budget."""
+    measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
+    rows = [line.cells() for line in check({one.name: one.ratios}, limits())]
+    tables = [*markdown(one.columns, one.rows), "", *markdown(BUDGET, rows, texts=(0, 4))]
+    return "\n".join([measured, "", f"{one.title}.", "", *tables])
+
+
+def machine() -> str:
+    """The kind of machine, without anything that identifies it."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8") if info.exists() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    processor = f"{model[1].strip()} ({platform.machine()})" if model else platform.machine()
+    kernel = re.match(r"\d+\.\d+", platform.release())
+    system = f"{platform.system()} {kernel[0] if kernel else ''}".strip()
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}, {system}"
