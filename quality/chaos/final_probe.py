@@ -23,8 +23,7 @@ from quality.chaos.operator import (
     RETRY,
     Operator,
 )
-from quality.chaos.reconciliation import Snapshot
-from quality.chaos.records import ADDED
+from quality.chaos.records import ADDED, Snapshot
 
 UNKNOWN_LETTER = "a-letter-that-does-not-exist"
 
@@ -85,7 +84,7 @@ def _probes(operator: Operator, snapshot: Snapshot) -> Iterator[Probe]:
         yield Probe({200}, "POST", REDRIVE, {}, {"queue": queue})
     for lead_id in random.sample(lead_ids, min(2, len(lead_ids))):
         yield from _of_lead(operator, snapshot, lead_id)
-    incomplete = [lead_id for lead_id in lead_ids if snapshot.leads[lead_id].is_incomplete]
+    incomplete = [lead_id for lead_id in lead_ids if snapshot.leads[lead_id].has_problems]
     for lead_id in random.sample(incomplete, (len(incomplete) + 1) // 2):
         yield Probe({200}, "PATCH", LEAD, operator.posted_of(lead_id).missing_values, {"lead_id": lead_id})
     for state in State:

@@ -1,31 +1,40 @@
-"""What a run writes down: who posted what, what operators did, and the table's items of each lead."""
+"""What a run writes down: who posted what, what operators did; and all records after it, joined by lead."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 
-from leadbridge.domain.delivery import Delivery
+from devstack.partners import partner_profiles
+from devstack.sandbox.profile import PartnerRecord
+from leadbridge.domain.admission import WaitReason
+from leadbridge.domain.clock import from_text
+from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.feedback.postback import Postback
-from leadbridge.domain.fetch import Fetch
-from leadbridge.domain.lead import Lead
+from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.message import Message
-from leadbridge.domain.timeline import Entry
+from leadbridge.domain.timeline import Entry, VersionedEntry
+from leadbridge.services.dead_letters.queues import DeadLetter
+from leadbridge.settings import Partner, Source
 from leadbridge.storage import items
-from leadbridge.storage.feedback.postbacks import postback_of
-from leadbridge.storage.fetches import fetch_of
-from leadbridge.storage.messages import message_of
+from leadbridge.storage.leads import Journey, journey_of
+from leadbridge.storage.links import CAP
 from quality.chaos.people import Post
 
 CORRECTED, ADDED = 200, 201  # the statuses of an accepted correction, and of a further partner
 NAME, AMOUNT, TERM = "person.full_name", "loan.amount", "loan.term"
+UNSETTLED = frozenset({"pending", "sending"})  # states of messages, postbacks and fetches
+
+type Item = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Posted:
-    """A form's post that was accepted. `phone` is E.164.
+    """A form's post that was accepted as a lead, or refused with 422. `phone` is E.164.
 
     `values` are the person's true values by lead field, `typed` what was typed instead, `unusable` the fields that were
     left empty or cannot be read.
@@ -39,12 +48,13 @@ class Posted:
     values: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
     unusable: frozenset[str] = frozenset()
+    source: str = ""
 
     @classmethod
-    def of(cls, post: Post, lead_id: str) -> Self:
+    def of(cls, post: Post, lead_id: str = "") -> Self:
         one = post.visitor
-        identity = (one.phone, one.email, one.tax_number)
-        return cls(post.post_id, lead_id, *identity, values=one.values, typed=one.typed, unusable=one.unusable)
+        told = (one.phone, one.email, one.tax_number, one.values, one.typed, one.unusable)
+        return cls(post.post_id, lead_id, *told, post.source)
 
     @property
     def missing_values(self) -> dict[str, str]:
@@ -54,15 +64,6 @@ class Posted:
     def is_in(self, client: Mapping[str, str]) -> bool:
         """Whether a deal's client is this person."""
         return self.phone.endswith(client["telephone"]) and self.tax_number in {"", client["stateCode"]}
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A form's post that was answered with 422."""
-
-    post_id: str
-    source: str
-    unusable: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Correction:
 
     @property
     def may_have_worked(self) -> bool:
-        return self.is_accepted or not 400 <= self.status < 500
+        return not 400 <= self.status < 500
 
     def precedes(self, other: Correction) -> bool:
         """Whether it certainly took effect before another one began, if it did at all."""
@@ -128,66 +129,6 @@ class AddedPartner:
 
 
 @dataclass(frozen=True)
-class LeadRecord:
-    """The table's items of one lead. `timeline` has the entries by key."""
-
-    lead: Lead
-    deliveries: Mapping[str, Delivery]
-    messages: Sequence[Message]
-    fetch: Fetch | None
-    timeline: Mapping[str, Entry]
-    other_items: Sequence[dict[str, Any]]
-    postbacks: Sequence[Postback] = ()
-
-    @property
-    def is_erased(self) -> bool:
-        return self.lead.erased_at is not None
-
-    @property
-    def is_incomplete(self) -> bool:
-        return bool(self.lead.problems) and not self.is_erased
-
-    @property
-    def corrected(self) -> frozenset[str]:
-        """The fields that an operator corrected, by the timeline."""
-        return frozenset(str(name) for one in self.entries("corrected") for name in one.data.get("fields", ()))
-
-    def entries(self, *what: str, partner: str | None = None) -> list[Entry]:
-        """The timeline's entries of some kinds, about one partner if given."""
-        return [one for one in self.timeline.values() if one.what in what and partner in {None, one.partner}]
-
-    @classmethod
-    def of(cls, found: Iterable[dict[str, Any]]) -> Self | None:
-        """Group decoded items. None if the lead itself is missing."""
-        lead, fetch = None, None
-        deliveries: dict[str, Delivery] = {}
-        messages: list[Message] = []
-        postbacks: list[Postback] = []
-        steps: dict[str, Entry] = {}
-        others = []
-        for values in found:
-            match values["sk"].partition("#")[0]:
-                case "LEAD":
-                    lead = items.lead_of(values)
-                    steps |= [items.first_entry(lead)]
-                case "DELIVERY":
-                    delivery = items.delivery_of(values)
-                    deliveries[delivery.partner] = delivery
-                    steps |= items.history_of(delivery)
-                case "EVENT":
-                    steps[values["sk"]] = items.entry_of(values)
-                case "MESSAGE":
-                    messages.append(message_of(values))
-                case "FETCH":
-                    fetch = fetch_of(values)
-                case "FEEDBACK":
-                    postbacks.append(postback_of(values))
-                case _:
-                    others.append(values)
-        return None if lead is None else cls(lead, deliveries, messages, fetch, steps, others, postbacks)
-
-
-@dataclass(frozen=True)
 class LeadOrder:
     """The partners of a lead by its rules, until `ended_at`, when an operator chose the first partner; None for never.
 
@@ -206,14 +147,203 @@ class LeadOrder:
         """Whether the rules decided on the next partner at a moment."""
         return self.ended_at is None or moment < self.ended_at
 
-    @classmethod
-    def of(cls, record: LeadRecord, calls: Iterable[AddedPartner]) -> Self:
-        """The order of a lead. `calls` are the operators' calls for all leads."""
-        lead, chosen = record.lead, record.entries("partner_added")
+
+@dataclass(frozen=True)
+class LeadRecord(Journey):
+    """All records of one lead. `posted` is None if no form was told that it is accepted."""
+
+    items: Sequence[Item] = ()
+    posted: Posted | None = None
+    corrections: Sequence[Correction] = ()
+    additions: Sequence[AddedPartner] = ()
+
+    @property
+    def lead_id(self) -> str:
+        return self.lead.lead_id
+
+    @property
+    def is_erased(self) -> bool:
+        return self.lead.erased_at is not None
+
+    @property
+    def has_problems(self) -> bool:
+        return bool(self.lead.problems) and not self.is_erased
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether its values are known: it was not to be fetched, or it was."""
+        return self.fetch is None or self.fetch.state is FetchState.FETCHED
+
+    @property
+    def corrected(self) -> frozenset[str]:
+        """The fields that an operator corrected, by the timeline."""
+        return frozenset(str(name) for one in self.entries("corrected") for name in one.data.get("fields", ()))
+
+    @property
+    def in_flows(self) -> list[Message | Postback | Fetch]:
+        """What workers send or fetch, except the deliveries."""
+        return [*self.messages, *self.postbacks, *([] if self.fetch is None else [self.fetch])]
+
+    def entries(self, *what: str, partner: str | None = None) -> list[Entry]:
+        """The timeline's entries of some kinds, about one partner if given."""
+        return [one for one in self.timeline if one.what in what and partner in {None, one.partner}]
+
+    def steps(self, partner: str) -> list[VersionedEntry]:
+        """The entries of a delivery's versions after its first, by version."""
+        steps = {(one.version, one.entry.at): one for one in self.deliveries[partner].history}
+        for values in self.items:
+            match values["sk"].split("#"):
+                case ["EVENT", _, name, version] if name == partner and version.isdecimal() and int(version) > 1:
+                    entry = items.entry_of(values)
+                    steps[int(version), entry.at] = VersionedEntry(int(version), entry)
+        return [steps[key] for key in sorted(steps)]
+
+    @cached_property
+    def order(self) -> LeadOrder:
+        lead, chosen = self.lead, self.entries("partner_added")
         added = frozenset(entry.partner for entry in chosen if entry.partner is not None)
-        own = [one for one in calls if one.lead_id == lead.lead_id] if added else []
-        before: Lead | AddedPartner = next((one for one in own if one.fallbacks and not lead.fallbacks), lead)
+        calls = self.additions if added else ()
+        before = next((one for one in calls if one.fallbacks and not lead.fallbacks), lead)
         first = frozenset({*lead.partners} - added | before.fallbacks.keys()) - set(before.fallbacks.values())
-        confirmed = {one.partner for one in own if one.is_confirmed and not 400 <= one.status < 500}
+        confirmed = {one.partner for one in calls if one.is_confirmed and not 400 <= one.status < 500}
         ended_at = min((entry.at for entry in chosen), default=None)
-        return cls(before.fallbacks, before.next_on, first, ended_at, added, added & confirmed)
+        return LeadOrder(before.fallbacks, before.next_on, first, ended_at, added, added & confirmed)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All records after a run: of forms, the table, the partners, the queues, and the operators."""
+
+    posted: Sequence[Posted]
+    table: Sequence[Item]  # every item, decoded
+    calls: Sequence[Item] = ()  # the create calls in the sandbox's log
+    partner_records: Sequence[PartnerRecord] = ()
+    sent_messages: Sequence[Item] = ()
+    dead_letters: Sequence[DeadLetter] = ()
+    queue_sizes: Mapping[str, int] = field(default_factory=dict)  # without dead letters
+    to_be_erased: frozenset[str] = frozenset()
+    failures: Mapping[tuple[str, str], int] = field(default_factory=dict)  # unexplained, by component and text
+    send_window: timedelta = timedelta(minutes=1)  # how long a message that was being sent may take to arrive
+    faulted_posts: int | None = 0  # workers that got a fault while they received a post; None if unknown
+    creates: Sequence[Create] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+    now: datetime | None = None
+    index_key: str | None = None
+    expired: frozenset[str] = frozenset()  # leads whose own item expired before they were erased
+    posts: frozenset[str] = frozenset()  # the ids of all posts
+    refused: Sequence[Posted] = ()
+    corrections: Sequence[Correction] = ()
+    pauses: Sequence[Pause] = ()
+    added_partners: Sequence[AddedPartner] = ()
+    listed_incomplete: frozenset[str] | None = None  # the leads in that list; None if unknown
+    overwritten: Sequence[tuple[str, str]] = ()  # leads with a delivery of which a write replaced another one's step
+    has_statistics: bool = False  # update_stats has counted the leads
+    tracker_events: Sequence[Item] = ()  # what the tracker accepted, in order
+    is_in_real_time: bool = False  # the run does not wait for the next hour of a cap
+
+    @property
+    def unix_time(self) -> float:
+        return 0.0 if self.now is None else self.now.timestamp()
+
+    @cached_property
+    def items_by_lead(self) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = defaultdict(list)
+        for values in self.table:
+            kind, _, lead_id = values["pk"].partition("#")
+            if kind == "LEAD":
+                found[lead_id].append(values)
+        return dict(found)
+
+    @cached_property
+    def leads(self) -> dict[str, LeadRecord]:
+        """The leads whose own item exists."""
+        return {
+            lead_id: LeadRecord(
+                **vars(journey),
+                items=found,
+                posted=self.people_by_lead.get(lead_id),
+                corrections=[one for one in self.corrections if one.lead_id == lead_id],
+                additions=[one for one in self.added_partners if one.lead_id == lead_id],
+            )
+            for lead_id, found in self.items_by_lead.items()
+            if (journey := journey_of(found)) is not None
+        }
+
+    def deliveries(self) -> Iterator[tuple[str, LeadRecord, Delivery]]:
+        for lead_id, record in self.leads.items():
+            for delivery in record.deliveries.values():
+                yield lead_id, record, delivery
+
+    @cached_property
+    def _partner_records_by_id(self) -> dict[tuple[str, int | str | None], PartnerRecord]:
+        return {(one.partner, one.id): one for one in self.partner_records}
+
+    def partner_record_of(self, delivery: Delivery) -> PartnerRecord | None:
+        """The partner's record with the id of a delivery."""
+        return self._partner_records_by_id.get((delivery.partner, delivery.created))
+
+    @cached_property
+    def created_calls(self) -> list[tuple[Item, datetime, list[str]]]:
+        """The create calls that created something, each with its time and the leads of its person."""
+        profiles = partner_profiles()
+        return [
+            (call, from_text(call["at"]), self.leads_of(**profiles[call["partner"]].person_of(call)))
+            for call in self.calls
+            if call.get(profiles[call["partner"]].id_field) is not None
+        ]
+
+    @cached_property
+    def people_by_lead(self) -> dict[str, Posted]:
+        return {posted.lead_id: posted for posted in self.posted}
+
+    @cached_property
+    def cap_counts(self) -> dict[tuple[str, str], int]:
+        """The counts of all caps, by partner and window."""
+        return {
+            (values["pk"].partition("#")[2], values["sk"].removeprefix(CAP)): int(values["leads"])
+            for values in self.table
+            if values["sk"].startswith(CAP)
+        }
+
+    def may_remain(self, delivery: Delivery) -> bool:
+        """Whether a waiting delivery may still wait at the end of a run: for an operator, or for a cap."""
+        first = self.leads.get(delivery.waits_for or "")
+        if first is not None and delivery.state is State.RECEIVED:  # until a person resolves the first lead
+            served = first.deliveries.get(delivery.partner)
+            if served is not None and served.state is State.UNKNOWN:
+                return True
+        partner = self.partners.get(delivery.partner)
+        if not self.is_in_real_time or self.now is None or partner is None or partner.intake is None:
+            return False
+        count = self.cap_counts.get((delivery.partner, f"{self.now:%Y-%m-%dT%H}"), 0)
+        is_full = partner.intake.per_hour is not None and count >= partner.intake.per_hour
+        return is_full and delivery.waits_for_partner and delivery.waiting_reason == WaitReason.CAPPED
+
+    def leads_of(self, *, phone: str | None = None, email: str | None = None) -> list[str]:
+        """The leads with a phone in Lead Leader's form (0XXXXXXXXX), or with an e-mail."""
+        return [
+            lead_id
+            for lead_id, posted in self.people_by_lead.items()
+            if (phone is not None and posted.phone.endswith(phone))
+            or (email is not None and posted.email.casefold() == email.casefold())
+        ]
+
+    def unsettled(self) -> Counter[str]:
+        """What has not settled yet, by kind."""
+        found = Counter({f"in {queue}": number for queue, number in self.queue_sizes.items()})
+        found["statuses about to change"] = sum(one.moves for one in self.partner_records)
+        for record in self.leads.values():
+            found.update(f"{type(one).__name__} {one.state}" for one in record.in_flows if one.state in UNSETTLED)
+            found.update(f"Delivery {one.state}" for one in record.deliveries.values() if self._moves(one))
+        return +found
+
+    def _moves(self, delivery: Delivery) -> bool:
+        if delivery.is_erased or self.may_remain(delivery):
+            return False
+        if delivery.state is not State.SUBMITTED:
+            return delivery.state in {State.RECEIVED, State.SUBMITTING}
+        made = self.partner_record_of(delivery)
+        if partner_profiles()[delivery.partner].always_ends and not (made is not None and made.is_pinned):
+            return True
+        return made is not None and made.status not in {None, delivery.partner_status}

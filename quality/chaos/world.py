@@ -14,13 +14,12 @@ from devstack.sandbox.profile import PartnerRecord
 from devstack.sandbox.remote import ControlError, Remote
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.settings import Settings
-from quality.chaos.checks import CHECKS
+from quality.chaos.checks import CHECKS, Violation
 from quality.chaos.operator import ALLOWED_STATUSES, OnStatus, Operator, Shares, ignore
 from quality.chaos.partner_faults import DOWN, fault
 from quality.chaos.people import META, Post, Visitor
 from quality.chaos.reading import Stores
-from quality.chaos.reconciliation import Route, Snapshot, Violation
-from quality.chaos.records import Create, Posted, Refused
+from quality.chaos.records import Create, Posted, Snapshot
 
 RECENT = 8  # of the latest leads, one's status flips
 READERS = ("sync", "operator", "sync", "none")  # what usually reads a status after each of its changes
@@ -92,7 +91,7 @@ class World(ABC):
         self.operator = Operator(self)
         self.sent: list[Post] = []
         self.posted: list[Posted] = []
-        self.refused: dict[str, Refused] = {}
+        self.refused: dict[str, Posted] = {}
         self.creates: list[Create] = []
         self.overwritten: list[tuple[str, str]] = []
         self.expired: set[str] = set()
@@ -164,7 +163,7 @@ class World(ABC):
         """Record that a post was accepted or refused. Returns False for any other answer."""
         if status == 422 and self.settings.sources[post.source].refuses_invalid:
             self.counters.add("forms refused")
-            self.refused[post.post_id] = Refused(post.post_id, post.source, post.visitor.unusable)
+            self.refused[post.post_id] = Posted.of(post)
             return True
         if status not in {200, 202}:
             return False
@@ -250,7 +249,6 @@ class World(ABC):
         self.operator.resume_all()
 
     def snapshot(self) -> Snapshot:
-        sources = self.settings.sources
         return Snapshot(
             posted=self.posted,
             table=list(self.stores.table_items()),
@@ -259,29 +257,24 @@ class World(ABC):
             sent_messages=self.partner.messages(),
             dead_letters=self.stores.dead_letters(),
             queue_sizes=self.waiting(),
-            counted_sources=frozenset(name for name, source in sources.items() if source.per_minute),
-            dedup_sources=frozenset(
-                name for name, one in sources.items() if one.dedup_days and one.on_repeat != "send"
-            ),
             to_be_erased=frozenset(self.operator.erased),
             failures=dict(self.counters.failures),
             send_window=self.send_window,
             faulted_posts=self.faulted_posts,
             creates=self.creates,
+            sources=self.settings.sources,
             partners=self.settings.partners,
             now=self.now(),
             index_key=self.secret("index")["key"],
             expired=frozenset(self.expired),
             posts=frozenset(post.post_id for post in self.sent),
             refused=list(self.refused.values()),
-            routes={name: _route(source.partners, source.refuses_invalid) for name, source in sources.items()},
             corrections=list(self.operator.corrections),
             pauses=list(self.operator.pauses),
             added_partners=list(self.operator.added_partners),
             listed_incomplete=self.stores.listed_incomplete(),
             overwritten=list(self.overwritten),
             has_statistics=True,
-            feedback=self.settings.feedback,
             tracker_events=self.partner.postbacks(),
             is_in_real_time=self.is_in_real_time,
         )
@@ -323,7 +316,3 @@ class World(ABC):
 def is_followed(delivery: Delivery) -> bool:
     """Whether the product still checks a delivery's status."""
     return delivery.state is State.SUBMITTED and not delivery.is_erased and delivery.created is not None
-
-
-def _route(rules: Sequence[Any], refuses: bool) -> Route:
-    return Route(tuple(rule.partners for rule in rules), refuses, tuple(rule.weights for rule in rules))

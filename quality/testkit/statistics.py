@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from leadbridge.domain.statistics.contribution import OTHER, CountedLead, Counts, LeadChange, added
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from leadbridge.storage.statistics.campaigns import PARTITION, names_by_cell
+from leadbridge.storage.statistics.campaigns import PARTITION, DayAndSource, names_by_cell
 from leadbridge.storage.statistics.counted import CountedLeads
 from leadbridge.storage.statistics.counters import CAMPAIGN_COUNTERS, CounterReader
 from leadbridge.storage.statistics.form_fields import FormFieldBook
@@ -41,16 +41,16 @@ def expected_counts(every: Iterable[dict[str, Any]]) -> Counts:
     """The counts that the leads of a table add up to, with the numbers of the campaigns that it has."""
     every = list(every)
     names = names_by_cell(values for values in every if values["pk"] == PARTITION)
+    return added((numbered(CountedLead().merged(one), names).counts(), 1) for one in changes_of(every).values())
 
-    def counted(change: LeadChange) -> CountedLead:
-        found = CountedLead().merged(change)
-        if (lead := found.lead) is None:
-            return found
-        known = names.get((lead.day, lead.source), [])
-        number = known.index(lead.campaign) if lead.campaign in known else OTHER
-        return replace(found, lead=replace(lead, campaign_number=number))
 
-    return added((counted(change).counts(), 1) for change in changes_of(every).values())
+def numbered(counted: CountedLead, names: Mapping[DayAndSource, list[str]]) -> CountedLead:
+    """What is counted of a lead, with the number that these names of campaigns give its campaign."""
+    if (lead := counted.lead) is None:
+        return counted
+    known = names.get((lead.day, lead.source), [])
+    number = known.index(lead.campaign) if lead.campaign in known else OTHER
+    return replace(counted, lead=replace(lead, campaign_number=number))
 
 
 def counts_of(table: str) -> Counts:

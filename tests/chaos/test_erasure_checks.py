@@ -18,7 +18,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.storage import items
 from leadbridge.storage.claims import claim_keys
 from quality.chaos.checks import violations
-from quality.chaos.reconciliation import Snapshot
+from quality.chaos.records import Snapshot
 from quality.testkit.chaos.erasures import ERASED_AT, erased
 from quality.testkit.chaos.snapshots import CREATE, DEAL, EMAIL, LEAD, PHONE, balanced, closed, journey, sent_message
 from quality.testkit.people import NOW
@@ -95,10 +95,10 @@ def with_data(what: str, **data: Any) -> list[dict[str, Any]]:
 
 
 LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
-    "there is the message": lambda: [*left(), sent_message()],
+    "there is MESSAGE#": lambda: [*left(), sent_message()],
     "there is CONTACT": lambda: [*left(), CONTACT],
     "there is LEELOO#k": lambda: [*left(), BESIDE],
-    "there is its fetch": lambda: [*left(), FETCH],
+    "there is FETCH": lambda: [*left(), FETCH],
     "it has the person's data": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
     "it has the form's answers": lambda: with_changed("LEAD", answers={"your-phone": "у вайбері, кімната 1"}),
     "it has problems": lambda: with_changed("LEAD", problems=[PROBLEM]),

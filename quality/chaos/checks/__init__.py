@@ -1,14 +1,6 @@
-"""All checks, and running them."""
-
-from collections.abc import Iterable
+"""The checks. Importing this package registers them, in the order of docs/reliability.md."""
 
 from quality.chaos.checks import leads, messages, partners, people, posts, statistics
-from quality.chaos.reconciliation import CHECKS, Snapshot, Violation
+from quality.chaos.checks.registry import CHECKS, Violation, violations
 
-__all__ = ["CHECKS", "leads", "messages", "partners", "people", "posts", "statistics", "violations"]
-
-
-def violations(snapshot: Snapshot, names: Iterable[str] | None = None) -> list[Violation]:
-    """Run all checks, or some."""
-    wanted = CHECKS if names is None else {name: CHECKS[name] for name in names}
-    return [Violation(name, lead_id, what) for name, one in wanted.items() for lead_id, what in one(snapshot)]
+__all__ = ["CHECKS", "Violation", "leads", "messages", "partners", "people", "posts", "statistics", "violations"]

@@ -7,14 +7,14 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
 from leadbridge.domain.lead import find_missing_fields
-from leadbridge.domain.message import UNSETTLED, MessageState
+from leadbridge.domain.message import MessageState
 from leadbridge.domain.routing.fallback import DEFAULT_NEXT_ON, NextOn
-from quality.chaos.checks.history import END_STATES, History
-from quality.chaos.reconciliation import Snapshot, check
-from quality.chaos.records import LeadRecord
+from quality.chaos.checks.history import contradictions
+from quality.chaos.checks.registry import check, check_deliveries, check_leads
+from quality.chaos.records import UNSETTLED, LeadRecord, Snapshot
 
 BY_OPERATORS = {None, ErrorCode.ERASED, ErrorCode.NOT_CREATED}  # failures without a dead letter
-MOVING = frozenset({State.RECEIVED, State.SUBMITTING, State.SUBMITTED})
+WAITING = frozenset({State.RECEIVED, State.SUBMITTING})
 SENT = frozenset({State.SUBMITTED, State.CLOSED, State.UNKNOWN})
 INDEXES = (("due_shard", "due_at"), ("follow_shard", "followed_since"))
 
@@ -32,34 +32,27 @@ def accepted_leads_are_stored(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield ", ".join(sorted(lead_ids)), f"are several leads of one post, {post_id}"
 
 
-@check
-def deliveries_reach_an_end_state(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Each lead has one delivery for each of its partners, in an end state, or a fetch that ended without one.
-
-    A repeat may wait while the first lead is unknown, and over the deployed stack a lead for the next hour of a cap.
-    """
-    for lead_id, record in snapshot.leads.items():
-        has_none = record.is_erased or (record.fetch is not None and record.fetch.state is not FetchState.FETCHED)
-        if set(record.deliveries) != set(record.lead.partners) and not has_none:
-            deliveries = ", ".join(record.deliveries) or "none"
-            yield lead_id, f"is for {', '.join(record.lead.partners)}; its deliveries: {deliveries}"
-        if record.fetch is not None and record.fetch.state is FetchState.PENDING:
-            yield lead_id, "has a pending fetch"
-    for lead_id, _, delivery in snapshot.deliveries():
-        if delivery.state not in END_STATES and not snapshot.may_remain(delivery):
-            yield lead_id, f"is {delivery.state} at {delivery.partner}"
+@check_leads
+def deliveries_reach_an_end_state(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
+    """Each lead has a delivery in an end state for each of its partners, or a fetch that ended without one."""
+    if set(record.deliveries) != set(record.lead.partners) and record.is_fetched and not record.is_erased:
+        deliveries = ", ".join(record.deliveries) or "none"
+        yield f"is for {', '.join(record.lead.partners)}; its deliveries: {deliveries}"
+    if record.fetch is not None and record.fetch.state is FetchState.PENDING:
+        yield "has a pending fetch"
+    for one in record.deliveries.values():
+        if one.state in WAITING and not snapshot.may_remain(one):
+            yield f"is {one.state} at {one.partner}"
 
 
 @check
 def nothing_is_in_transit(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """All queues are empty, and no message is pending or being sent."""
-    for queue, number in snapshot.queue_sizes.items():
-        if number:
-            yield queue, f"has {number} messages"
+    yield from ((queue, f"has {number} messages") for queue, number in snapshot.queue_sizes.items() if number)
     for lead_id, record in snapshot.leads.items():
-        for message in record.messages:
-            if message.state in UNSETTLED:
-                yield lead_id, f"the message {message.message_id} is {message.state}"
+        for one in record.messages:
+            if one.state in UNSETTLED:
+                yield lead_id, f"the message {one.message_id} is {one.state}"
 
 
 @check
@@ -67,53 +60,46 @@ def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A delivery's version increases by one with each timeline entry, by allowed steps, to its present state."""
     yield from snapshot.overwritten
     for lead_id, record, delivery in snapshot.deliveries():
-        history, corrections = History.of(record.timeline, delivery.partner), len(record.entries("corrected"))
-        for what in history.contradictions(delivery, corrections):
+        for what in contradictions(record, delivery):
             yield lead_id, f"{delivery.partner}: {what}"
 
 
 @check
 def due_index_is_consistent(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """The indexes have everything that waits or whose status is followed, and nothing else."""
-    for lead_id, _, delivery in snapshot.deliveries():
-        what = f"{delivery.partner} is {delivery.state}{' and erased' * delivery.is_erased}"
-        is_due, is_followed = delivery.due_at is not None, delivery.followed_since is not None
-        if is_due and (delivery.state not in MOVING or delivery.is_erased):
-            yield lead_id, f"{what}, and due"
-        if is_followed and (delivery.state is not State.SUBMITTED or delivery.is_erased):
-            yield lead_id, f"{what}, and followed"
-        if not is_due and delivery.state in MOVING - {State.SUBMITTED}:
-            yield lead_id, f"{what}, and not due"
     for lead_id, record in snapshot.leads.items():
-        for message in record.messages:
-            if (message.due_at is not None) != (message.state in UNSETTLED):
-                yield lead_id, f"the message {message.message_id} is {message.state}, and due {message.due_at}"
-        if record.fetch is not None and (record.fetch.due_at is not None) != (record.fetch.state is FetchState.PENDING):
-            yield lead_id, f"its fetch is {record.fetch.state}, and due {record.fetch.due_at}"
+        for one in record.deliveries.values():
+            what = f"{one.partner} is {one.state}{' and erased' * one.is_erased}"
+            if one.due_at is not None and (one.state not in WAITING | {State.SUBMITTED} or one.is_erased):
+                yield lead_id, f"{what}, and due"
+            if one.followed_since is not None and (one.state is not State.SUBMITTED or one.is_erased):
+                yield lead_id, f"{what}, and followed"
+            if one.due_at is None and one.state in WAITING:
+                yield lead_id, f"{what}, and not due"
+        for item in record.in_flows:
+            if (item.due_at is not None) != (item.state in UNSETTLED):
+                yield lead_id, f"its {type(item).__name__} is {item.state}, and due {item.due_at}"
     for values in snapshot.table:
         for keys in INDEXES:
             if len(values.keys() & set(keys)) == 1:
                 yield values["pk"], f"{values['sk']} has only one of {' and '.join(keys)}"
 
 
-@check
-def failures_have_a_dead_letter(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_leads
+def failures_have_a_dead_letter(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
     """A delivery, message or fetch that failed without an operator's action has a dead letter."""
-    explained = {(one.lead_id, one.message_id or one.partner or one.step) for one in snapshot.dead_letters}
-    for lead_id, record in snapshot.leads.items():
-        failed = {
-            partner: one.last_error_code
-            for partner, one in record.deliveries.items()
-            if one.state is State.FAILED and one.last_error_code not in BY_OPERATORS and not one.is_erased
-        }
-        for message in record.messages:
-            if message.state is MessageState.FAILED:
-                failed[message.message_id] = message.last_error_code
-        if record.fetch is not None and record.fetch.state is FetchState.FAILED:
-            failed["fetch"] = record.fetch.last_error_code
-        for what, error_code in failed.items():
-            if (lead_id, what) not in explained:
-                yield lead_id, f"{what} failed without a dead letter: {error_code}"
+    letters = [one for one in snapshot.dead_letters if one.lead_id == record.lead_id]
+    explained = {one.message_id or one.partner or one.step for one in letters}
+    failed = {
+        partner: one.last_error_code
+        for partner, one in record.deliveries.items()
+        if one.state is State.FAILED and one.last_error_code not in BY_OPERATORS and not one.is_erased
+    }
+    failed |= {one.message_id: one.last_error_code for one in record.messages if one.state is MessageState.FAILED}
+    if record.fetch is not None and record.fetch.state is FetchState.FAILED:
+        failed["fetch"] = record.fetch.last_error_code
+    for what in sorted(failed.keys() - explained):
+        yield f"{what} failed without a dead letter: {failed[what]}"
 
 
 @check
@@ -127,9 +113,8 @@ def dead_letters_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         named = letter.lead_ids or ((letter.lead_id,) if letter.lead_id is not None else ())
         if not named and letter.step not in {"publish", "schedule"}:
             yield letter.dead_letter_id, f"{what} without a lead"
-        for lead_id in named:
-            if lead_id not in snapshot.leads:
-                yield lead_id, f"{what} for a lead that does not exist"
+        for lead_id in sorted(set(named) - snapshot.leads.keys()):
+            yield lead_id, f"{what} for a lead that does not exist"
 
 
 @check
@@ -139,73 +124,68 @@ def failures_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         yield component, f"{what}, {number} times"
 
 
-@check
-def rejected_leads_reach_the_next_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """A lead that a partner rejected, or that lacks its fields, goes to the next partner that can accept it.
+@check_deliveries
+def rejected_leads_reach_the_next_partner(snapshot: Snapshot, record: LeadRecord, delivery: Delivery) -> Iterator[str]:
+    """A lead that a partner rejected goes to the next partner that could accept it at that time.
 
-    A partner whose required fields an operator filled in later may not have been able to accept it at that time. After
-    an operator has chosen a partner, none is next.
+    After an operator has chosen a partner, none is next.
     """
-    for lead_id, record, delivery in snapshot.deliveries():
-        rejections = [entry.at for entry in record.entries("rejected", partner=delivery.partner)]
-        if record.is_erased or (rejections and not snapshot.orders[lead_id].is_valid_at(max(rejections))):
-            continue
-        following = _next_partner(snapshot, record, delivery.partner)
-        posted = snapshot.people_by_lead.get(lead_id)
-        filled_in = record.corrected & posted.unusable if posted is not None else frozenset[str]()
-        next_one = snapshot.partners.get(following or "")
-        if next_one is not None and filled_in.intersection(next_one.requires):
-            continue
-        if delivery.state is State.REJECTED and following is not None and following not in record.deliveries:
-            yield lead_id, f"was rejected by {delivery.partner}, and has no delivery to {following}"
+    rejections = [entry.at for entry in record.entries("rejected", partner=delivery.partner)]
+    is_in_order = not rejections or record.order.is_valid_at(max(rejections))
+    following = _next_partner(snapshot, record, delivery.partner)
+    if record.is_erased or delivery.state is not State.REJECTED or following is None or not is_in_order:
+        return
+    filled_in = record.corrected & (record.posted.unusable if record.posted is not None else frozenset())
+    next_one = snapshot.partners.get(following)
+    if following not in record.deliveries and (next_one is None or not filled_in.intersection(next_one.requires)):
+        yield f"was rejected by {delivery.partner}, and has no delivery to {following}"
 
 
 @check
 def person_is_submitted_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """Of two leads of a person that count as one, at most one was submitted automatically.
 
-    The same phone or the same tax number is the same person. Claims belong to existing leads. Erased people are not
-    recognized, and operators may submit any lead. What was corrected after the attempt was not known at that time.
+    Erased people are not recognized. What was corrected after the attempt was not known at that time.
     """
     for values in snapshot.table:
         if values["sk"] == "CLAIM" and values["lead_id"] not in snapshot.leads:
             yield values["lead_id"], "has a claim, but no item"
+    merging = {name for name, one in snapshot.sources.items() if one.dedup_days and one.on_repeat != "send"}
     sent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for lead_id, record, delivery in snapshot.deliveries():
-        is_counted = lead_id in snapshot.people_by_lead and record.lead.source in snapshot.dedup_sources
-        if not is_counted or not _was_sent(delivery) or delivery.is_erased or record.entries("retry_requested"):
-            continue
-        for path in ("person.phone", "person.tax_number"):
-            known_by = record.lead.value(path)
-            if known_by is not None and not _was_corrected_later(record, delivery.partner, path):
-                sent[delivery.partner, path, str(known_by)].append(lead_id)
+        is_counted = record.posted is not None and record.lead.source in merging
+        is_automatic = not record.entries("retry_requested")
+        if is_counted and is_automatic and delivery.state in SENT and not delivery.is_erased:
+            for path in ("person.phone", "person.tax_number"):
+                known_by = record.lead.value(path)
+                if known_by is not None and not _was_corrected_later(record, delivery.partner, path):
+                    sent[delivery.partner, path, str(known_by)].append(lead_id)
     for (partner, path, _), lead_ids in sent.items():
         if len(lead_ids) > 1:
             yield ", ".join(sorted(lead_ids)), f"have the same {path}, and all were submitted to {partner}"
 
 
-@check
-def repeats_name_a_submitted_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_deliveries
+def repeats_name_a_submitted_lead(snapshot: Snapshot, _: LeadRecord, delivery: Delivery) -> Iterator[str]:
     """A repeat that was not submitted names a lead that the partner has or may have."""
-    for lead_id, _, delivery in snapshot.deliveries():
-        if delivery.state is State.DUPLICATE and delivery.repeat_of is not None and not delivery.is_erased:
-            first = snapshot.leads.get(delivery.repeat_of)
-            served = None if first is None else first.deliveries.get(delivery.partner)
-            if served is None or not _was_sent(served):
-                state = "missing" if served is None else served.state
-                yield lead_id, f"is a duplicate at {delivery.partner} of {delivery.repeat_of}, which is {state}"
+    if delivery.state is State.DUPLICATE and delivery.repeat_of is not None and not delivery.is_erased:
+        first = snapshot.leads.get(delivery.repeat_of)
+        served = None if first is None else first.deliveries.get(delivery.partner)
+        if served is None or served.state not in SENT:
+            state = "missing" if served is None else served.state
+            yield f"is a duplicate at {delivery.partner} of {delivery.repeat_of}, which is {state}"
 
 
 @check
 def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Every lead of a source with a quota is counted. The excess is at most the number of workers with a fault.
+    """Every lead of a source with a quota is counted, before it is stored.
 
-    Each lead is counted before it is stored, and a worker may die in between.
+    A worker may die in between, so the excess is at most the number of workers with a fault.
     """
     received = Counter(
-        (record.lead.source, int(record.lead.received_at.timestamp()) // 60)
-        for record in snapshot.leads.values()
-        if record.lead.source in snapshot.counted_sources
+        (one.lead.source, int(one.lead.received_at.timestamp()) // 60)
+        for one in snapshot.leads.values()
+        if one.lead.source in snapshot.sources and snapshot.sources[one.lead.source].per_minute
     )
     counted: Counter[tuple[str, int]] = Counter()
     for values in snapshot.table:
@@ -222,7 +202,7 @@ def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str | None:
     """The next partner in a lead's order whose required fields the lead has; None if the rule has no rejections."""
-    order = snapshot.orders[record.lead.lead_id]
+    order = record.order
     outcomes = order.next_on.get(partner, DEFAULT_NEXT_ON)
     if NextOn.REJECTED not in outcomes:
         return None
@@ -242,7 +222,3 @@ def _was_corrected_later(record: LeadRecord, partner: str, path: str) -> bool:
     attempts = [one.at for one in record.entries("submitting", partner=partner)]
     corrected = [one.at for one in record.entries("corrected") if path in one.data.get("fields", ())]
     return bool(attempts and corrected) and max(corrected) >= min(attempts)
-
-
-def _was_sent(delivery: Delivery) -> bool:
-    return delivery.state in SENT

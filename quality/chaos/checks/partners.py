@@ -5,18 +5,17 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from devstack.partners import partner_profiles
 from devstack.sandbox.profile import REFUSED_STATUS
 from leadbridge.domain.admission import TOTAL
 from leadbridge.domain.clock import from_text
-from leadbridge.domain.delivery import State
+from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.routing.intake import windows_at
 from leadbridge.domain.routing.weights import person_of
-from leadbridge.settings import Partner
-from quality.chaos.checks.history import History
-from quality.chaos.reconciliation import Snapshot, check
-from quality.chaos.records import ADDED
+from quality.chaos.checks.history import confirmed_retries
+from quality.chaos.checks.registry import check, check_deliveries, check_leads
+from quality.chaos.records import ADDED, LeadRecord, Snapshot
 
 SUBMITTED = frozenset({State.SUBMITTED, State.CLOSED})
 CLOCK_DIFFERENCE = timedelta(seconds=1)  # between the partner's log and the timeline
@@ -28,49 +27,44 @@ DEVIATIONS = 5  # standard deviations by which the share of a partner may differ
 @check
 def leads_are_created_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A partner's log has at most one successful create for each attempted lead, and one for each confirmed retry."""
-    created = Counter((call["partner"], tuple(lead_ids)) for call, lead_ids in snapshot.created_calls)
+    created = Counter((call["partner"], tuple(lead_ids)) for call, _, lead_ids in snapshot.created_calls)
     for (partner, lead_ids), number in created.items():
-        allowed = sum(_may_be_created(snapshot, lead_id, partner) for lead_id in lead_ids)
+        records = [snapshot.leads[lead_id] for lead_id in lead_ids if lead_id in snapshot.leads]
+        attempted = [one for one in records if partner in one.deliveries and one.deliveries[partner].attempts]
+        allowed = sum(1 + confirmed_retries(one.steps(partner)) for one in attempted)
         if number > allowed:
             yield ", ".join(lead_ids) or partner, f"{partner} created {number}, allowed are {allowed}"
 
 
-@check
-def answers_are_recorded(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """No delivery is unknown if a worker received a clear answer to the last create.
-
-    A dead letter may hold the answer until it is redriven.
-    """
-    calls = {(call["partner"], call["number"]): call for call in snapshot.calls}
-    held = {(letter.lead_id, letter.partner) for letter in snapshot.dead_letters if letter.step == "record_answer"}
-    last = {(one.lead_id, one.partner): one for one in sorted(snapshot.creates, key=lambda one: one.number)}
-    for lead_id, record, delivery in snapshot.deliveries():
-        create = last.get((lead_id, delivery.partner))
-        if create is None or delivery.state is not State.UNKNOWN or delivery.is_erased:
-            continue
-        call = calls.get((create.partner, create.number), {})
-        answer = _clear_answer(call)
-        recorded = record.entries("submitted", "rejected", partner=create.partner)
-        if answer is not None and "at" in call:
+@check_deliveries
+def answers_are_recorded(snapshot: Snapshot, record: LeadRecord, delivery: Delivery) -> Iterator[str]:
+    """No delivery is unknown if a worker received a clear answer to the last create. A dead letter may hold it."""
+    about = (record.lead_id, delivery.partner)
+    creates = [one for one in snapshot.creates if (one.lead_id, one.partner) == about]
+    last = max(creates, key=lambda one: one.number, default=None)
+    if last is None or not last.is_answered or delivery.state is not State.UNKNOWN or delivery.is_erased:
+        return
+    letters = [one for one in snapshot.dead_letters if (one.lead_id, one.partner) == about]
+    is_held = any(one.step == "record_answer" for one in letters)
+    for call in snapshot.calls:
+        if (call["partner"], call["number"]) == (last.partner, last.number):
             called_at = from_text(call["at"]) - CLOCK_DIFFERENCE
-            if any(step.at >= called_at for step in recorded):
-                continue  # the worker of a later attempt died before its create call
-        if create.is_answered and answer is not None and (lead_id, create.partner) not in held:
-            yield lead_id, f"is unknown at {create.partner}, which answered: {answer}"
+            recorded = record.entries("submitted", "rejected", partner=last.partner)
+            is_recorded = any(one.at >= called_at for one in recorded)  # a later attempt died before its create call
+            if (answer := _clear_answer(call)) is not None and not is_held and not is_recorded:
+                yield f"is unknown at {last.partner}, which answered: {answer}"
 
 
-@check
-def submitted_leads_exist_at_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_deliveries
+def submitted_leads_exist_at_partner(snapshot: Snapshot, record: LeadRecord, delivery: Delivery) -> Iterator[str]:
     """Every submitted or closed delivery has an id that exists at the partner, for the same person."""
-    for lead_id, _, delivery in snapshot.deliveries():
-        if delivery.state not in SUBMITTED or delivery.is_erased:
-            continue
+    if delivery.state in SUBMITTED and not delivery.is_erased:
         found = snapshot.partner_record_of(delivery)
         what = f"is {delivery.state} as {delivery.created} at {delivery.partner}"
         if found is None:
-            yield lead_id, f"{what}, which does not have it"
-        elif lead_id not in snapshot.leads_of(**found.person):
-            yield lead_id, f"{what}, which belongs to another person"
+            yield f"{what}, which does not have it"
+        elif record.lead_id not in snapshot.leads_of(**found.person):
+            yield f"{what}, which belongs to another person"
 
 
 @check
@@ -80,51 +74,52 @@ def partner_records_are_known(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     for one in snapshot.partner_records:
         if one.is_registered and (one.partner, one.id) not in known:
             lead_ids = snapshot.leads_of(**one.person)
-            if not any(_is_uncertain(snapshot, lead_id, one.partner) for lead_id in lead_ids):
+            if not any(_is_uncertain(snapshot.leads.get(lead_id), one.partner) for lead_id in lead_ids):
                 yield ", ".join(lead_ids) or "no lead", f"{one.id} at {one.partner} belongs to no delivery"
 
 
-@check
-def last_status_is_known(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_deliveries
+def last_status_is_known(snapshot: Snapshot, _: LeadRecord, delivery: Delivery) -> Iterator[str]:
     """The present status at the partner is the status of the delivery."""
-    for lead_id, _, delivery in snapshot.deliveries():
-        found = snapshot.partner_record_of(delivery)
-        status = None if found is None else found.status
-        if delivery.state in SUBMITTED and status not in {None, delivery.partner_status}:
-            yield lead_id, f"is {delivery.partner_status} here and {status} at {delivery.partner}"
+    found = snapshot.partner_record_of(delivery)
+    status = None if found is None else found.status
+    if delivery.state in SUBMITTED and status not in {None, delivery.partner_status}:
+        yield f"is {delivery.partner_status} here and {status} at {delivery.partner}"
 
 
-@check
-def next_partners_follow_a_refusal(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_leads
+def next_partners_follow_a_refusal(_: Snapshot, record: LeadRecord) -> Iterator[str]:
     """A refusal of the partner before it opened each further partner of a lead. A lost reply never does."""
-    for lead_id, record in snapshot.kept_leads():
-        order, opened = snapshot.orders[lead_id], record.entries("fallback")
-        refusals = {(entry.partner, entry.data.get("next_partner"), entry.at) for entry in record.entries(*REFUSED)}
-        for entry in opened:
-            if (entry.data.get("previous_partner"), entry.partner, entry.at) not in refusals:
-                yield lead_id, f"{entry.partner} got it after {entry.data}, which is no refusal"
-        further = record.deliveries.keys() - order.first - order.added - {entry.partner for entry in opened}
-        passed_over = set(order.fallbacks.values())  # first because those before it could not accept the lead
-        if further - passed_over or len(further) > len(order.first):
-            yield lead_id, f"has deliveries to {', '.join(sorted(further))}, and nothing says why"
+    order, opened = record.order, record.entries("fallback")
+    if record.is_erased:
+        return
+    refusals = {(entry.partner, entry.data.get("next_partner"), entry.at) for entry in record.entries(*REFUSED)}
+    for entry in opened:
+        if (entry.data.get("previous_partner"), entry.partner, entry.at) not in refusals:
+            yield f"{entry.partner} got it after {entry.data}, which is no refusal"
+    further = record.deliveries.keys() - order.first - order.added - {entry.partner for entry in opened}
+    passed_over = set(order.fallbacks.values())  # first because those before it could not accept the lead
+    if further - passed_over or len(further) > len(order.first):
+        yield f"has deliveries to {', '.join(sorted(further))}, and nothing says why"
 
 
 @check
 def one_partner_of_an_order_has_the_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """All partners of an order together created a lead once, and once more for each retry by an operator.
 
-    Afterwards each partner that an operator chose with a confirmation may create it, too. Without one, none that may
-    have the lead is left. Only leads whose phone and e-mail no other lead has: a partner's log has the person, and not
-    the lead.
+    Afterwards each partner that an operator chose with a confirmation may create it, too. Only leads whose phone and
+    e-mail no other lead has: a partner's log has the person, and not the lead.
     """
-    created: dict[str, list[datetime | None]] = defaultdict(list)
-    for call, lead_ids in snapshot.created_calls:
+    created: dict[str, list[datetime]] = defaultdict(list)
+    for _, at, lead_ids in snapshot.created_calls:
         if len(lead_ids) == 1:
-            created[lead_ids[0]].append(from_text(call["at"]) if "at" in call else None)
-    for lead_id, record in snapshot.kept_leads():
-        order, moments = snapshot.orders[lead_id], created.get(lead_id, [])
-        retries = [entry.at for entry in record.entries("retry_requested")]
-        before = [at for at in moments if at is not None and order.ended_at is not None and at < order.ended_at]
+            created[lead_ids[0]].append(at)
+    for lead_id, moments in created.items():
+        record = snapshot.leads.get(lead_id)
+        if record is None or record.is_erased:
+            continue
+        order, retries = record.order, [entry.at for entry in record.entries("retry_requested")]
+        before = [at for at in moments if order.ended_at is not None and at < order.ended_at]
         retried_before = [at for at in retries if order.is_valid_at(at)]
         names, first = ", ".join(record.deliveries), max(1, len(order.first))  # an operator may choose the first one
         if len(before) > first + len(retried_before):
@@ -142,7 +137,7 @@ def operators_choose_the_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]
         if one.status == ADDED and (record is None or one.partner not in record.deliveries):
             yield one.lead_id, f"was given to {one.partner}, and has no delivery to it"
     for lead_id, record in snapshot.leads.items():
-        ended_at = snapshot.orders[lead_id].ended_at
+        ended_at = record.order.ended_at
         for entry in record.entries("fallback"):
             if ended_at is not None and entry.at > ended_at:
                 yield lead_id, f"was passed on to {entry.partner} after an operator had chosen a partner"
@@ -151,22 +146,21 @@ def operators_choose_the_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]
 @check
 def weights_decide_on_the_first_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """The same person always gets the same order, and each partner is the first one for its share of the people."""
+    weights = {name: one.partners[0].weights for name, one in snapshot.sources.items() if len(one.partners) == 1}
     people: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for lead_id, record in snapshot.kept_leads():
-        route = snapshot.routes.get(record.lead.source)
-        person = person_of(record.lead.value)
-        is_known = not record.is_incomplete and "person.phone" not in record.corrected
-        if route is not None and len(route.weights) == 1 and route.weights[0] and is_known and person:
-            people[record.lead.source, person] |= snapshot.orders[lead_id].first
+    for record in snapshot.leads.values():
+        source, person = record.lead.source, person_of(record.lead.value)
+        is_known = not record.is_erased and not record.has_problems and "person.phone" not in record.corrected
+        if weights.get(source) and is_known and person:
+            people[source, person] |= record.order.first
     firsts: dict[str, Counter[str]] = defaultdict(Counter)
     for (source, person), found in people.items():
         if len(found) > 1:
             yield source, f"{person} gets {', '.join(sorted(found))} first"
         firsts[source].update(found)
     for source, chosen in firsts.items():
-        (weights,) = snapshot.routes[source].weights
-        number, total = chosen.total(), sum(weights.values())
-        for partner, weight in weights.items():
+        number, total = chosen.total(), sum(weights[source].values())
+        for partner, weight in weights[source].items():
             share, count = weight / total, chosen[partner]
             if abs(count - number * share) > DEVIATIONS * sqrt(number * share * (1 - share)) + 1:
                 yield source, f"{partner} is first for {count} of {number} people, its share is {share:.0%}"
@@ -178,10 +172,9 @@ def paused_partners_get_no_leads(snapshot: Snapshot) -> Iterator[tuple[str, str]
     for pause in snapshot.pauses:
         if pause.since is None or pause.until is None:
             continue
-        for call in snapshot.calls:
-            at = from_text(call["at"]) if "at" in call else pause.since
-            ended = pause.until - MILLISECOND  # the partner's log cuts its times to milliseconds
-            if call["partner"] == pause.partner and pause.since + snapshot.send_window < at < ended:
+        ended = pause.until - MILLISECOND  # the partner's log cuts its times to milliseconds
+        for at in (from_text(call["at"]) for call in snapshot.calls if call["partner"] == pause.partner):
+            if pause.since + snapshot.send_window < at < ended:
                 yield pause.partner, f"got a create call at {at}, and was paused from {pause.since} to {pause.until}"
 
 
@@ -192,21 +185,20 @@ def caps_are_kept(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     A lead is counted before it is sent. So the first leads in the log of a window may count in the window before it.
     """
     counted = Counter((one.partner, window) for _, _, one in snapshot.deliveries() for window in one.counted_in)
-    for (partner, window), number in sorted((counted | Counter(snapshot.cap_counts)).items()):
-        count, limit = snapshot.cap_counts.get((partner, window), 0), _limit(snapshot.partners.get(partner), window)
-        if number > count:
-            yield partner, f"{number} deliveries are counted in {window}, and the count is {count}"
-        if limit is not None and count > limit:
-            yield partner, f"the count of {window} is {count}, and the cap is {limit}"
-    created = Counter(
-        (call["partner"], window)
-        for call, _ in snapshot.created_calls
-        for window in _windows(snapshot.partners.get(call["partner"]), call.get("at"), snapshot.send_window)
-    )
-    for (partner, window), number in sorted(created.items()):
-        limit = _limit(snapshot.partners.get(partner), window)
-        if limit is not None and number > limit:
-            yield partner, f"created {number} leads in {window}, and the cap is {limit}"
+    created = Counter[tuple[str, str]]()
+    for call, at, _ in snapshot.created_calls:
+        if (partner := snapshot.partners.get(call["partner"])) is not None:
+            now, before = ({one.key for one in windows_at(partner, began)} for began in (at, at - snapshot.send_window))
+            created.update((call["partner"], window) for window in now & before)
+    for name, window in sorted(counted.keys() | snapshot.cap_counts.keys() | created.keys()):
+        intake = snapshot.partners[name].intake if name in snapshot.partners else None
+        cap = "total" if window == TOTAL else "per_hour" if "T" in window else "per_day"  # an hour is 2026-03-01T12
+        limit: int | None = getattr(intake, cap, None)
+        count, calls = snapshot.cap_counts.get((name, window), 0), created[name, window]
+        if counted[name, window] > count:
+            yield name, f"{counted[name, window]} deliveries are counted in {window}, and the count is {count}"
+        if limit is not None and max(count, calls) > limit:
+            yield name, f"the cap of {window} is {limit}, the count {count}, and the partner created {calls}"
 
 
 def _clear_answer(call: Mapping[str, Any]) -> str | None:
@@ -218,38 +210,8 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
     return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
 
 
-def _may_be_created(snapshot: Snapshot, lead_id: str, partner: str) -> int:
-    """One if it was attempted, and one for each retry that a person confirmed."""
-    record = snapshot.leads.get(lead_id)
-    if record is None or partner not in record.deliveries or not record.deliveries[partner].attempts:
-        return 0
-    return 1 + History.of(record.timeline, partner).permissions()
-
-
-def _is_uncertain(snapshot: Snapshot, lead_id: str, partner: str) -> bool:
-    record = snapshot.leads.get(lead_id)
+def _is_uncertain(record: LeadRecord | None, partner: str) -> bool:
     if record is None or partner not in record.deliveries:
         return False
     delivery = record.deliveries[partner]
-    is_retried = History.of(record.timeline, partner).permissions() > 0
-    return delivery.state is State.UNKNOWN or delivery.is_erased or is_retried
-
-
-def _limit(partner: Partner | None, window: str) -> int | None:
-    """The cap that counts in a window: all time, an hour such as 2026-03-01T12, or a day."""
-    if partner is None or partner.intake is None:
-        return None
-    if window == TOTAL:
-        return partner.intake.total
-    return partner.intake.per_hour if "T" in window else partner.intake.per_day
-
-
-def _windows(partner: Partner | None, at: str | None, send_window: timedelta) -> set[str]:
-    """The windows in which a lead is counted that a partner created at a time: all that it certainly began in."""
-    if partner is None or at is None:
-        return {TOTAL}
-
-    def names(moment: datetime) -> set[str]:
-        return {TOTAL, f"{moment:%Y-%m-%dT%H}", f"{moment.astimezone(ZoneInfo(partner.time_zone)):%Y-%m-%d}"}
-
-    return names(from_text(at)) & names(from_text(at) - send_window)
+    return delivery.state is State.UNKNOWN or delivery.is_erased or confirmed_retries(record.steps(partner)) > 0

@@ -6,12 +6,14 @@ from typing import Any
 
 from leadbridge.domain.clock import from_text
 from leadbridge.domain.fields.hashes import keyed_hash
-from quality.chaos.reconciliation import Snapshot, check
-from quality.chaos.records import LeadRecord, Posted
+from leadbridge.domain.lead import Person
+from quality.chaos.checks.registry import check
+from quality.chaos.records import LeadRecord, Posted, Snapshot
 
 BY_OPERATORS = frozenset({"erased", "dead_letter_redriven", "dead_letter_discarded"})
 OPERATOR_DATA = frozenset({"operator", "step", "dead_letter_id"})  # the data of such an entry
 NATIONAL_DIGITS = 10  # of a phone, contained in every notation
+KEPT_ITEMS = frozenset({"LEAD", "DELIVERY", "EVENT", "FEEDBACK", "COUNTED"})  # of an erased lead
 ERASED_LINK = frozenset({"pk", "sk", "lead_id", "is_erased"})  # prevents storing the account again
 EXPIRING_LINK = frozenset({"pk", "sk", "lead_id", "expires_at"})
 RECEIVED_EVENT = frozenset({"pk", "sk", "lead_id", "received_at"})  # recognizes a repeated event of Leeloo
@@ -26,10 +28,9 @@ def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]
     No other item of the table contains the person's data, in any key or attribute, as text or as a hash, until it
     expires. The exceptions are in docs/security.md. All requested erasures are done.
     """
-    for lead_id in sorted(snapshot.to_be_erased):
-        if lead_id in snapshot.leads and not snapshot.leads[lead_id].is_erased:
+    for lead_id, record in sorted(snapshot.leads.items()):
+        if lead_id in snapshot.to_be_erased and not record.is_erased:
             yield lead_id, "should be erased, and is not"
-    for lead_id, record in snapshot.leads.items():
         for what in _left(record) if record.is_erased else ():
             yield lead_id, f"is erased, and {what}"
     for lead_id, values in _elsewhere(snapshot):
@@ -39,27 +40,25 @@ def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]
 @check
 def erased_people_get_no_messages(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """No message is sent to an erased person, except one that was being sent at that moment."""
-    for phone in sorted({message["phone"] for message in snapshot.sent_messages if message["phone"]}):
-        records = [snapshot.leads[lead_id] for lead_id in snapshot.leads_of(phone=phone) if lead_id in snapshot.leads]
+    for message in snapshot.sent_messages:
+        lead_ids = snapshot.leads_of(phone=message["phone"]) if message["phone"] else []
+        records = [snapshot.leads[lead_id] for lead_id in lead_ids if lead_id in snapshot.leads]
         moments = [record.lead.erased_at for record in records if record.lead.erased_at is not None]
         if not moments or len(moments) < len(records):
             continue  # messages about another lead of the person are allowed
-        last = max(moments)
-        for message in snapshot.sent_messages:
-            if message["phone"] == phone and from_text(message["at"]) > last + snapshot.send_window:
-                names = ", ".join(record.lead.lead_id for record in records)
-                yield names, f"is erased since {last}, and got a message at {message['at']}: {message['text']}"
+        if from_text(message["at"]) > max(moments) + snapshot.send_window:
+            names = ", ".join(record.lead_id for record in records)
+            yield names, f"is erased since {max(moments)}, and got a message at {message['at']}: {message['text']}"
 
 
 @check
 def leads_expire_last(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A lead's own item expires no earlier than its other items; without it no other item exists."""
-    now = 0.0 if snapshot.now is None else snapshot.now.timestamp()
     for lead_id, found in snapshot.items_by_lead.items():
         own = next((values for values in found if values["sk"] == "LEAD"), None)
         last = max(found, key=lambda values: int(values.get("expires_at", 0)))
         ends = int(last.get("expires_at", 0))
-        if own is None and ends > now:
+        if own is None and ends > snapshot.unix_time:
             yield lead_id, f"has expired, and {last['sk']} exists"
         elif own is not None and ends - TOLERANCE > int(own.get("expires_at", ends)):
             yield lead_id, f"expires {(ends - int(own['expires_at'])) // 86_400} days before {last['sk']}"
@@ -67,28 +66,19 @@ def leads_expire_last(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _left(record: LeadRecord) -> Iterator[str]:
     """Data of an erased lead that should not exist."""
-    for message in record.messages:
-        yield f"there is the message {message.message_id}"
-    if record.fetch is not None:
-        yield "there is its fetch"
-    # Its counts stay.
-    yield from (f"there is {values['sk']}" for values in record.other_items if values["sk"] != "COUNTED")
-    if any((record.lead.person.phone, record.lead.person.email, record.lead.person.full_name)):
-        yield "it has the person's data"
-    if record.lead.answers:
-        yield "it has the form's answers"
-    if record.lead.problems:
-        yield "it has problems"
+    lead = record.lead
+    yield from (f"there is {one['sk']}" for one in record.items if one["sk"].partition("#")[0] not in KEPT_ITEMS)
+    left = {"the person's data": lead.person != Person(), "the form's answers": lead.answers, "problems": lead.problems}
+    yield from (f"it has {what}" for what, is_left in left.items() if is_left)
     for partner, delivery in record.deliveries.items():
         if not delivery.is_erased:
             yield f"its delivery to {partner} is not"
-        if delivery.deal_id is not None or delivery.account_uuid is not None:
+        if delivery.created is not None:
             yield f"its delivery to {partner} has an id"
-    for entry in record.timeline.values():
+    for entry in record.timeline:
         if entry.detail is not None and entry.what not in BY_OPERATORS:
             yield f"its timeline has the detail: {entry.what}, {entry.detail}"
-        allowed = OPERATOR_DATA if entry.what in BY_OPERATORS else frozenset[str]()
-        if entry.data.keys() - allowed:
+        if entry.data.keys() - (OPERATOR_DATA if entry.what in BY_OPERATORS else frozenset()):
             yield f"its timeline has the data: {entry.what}, {dict(entry.data)}"
 
 
@@ -100,37 +90,33 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     marks = {lead_id: _marks(snapshot, posted) for lead_id, posted in snapshot.people_by_lead.items()}
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
-    links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
     others = frozenset[str]().union(*(marks[lead_id] for lead_id in marks.keys() - erased))
-    seen = {values["pk"]: values["first_seen_at"] for values in snapshot.table if "first_seen_at" in values}
-    now = 0.0 if snapshot.now is None else snapshot.now.timestamp()
+    links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
+    seen = {values["pk"]: from_text(values["first_seen_at"]) for values in snapshot.table if "first_seen_at" in values}
     for values in snapshot.table:
-        if int(values.get("expires_at", now)) < int(now):
+        if int(values.get("expires_at", snapshot.unix_time)) < int(snapshot.unix_time):
             continue  # DynamoDB deletes it
         kind, _, owner = values["pk"].partition("#")
         of = values.get("lead_id") or (owner if kind == "LEAD" else links.get(values["pk"]))
-        text = json.dumps(values, ensure_ascii=False, default=str).casefold()
         is_brokers_own = values["sk"] == "ACCOUNT" and of in snapshot.expired  # docs/security.md, "Remaining risks"
         if is_brokers_own or (of not in snapshot.leads and kind in {"ACCOUNT", "LEELOO"}):
             continue  # the broker's and Leeloo's own records
-        if of in tombstones and not _may_stay(kind, values) and not _outlives_its_delivery(snapshot, of, values):
+        if of in tombstones and not _may_stay(snapshot.leads[of], kind, values):
             yield of, values
-        else:
-            own = frozenset() if of is None or of in erased else marks.get(of, frozenset())
-            lead_ids = erased
-            if kind == "TRACE":  # found by the hashes of the lead's item, while that exists
-                lead_ids = tombstones - snapshot.expired
-                if values["sk"].startswith("ACCOUNT#") and links.get(values["sk"]) not in tombstones:
-                    own = others  # an account is deleted with the last lead that has its e-mail
-                    lead_ids = {one for one in lead_ids if not _is_listed_later(snapshot, one, seen.get(values["sk"]))}
-            about = (lead_id for lead_id, known_by in people.items() if _contains(text, known_by - own))
-            yield from ((lead_id, values) for lead_id in about if lead_id in lead_ids)
-
-
-def _is_listed_later(snapshot: Snapshot, lead_id: str, first_seen_at: str | None) -> bool:
-    """Whether an account was listed for the first time after an erasure (docs/security.md, "Remaining risks")."""
-    erased_at = snapshot.leads[lead_id].lead.erased_at
-    return first_seen_at is not None and erased_at is not None and from_text(first_seen_at) > erased_at
+            continue
+        own, lead_ids = frozenset() if of is None or of in erased else marks.get(of, frozenset()), erased
+        if kind == "TRACE":  # found by the hashes of the lead's item, while that exists
+            lead_ids = tombstones - snapshot.expired
+            account = values["sk"]
+            if account.startswith("ACCOUNT#") and links.get(account) not in tombstones:
+                own = others  # an account is deleted with the last lead that has its e-mail
+                if account in seen:  # a later one may be listed (docs/security.md, "Remaining risks")
+                    erased_at = {one: snapshot.leads[one].lead.erased_at for one in lead_ids}
+                    lead_ids = {one for one, at in erased_at.items() if at is None or at >= seen[account]}
+        text = json.dumps(values, ensure_ascii=False, default=str).casefold()
+        for lead_id, known_by in people.items():
+            if lead_id in lead_ids and any(one in text for one in known_by - own):
+                yield lead_id, values
 
 
 def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:
@@ -141,11 +127,13 @@ def _marks(snapshot: Snapshot, posted: Posted) -> frozenset[str]:
     return frozenset({*(known_by - {posted.phone}), posted.phone[-NATIONAL_DIGITS:], *hashes, *unreadable})
 
 
-def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
+def _may_stay(record: LeadRecord, kind: str, values: Mapping[str, Any]) -> bool:
     """Whether an item of an erased lead has no personal data."""
     match kind:
         case "LEAD":
             return not any(name.endswith("_hash") for name in values)  # `_left` checks the rest
+        case "ACCOUNT" | "DEAL" if values.keys() == EXPIRING_LINK:  # of a delivery that expired before the erasure
+            return values["sk"] == "LINK" and values["pk"].split("#")[1] not in record.deliveries
         case "ACCOUNT" | "DEAL":
             return values.keys() == ERASED_LINK
         case "LEELOO":
@@ -154,15 +142,3 @@ def _may_stay(kind: str, values: Mapping[str, Any]) -> bool:
             return values.keys() <= CONTENT_CLAIM
         case _:
             return False
-
-
-def _outlives_its_delivery(snapshot: Snapshot, lead_id: str, values: Mapping[str, Any]) -> bool:
-    """Whether a link belongs to a delivery that expired before the erasure, which then cannot find the link."""
-    partner = values["pk"].split("#")[1]
-    return (
-        values["sk"] == "LINK" and values.keys() == EXPIRING_LINK and partner not in snapshot.leads[lead_id].deliveries
-    )
-
-
-def _contains(text: str, known_by: frozenset[str]) -> bool:
-    return any(one in text for one in known_by)

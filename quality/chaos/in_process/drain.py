@@ -14,7 +14,7 @@ from leadbridge.storage import items
 from quality.chaos.final_probe import probe_all
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.operator import CHECK, LEAD
-from quality.chaos.reconciliation import Snapshot
+from quality.chaos.records import Snapshot
 from quality.chaos.world import is_followed
 from quality.testkit.template import template
 
@@ -39,7 +39,6 @@ AFTER_RETENTION = (
     "failures_are_explained",
     "leads_expire_last",
     "messages_are_in_order",
-    "last_message_is_newest",
     "last_status_is_known",
     "erased_people_leave_no_data",
     "erased_people_get_no_messages",

@@ -8,6 +8,7 @@ from typing import Any
 
 from devstack.sandbox.profile import PartnerRecord
 from leadbridge.domain import delivery as steps
+from leadbridge.domain.clock import to_text
 from leadbridge.domain.delivery import Change, Delivery, new_delivery
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.message import mark_sent, start_sending, status_notification
@@ -16,8 +17,7 @@ from leadbridge.domain.timeline import Entry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.storage import items
 from leadbridge.storage.messages import message_item
-from quality.chaos.reconciliation import Snapshot
-from quality.chaos.records import ADDED, AddedPartner, Create, Posted
+from quality.chaos.records import ADDED, AddedPartner, Create, Posted, Snapshot
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.people import NOW, lead
 
@@ -33,6 +33,7 @@ DEAL = PartnerRecord("leadleader", 24, "Видано", {"phone": "0500000001"})
 
 CREATE = {
     "number": 7,
+    "at": to_text(NOW + MINUTE / 2),
     "operation": "create",
     "partner": "leadleader",
     "deal_id": 24,

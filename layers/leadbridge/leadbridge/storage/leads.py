@@ -342,41 +342,46 @@ class LeadRepository:
 
     def journey(self, lead_id: str) -> Journey | None:
         """The lead with all that is stored beside it, as it is now."""
-        lead: Lead | None = None
-        deliveries: dict[str, Delivery] = {}
-        timeline: dict[str, Entry] = {}
-        fetch: Fetch | None = None
-        messages: list[Message] = []
-        postbacks: list[Postback] = []
         # Leeloo's events are left out: they are long and not needed.
         query = Query("pk = :pk", {":pk": items.lead_key(lead_id)["pk"]}, filter="attribute_not_exists(body)")
-        for values in self._table.query(query, limit=MAX_ITEMS):
-            kind = values["sk"].partition("#")[0]
-            if kind == "LEAD":
-                lead = items.lead_of(values)
-                timeline |= [items.first_entry(lead)]
-            elif kind == "DELIVERY":
-                delivery = items.delivery_of(values)
-                deliveries[delivery.partner] = delivery
-                timeline |= items.history_of(delivery)
-            elif kind == "EVENT":
-                timeline[values["sk"]] = items.entry_of(values)
-            elif kind == "FETCH":
-                from leadbridge.storage.fetches import fetch_of
-
-                fetch = fetch_of(values)
-            elif kind == "MESSAGE":
-                messages.append(message_of(values))
-            elif kind == "FEEDBACK":
-                from leadbridge.storage.feedback.postbacks import postback_of
-
-                postbacks.append(postback_of(values))
-        if lead is None:
-            return None
-        entries = tuple(timeline[key] for key in sorted(timeline))
-        postbacks.sort(key=lambda one: one.created_at)
-        return Journey(lead, deliveries, entries, fetch, tuple(messages), tuple(postbacks))
+        return journey_of(self._table.query(query, limit=MAX_ITEMS))
 
     def due(self, partition: str, until: datetime, limit: int) -> Iterator[DueItem]:
         """Yield what is due by `until`, the longest due first: a partner's deliveries, messages, or fetches."""
         return due_items(self._table, partition, until, limit)
+
+
+def journey_of(found: Iterable[items.Item]) -> Journey | None:
+    """The lead that decoded items of its partition hold; None without the lead's own item."""
+    lead: Lead | None = None
+    deliveries: dict[str, Delivery] = {}
+    timeline: dict[str, Entry] = {}
+    fetch: Fetch | None = None
+    messages: list[Message] = []
+    postbacks: list[Postback] = []
+    for values in found:
+        kind = values["sk"].partition("#")[0]
+        if kind == "LEAD":
+            lead = items.lead_of(values)
+            timeline |= [items.first_entry(lead)]
+        elif kind == "DELIVERY":
+            delivery = items.delivery_of(values)
+            deliveries[delivery.partner] = delivery
+            timeline |= items.history_of(delivery)
+        elif kind == "EVENT":
+            timeline[values["sk"]] = items.entry_of(values)
+        elif kind == "FETCH":
+            from leadbridge.storage.fetches import fetch_of
+
+            fetch = fetch_of(values)
+        elif kind == "MESSAGE":
+            messages.append(message_of(values))
+        elif kind == "FEEDBACK":
+            from leadbridge.storage.feedback.postbacks import postback_of
+
+            postbacks.append(postback_of(values))
+    if lead is None:
+        return None
+    entries = tuple(timeline[key] for key in sorted(timeline))
+    postbacks.sort(key=lambda one: one.created_at)
+    return Journey(lead, deliveries, entries, fetch, tuple(messages), tuple(postbacks))
