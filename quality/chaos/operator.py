@@ -1,18 +1,17 @@
-"""An operator during a run: erases, writes, corrects, redrives, checks and resolves as the partner's records say."""
+"""An operator during a run, and the final probe of every route, without faults."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devstack.partners import partner_profiles
 from leadbridge.domain.delivery import Delivery, State
-from leadbridge.domain.lead import Lead
+from leadbridge.domain.lead import Lead, find_missing_fields
 from leadbridge.storage.leads import Journey
 from quality.chaos.people import sections
-from quality.chaos.records import ADDED, AMOUNT, NAME, TERM, AddedPartner, Correction, Pause, Posted
+from quality.chaos.records import ADDED, AMOUNT, NAME, TERM, AddedPartner, Correction, Pause, Posted, Snapshot
 from quality.testkit.wiring import queues
 
 if TYPE_CHECKING:
@@ -33,7 +32,8 @@ UNREADABLE = {"person.phone": "нема", "loan.amount": "від 5 до 10 ти�
 MAX_RESUMES = 20  # calls until one is answered
 LOOKED_AT = 6  # leads among which an operator looks for an incomplete one
 ERASED_AFTERWARDS = 0.3
-_LETTERS = "абвгдеєжзиіклмнопрстуфхцчшщюя"
+DIGITS = str.maketrans("0123456789", "абвгдеєжзи")  # a name has letters only
+SHARES = {"erase": 4, "write": 16, "redrive": 10, "check": 10, "correct": 30, "settle": 18, "add": 6, "pause": 6}
 
 type OnStatus = Callable[[int], None]
 
@@ -42,27 +42,13 @@ def ignore(_status: int) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class Shares:
-    """How often an operator acts on a lead, on a queue, and on a partner. The rest are deliveries to settle."""
-
-    erase: float
-    write: float
-    redrive: float = 0.1
-    check: float = 0.1
-    correct: float = 0.3
-    add: float = 0.0
-    pause: float = 0.06
-
-
 class Operator:
     def __init__(self, world: World) -> None:
         self.world, self.random, self.counters = world, world.aside, world.counters
-        self.written = 0
+        self.written, self.last_call = 0, 0
         self.to_be_erased: list[str] = []
         self.erased: set[str] = set()
         self.corrections: list[Correction] = []
-        self.last_call = 0
         self.pauses: list[Pause] = []
         self.added_partners: list[AddedPartner] = []
         self._moments, self._names = itertools.count(1), itertools.count(1)
@@ -71,6 +57,9 @@ class Operator:
     def posted(self) -> list[Posted]:
         return self.world.posted
 
+    def posted_of(self, lead_id: str) -> Posted:
+        return next(one for one in self.posted if one.lead_id == lead_id)
+
     def journey(self, lead_id: str) -> Journey | None:
         return self.world.stores.leads.journey(lead_id)
 
@@ -78,154 +67,53 @@ class Operator:
         """One action on a random lead."""
         if not self.posted:
             return
-        posted, drawn, shares = self.random.choice(self.posted), self.random.random(), self.world.shares
-        if drawn > 1 - shares.pause:
-            self.pause_or_resume(self.random.choice(list(partner_profiles())))
-        elif drawn > 1 - shares.pause - shares.add:
-            self.add_partner(posted.lead_id)
-        elif drawn < (limit := shares.erase):
-            self.counters.add("people erased")
-            self.erase(posted.lead_id)
-        elif drawn < (limit := limit + shares.write):
-            self.written += 1
-            self.counters.add("messages written by operators")
-            self.world.call("POST", "/messages", {"lead_id": posted.lead_id, "text": f"Лист {self.written}"})
-        elif drawn < (limit := limit + shares.redrive):
-            self.counters.add("dead letters redriven")
-            self.world.call("POST", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
-        elif drawn < (limit := limit + shares.check):
-            self.counters.add("statuses checked by operators")
-            for partner in partner_profiles():
-                self.world.call("POST", CHECK, place={"lead_id": posted.lead_id, "partner": partner})
-        elif drawn < limit + shares.correct:
-            self.correct_one(posted)
-        else:
-            for one in self.world.to_settle(posted):
-                self.settle(one)
+        posted, shares = self.random.choice(self.posted), self.world.shares
+        place = {"lead_id": posted.lead_id}
+        match self.random.choices(list(shares), list(shares.values()))[0]:
+            case "erase":
+                self.counters.add("people erased")
+                self.erase(posted.lead_id)
+            case "write":
+                self.written += 1
+                self._post("messages written by operators", "/messages", {**place, "text": f"Лист {self.written}"})
+            case "redrive":
+                self._post("dead letters redriven", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
+            case "check":
+                self.counters.add("statuses checked by operators")
+                for partner in partner_profiles():
+                    self.world.call("POST", CHECK, place={**place, "partner": partner})
+            case "correct":
+                self._correct_one(posted)
+            case "settle":
+                for one in self.world.to_settle(posted):
+                    self._settle(one)
+            case "add":
+                self.add_partner(posted.lead_id)
+            case "pause":
+                self._pause_or_resume(self.random.choice(list(partner_profiles())))
 
     def add_partner(self, lead_id: str, *, is_confirmed: bool | None = None) -> None:
         """Give a lead to a partner that has no delivery of it; by chance with a confirmation."""
-        found = self.journey(lead_id)
-        if found is None:
-            return
-        names = [name for name in partner_profiles() if name not in found.deliveries]
-        self.counters.add("leads given to another partner")
-        partner = self.random.choice(names or list(partner_profiles()))
-        confirm = self.random.random() < 0.5 if is_confirmed is None else is_confirmed
-        self.add(found.lead, {"partner": partner, "confirm": confirm}, allowed=CHOSEN)
-
-    def add(self, lead: Lead, body: dict[str, Any], on: OnStatus = ignore, *, allowed: frozenset[int]) -> None:
-        added = AddedPartner(lead.lead_id, body["partner"], body["confirm"], lead.fallbacks, lead.next_on)
-        self.added_partners.append(added)
-
-        def answered(status: int) -> None:
-            added.status = status
-            on(status)
-
-        self.world.call("POST", ADD, body, {"lead_id": lead.lead_id}, on=answered, allowed=allowed)
-
-    def pause_or_resume(self, partner: str) -> None:
-        """Pause a partner, or resume it if it may be paused."""
-        if any(one.partner == partner and one.until is None for one in self.pauses):
-            self.counters.add("partners resumed")
-            self.resume(partner)
-            return
-        self.counters.add("partners paused")
-        pause = Pause(partner)
-        self.pauses.append(pause)
-
-        def answered(status: int) -> None:
-            if status == 200:
-                pause.since = self.world.now()
-
-        self.world.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
-
-    def resume(self, partner: str) -> bool:
-        """Resume a partner. Returns whether that was confirmed."""
-        answers: list[int] = []
-        for pause in self.pauses:
-            if pause.partner == partner and pause.until is None:
-                pause.until = self.world.now()
-        self.world.call("POST", RESUME, None, {"partner": partner}, on=answers.append)
-        return answers == [200]
+        if (found := self.journey(lead_id)) is not None:
+            names = [name for name in partner_profiles() if name not in found.deliveries]
+            self.counters.add("leads given to another partner")
+            partner = self.random.choice(names or list(partner_profiles()))
+            confirm = self.random.random() < 0.5 if is_confirmed is None else is_confirmed
+            self._add(found.lead, {"partner": partner, "confirm": confirm})
 
     def resume_all(self) -> None:
         """Resume every partner that was paused."""
         for partner in sorted({pause.partner for pause in self.pauses}):
-            any(self.resume(partner) for _ in range(MAX_RESUMES))
+            any(self._resume(partner) for _ in range(MAX_RESUMES))
 
-    def settle(self, posted: Posted) -> None:
-        """Retry failed deliveries, and resolve unknown ones."""
-        for partner in partner_profiles():
-            delivery = self.world.delivery(posted.lead_id, partner)
-            if delivery is None:
-                continue
-            place = {"lead_id": posted.lead_id, "partner": partner}
-            if delivery.state is State.UNKNOWN and self.world.can_be_settled(delivery):
-                if self.random.random() < 0.2:
-                    self.counters.add("unknown deliveries retried")
-                    self.world.call("POST", RETRY, {"confirm": True}, place)
-                else:
-                    self.counters.add("unknown deliveries resolved")
-                    self.world.call("POST", RESOLVE, self.find_at_partner(delivery), place)
-            elif delivery.state in RETRIED:
-                self.counters.add("failed deliveries retried")
-                self.world.call("POST", RETRY, {"confirm": True} if delivery.state is State.SKIPPED else {}, place)
-
-    def find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
-        """The body of a resolution: what the partner has of a lead's person."""
-        posted = self.posted_of(delivery.lead_id)
-        same = (one for one in list(self.posted) if one.phone == posted.phone)
-        found = (self.world.delivery(one.lead_id, delivery.partner) for one in same)
-        known = {one.created for one in found if one is not None and one.created is not None}
-        profile = partner_profiles()[delivery.partner]
-        created = profile.find(self.world.partner.at(delivery.partner), posted, known)
-        return {"outcome": "not_created"} if created is None else {profile.id_field: created}
-
-    def posted_of(self, lead_id: str) -> Posted:
-        return next(one for one in self.posted if one.lead_id == lead_id)
-
-    def correct_one(self, posted: Posted) -> None:
-        """Correct a lead: an incomplete one if there is any, in one step or in several, else any lead."""
-        for one in self.random.sample(list(self.posted), min(LOOKED_AT, len(self.posted))):
-            found = self.journey(one.lead_id)
-            if found is not None and found.is_incomplete:
-                self._complete(one)
-                return
-        self.counters.add("leads corrected")
-        self.correct(posted.lead_id, self.new_values())
-        match self.random.choice(["alone", "alone", "twice", "retried", "erased"]):
-            case "twice":
-                self.counters.add("leads corrected twice at once")
-                self.correct(posted.lead_id, self.new_values())
-            case "retried":
-                self.settle(posted)
-            case "erased" if self.random.random() < ERASED_AFTERWARDS:
-                self.counters.add("people erased during a correction")
-                self.erase(posted.lead_id)
-
-    def _complete(self, posted: Posted) -> None:
-        """Correct an incomplete lead: wrongly, in part, or fully, then also with another name."""
-        values = posted.missing_values
-        match self.random.choice(["wrongly", "in part", "fully", "fully", "fully"]):
-            case "wrongly":
-                self.counters.add("incomplete leads corrected wrongly")
-                self.correct(posted.lead_id, UNREADABLE, allowed=WRONGLY_CORRECTED)
-            case "in part" if len(values) > 1:
-                self.counters.add("incomplete leads corrected in part")
-                path = self.random.choice(sorted(values))
-                self.correct(posted.lead_id, {path: values[path]})
-            case _:
-                self.counters.add("incomplete leads corrected")
-                self.correct(posted.lead_id, values)
-                if self.random.random() < 0.3:
-                    self.counters.add("incomplete leads corrected twice at once")
-                    self.correct(posted.lead_id, self.new_values())
+    def redrive_all(self) -> None:
+        for queue in QUEUES:
+            self.world.call("POST", REDRIVE, {}, {"queue": queue})
 
     def new_values(self) -> dict[str, str]:
         """Values that no other correction has, so that a call shows which of them it was made with."""
         number = next(self._names)
-        values = {NAME: f"Виправна {_new_name(number)} Іванівна"}
+        values = {NAME: f"Виправна Олена{str(number).translate(DIGITS)} Іванівна"}
         if self.random.random() < 0.7:
             values[AMOUNT] = f"{7000 + number}.00"
         if self.random.random() < 0.3:
@@ -265,15 +153,188 @@ class Operator:
         for lead_id in list(self.to_be_erased):
             self.erase(lead_id)
 
-    def redrive_all(self) -> None:
+    def probe_all(self, snapshot: Snapshot) -> None:
+        """Call every route, for random leads, and for a delivery in each state. The erasure comes first.
+
+        Half of the incomplete leads are completed.
+        """
+        lead_ids, random = sorted(snapshot.leads), self.random
+        if lead_ids:
+            erased = lead_ids.pop(random.randrange(len(lead_ids)))
+            self.erased.add(erased)
+            self._probe({204}, "DELETE", LEAD, {"lead_id": erased})
+        for path in ("/leads", "/partners", "/stats", "/sync", "/dead-letters"):
+            self._probe({200}, "GET", path)
+        partner = {"partner": random.choice(sorted(snapshot.partners))}
+        self._probe({200}, "POST", PAUSE, partner, {"reason": "a probe"})
+        self._probe({200}, "POST", RESUME, partner)
         for queue in QUEUES:
-            self.world.call("POST", REDRIVE, {}, {"queue": queue})
+            self._probe({200}, "POST", DISCARD, {"queue": queue}, {"dead_letter_id": "a-letter-that-does-not-exist"})
+            self._probe({200}, "POST", REDRIVE, {"queue": queue}, {})
+        for lead_id in random.sample(lead_ids, min(2, len(lead_ids))):
+            self._probe_lead(snapshot, lead_id)
+        incomplete = [lead_id for lead_id in lead_ids if snapshot.leads[lead_id].has_problems]
+        for lead_id in random.sample(incomplete, (len(incomplete) + 1) // 2):
+            self._probe({200}, "PATCH", LEAD, {"lead_id": lead_id}, self.posted_of(lead_id).missing_values)
+        deliveries = [one for lead_id in lead_ids for one in snapshot.leads[lead_id].deliveries.values()]
+        for state in State:
+            if in_state := [one for one in deliveries if one.state is state]:
+                self._probe_delivery(random.choice(in_state))
 
+    def _probe_lead(self, snapshot: Snapshot, lead_id: str) -> None:
+        """Read, correct and write; then give the lead to a partner that can take it, with the confirmation."""
+        record, place = snapshot.leads[lead_id], {"lead_id": lead_id}
+        conflict = {409} if record.is_erased else None
+        self._probe({200}, "GET", LEAD, place)
+        self._probe(conflict or {200}, "POST", f"{LEAD}/reveal", place)
+        can_be_corrected = record.is_fetched and not record.is_erased
+        self._probe({200 if can_be_corrected else 409}, "PATCH", LEAD, place, self.new_values())
+        text = {**place, "text": f"Лист у тиші {lead_id}"}
+        self._probe(conflict or {202}, "POST", "/messages", None, text)
+        others = sorted(partner_profiles().keys() & snapshot.partners.keys() - record.deliveries.keys())
+        fit = [name for name in others if not find_missing_fields(record.lead, snapshot.partners[name])]
+        if record.deliveries and fit:
+            self._probe(conflict or {ADDED}, "POST", ADD, place, {"partner": fit[0], "confirm": True})
 
-def _new_name(number: int) -> str:
-    """A first name for each number."""
-    letters = ""
-    while number:
-        number, last = divmod(number, len(_LETTERS))
-        letters = _LETTERS[last] + letters
-    return f"Олена{letters}"
+    def _probe_delivery(self, delivery: Delivery) -> None:
+        """Check, retry and resolve it, each with what its state does not allow, too."""
+        state, place = delivery.state, {"lead_id": delivery.lead_id, "partner": delivery.partner}
+        is_followed = state is State.SUBMITTED and not delivery.is_erased
+        self._probe({202 if is_followed else 409}, "POST", CHECK, place)
+        if delivery.is_erased or state not in RETRIED | {State.UNKNOWN}:
+            self._probe({409}, "POST", RETRY, place, {})
+            self._probe({409}, "POST", RESOLVE, place, {"outcome": "not_created", "expected_state": "unknown"})
+        elif state is State.UNKNOWN:
+            self._probe({409}, "POST", RETRY, place, {})  # without `confirm`
+            self._probe({200, 409}, "POST", RESOLVE, place, self._find_at_partner(delivery))
+        elif state is State.SKIPPED:
+            self._probe({409}, "POST", RETRY, place, {})  # without `confirm`
+            self._probe({202, 409}, "POST", RETRY, place, {"confirm": True})
+        else:  # 409 if the partner would not accept the lead, or has its person from elsewhere
+            self._probe({202, 409}, "POST", RETRY, place, {})
+
+    def _probe(
+        self,
+        expected: set[int],
+        method: str,
+        resource: str,
+        place: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> None:
+        """Call a route, which must return one of these statuses. The body of a correction is its values."""
+
+        def answered(status: int) -> None:
+            self.counters.add("probes without faults")
+            if status not in expected:
+                what = f"answered {status} without faults, expected {', '.join(map(str, sorted(expected)))}"
+                self.counters.fail(f"{method} {resource}", what)
+
+        found = self.journey(place["lead_id"]) if place and resource == ADD else None
+        if place and body and method == "PATCH":
+            self.correct(place["lead_id"], body, on=answered)
+        elif found is not None and body is not None:
+            self._add(found.lead, body, answered)
+        else:
+            self.world.call(method, resource, body, place, on=answered)
+
+    def _post(self, counted_as: str, resource: str, body: Any, place: dict[str, str] | None = None) -> None:
+        self.counters.add(counted_as)
+        self.world.call("POST", resource, body, place)
+
+    def _add(self, lead: Lead, body: dict[str, Any], on: OnStatus = ignore) -> None:
+        added = AddedPartner(lead.lead_id, body["partner"], body["confirm"], lead.fallbacks, lead.next_on)
+        self.added_partners.append(added)
+
+        def answered(status: int) -> None:
+            added.status = status
+            on(status)
+
+        self.world.call("POST", ADD, body, {"lead_id": lead.lead_id}, on=answered, allowed=CHOSEN)
+
+    def _pause_or_resume(self, partner: str) -> None:
+        """Pause a partner, or resume it if it may be paused."""
+        if any(one.partner == partner and one.until is None for one in self.pauses):
+            self.counters.add("partners resumed")
+            self._resume(partner)
+            return
+        self.counters.add("partners paused")
+        pause = Pause(partner)
+        self.pauses.append(pause)
+
+        def answered(status: int) -> None:
+            if status == 200:
+                pause.since = self.world.now()
+
+        self.world.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
+
+    def _resume(self, partner: str) -> bool:
+        """Resume a partner. Returns whether that was confirmed."""
+        answers: list[int] = []
+        for pause in self.pauses:
+            if pause.partner == partner and pause.until is None:
+                pause.until = self.world.now()
+        self.world.call("POST", RESUME, None, {"partner": partner}, on=answers.append)
+        return answers == [200]
+
+    def _settle(self, posted: Posted) -> None:
+        """Retry failed deliveries, and resolve unknown ones."""
+        for partner in partner_profiles():
+            delivery = self.world.delivery(posted.lead_id, partner)
+            place = {"lead_id": posted.lead_id, "partner": partner}
+            if delivery is None:
+                continue
+            if delivery.state is State.UNKNOWN and self.world.can_be_settled(delivery):
+                if self.random.random() < 0.2:
+                    self._post("unknown deliveries retried", RETRY, {"confirm": True}, place)
+                else:
+                    self._post("unknown deliveries resolved", RESOLVE, self._find_at_partner(delivery), place)
+            elif delivery.state in RETRIED:
+                body = {"confirm": True} if delivery.state is State.SKIPPED else {}
+                self._post("failed deliveries retried", RETRY, body, place)
+
+    def _find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
+        """The body of a resolution: what the partner has of a lead's person."""
+        posted = self.posted_of(delivery.lead_id)
+        same = (one for one in list(self.posted) if one.phone == posted.phone)
+        found = (self.world.delivery(one.lead_id, delivery.partner) for one in same)
+        known = {one.created for one in found if one is not None and one.created is not None}
+        profile = partner_profiles()[delivery.partner]
+        created = profile.find(self.world.partner.at(delivery.partner), posted, known)
+        return {"outcome": "not_created"} if created is None else {profile.id_field: created}
+
+    def _correct_one(self, posted: Posted) -> None:
+        """Correct a lead: an incomplete one if there is any, in one step or in several, else any lead."""
+        for one in self.random.sample(list(self.posted), min(LOOKED_AT, len(self.posted))):
+            found = self.journey(one.lead_id)
+            if found is not None and found.is_incomplete:
+                self._complete(one)
+                return
+        self.counters.add("leads corrected")
+        self.correct(posted.lead_id, self.new_values())
+        match self.random.choice(["alone", "alone", "twice", "retried", "erased"]):
+            case "twice":
+                self.counters.add("leads corrected twice at once")
+                self.correct(posted.lead_id, self.new_values())
+            case "retried":
+                self._settle(posted)
+            case "erased" if self.random.random() < ERASED_AFTERWARDS:
+                self.counters.add("people erased during a correction")
+                self.erase(posted.lead_id)
+
+    def _complete(self, posted: Posted) -> None:
+        """Correct an incomplete lead: wrongly, in part, or fully, then also with another name."""
+        values = posted.missing_values
+        match self.random.choice(["wrongly", "in part", "fully", "fully", "fully"]):
+            case "wrongly":
+                self.counters.add("incomplete leads corrected wrongly")
+                self.correct(posted.lead_id, UNREADABLE, allowed=WRONGLY_CORRECTED)
+            case "in part" if len(values) > 1:
+                path = self.random.choice(sorted(values))
+                self.counters.add("incomplete leads corrected in part")
+                self.correct(posted.lead_id, {path: values[path]})
+            case _:
+                self.counters.add("incomplete leads corrected")
+                self.correct(posted.lead_id, values)
+                if self.random.random() < 0.3:
+                    self.counters.add("incomplete leads corrected twice at once")
+                    self.correct(posted.lead_id, self.new_values())

@@ -1,6 +1,6 @@
 """Random people, how they type, and the posts of their forms."""
 
-import json
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,30 +8,22 @@ from datetime import datetime
 from functools import cache
 from random import Random
 from typing import Any
-from urllib.parse import urlencode
 
 from devstack.partners import partner_profiles
 from devstack.workdir import PROJECT
-from events.sign import Sender, sender_of
-from leadbridge.forms.base import Request
+from leadbridge.forms.base import Request, adapter_named
+from quality.testkit.forms.posts import URLENCODED, request
 from tools.config import read_toml
 
 META = "meta-credit"
+# The weights of the sources: usually, in a run in which most people post again, and over the deployed stack.
 SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
-"""The weight of each source."""
 MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
-"""The same for a run in which most people post again."""
 DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
 DEPLOYED |= {"local-lenders": 4, "local-brokers": 6, "local-feedback": 4}
-"""The same over the deployed stack, with the sources of the local configuration."""
-LIKE_WEB = ("local-order", "local-lenders", "local-brokers", "local-feedback")
-FORMS = {"local-repeats": "plain-credit"} | dict.fromkeys(LIKE_WEB, "web")
-"""The form of a local source."""
-WITH_REPEATS = frozenset({"plain-credit", "local-repeats"})  # the sources to which some people post again
 
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-REPEATED = 0.45  # the share of posts to `plain-credit` that come from a person who posted there before
+REPEATED = 0.45  # the share of posts to plain forms that come from a person who posted there before
 RECENT = 3  # people who may post again
 LENDER_LESS = 0.15  # the share of people without the fields that only the lender requires
 IN_PARTS = 0.3  # the share of people whose form asks for the parts of the name
@@ -40,6 +32,7 @@ SHARE_UNUSABLE = 0.4  # of people with one or two values that cannot be used
 
 type Style = Callable[[str], str] | str | None  # readable; the text that cannot be read; left empty
 
+# By lead field: unusual ways to type a value that have the same reading.
 READABLE: Mapping[str, tuple[Callable[[str], str], ...]] = {
     "person.phone": (
         lambda phone: f"0{phone[4:6]} {phone[6:9]} {phone[9:11]} {phone[11:]}",
@@ -62,8 +55,7 @@ READABLE: Mapping[str, tuple[Callable[[str], str], ...]] = {
     ),
     "loan.term": (lambda term: f"{term} міс.", lambda term: f"{term}.0", lambda _: "1 рік"),
 }
-"""By lead field: unusual ways to type a value that have the same reading."""
-
+# By lead field: texts that cannot be read, each with the person's number so that it is found wherever it is stored.
 UNUSABLE: Mapping[str, tuple[Style, ...]] = {
     "person.full_name": ("№ {:04}", None),
     "person.phone": ("у вайбері, кімната {:04}", None),
@@ -73,7 +65,6 @@ UNUSABLE: Mapping[str, tuple[Style, ...]] = {
     "loan.amount": ("від {:04} до 20 тисяч", None),
     "loan.term": ("як дадуть, варіант {:04}", None),
 }
-"""By lead field: texts that cannot be read, each with the person's number so that it is found wherever it is stored."""
 
 
 @dataclass(frozen=True)
@@ -137,31 +128,14 @@ class Visitor:
         """The lead fields that they leave empty, or fill with what cannot be read."""
         return frozenset(path for path, style in self.styles.items() if not callable(style))
 
-    def lead(self) -> dict[str, Any]:
-        """What they type, as the source `web` sends it."""
-        lead: dict[str, Any] = {"person": {}, "loan": {}} | sections(self.typed)
-        if self.is_in_parts and "person.full_name" not in self.styles:
-            names = lead["person"].pop("full_name").split()
-            lead["person"] |= dict(zip(("last_name", "first_name", "middle_name"), names, strict=True))
-        return lead
-
     def fill_in(self, source: str) -> dict[str, str]:
         """What they type in a source's form, by the form's names of the fields."""
-        names = {path: name for name, path in _form_fields(source).items()}
+        names = {path: name for name, path in _settings(source)["fields"].items()}
         return {names[path]: text for path, text in self.typed.items()}
 
     @property
     def leadgen_id(self) -> str:
         return f"7{int(self.run, 16) % 10**8:08d}{self.number:06d}"
-
-
-def sections(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Values by lead field, as the nested object of the API."""
-    found: dict[str, dict[str, str]] = {}
-    for path, value in values.items():
-        section, _, name = path.partition(".")
-        found.setdefault(section, {})[name] = value
-    return found
 
 
 @dataclass(frozen=True)
@@ -170,47 +144,63 @@ class Post:
 
     source: str
     visitor: Visitor
-    post_id: str
-    body: bytes
-    content_type: str
+
+    @property
+    def post_id(self) -> str:
+        return f"post-{self.visitor.run}-{self.visitor.number}"
 
     def proven(self, secret: str, now: datetime) -> Request:
         """The post, signed now."""
-        headers = {"content-type": self.content_type, "webhook-id": self.post_id}
-        return _sender(self.source).sign_request(Request(headers, {}, self.body), secret, now)
+        adapter, visitor, content_type = _settings(self.source)["adapter"], self.visitor, ""
+        content: dict[str, Any]
+        if adapter == "meta":
+            value = {"leadgen_id": visitor.leadgen_id, "page_id": "1", "created_time": 1_700_000_000}
+            change = {"field": "leadgen", "value": value}
+            content = {"object": "page", "entry": [{"id": "1", "time": 1, "changes": [change]}]}
+        elif adapter == "plain":
+            content, content_type = {**visitor.fill_in(self.source), "consent": "так"}, URLENCODED
+        else:
+            content = {"person": {}, "loan": {}} | sections(visitor.typed)
+            if visitor.is_in_parts and "person.full_name" not in visitor.styles:
+                names = content["person"].pop("full_name").split()
+                content["person"] |= dict(zip(("last_name", "first_name", "middle_name"), names, strict=True))
+        unsigned = request(content, content_type, **{"webhook-id": self.post_id})
+        return adapter_named(adapter).sign_request(unsigned, secret, now)
 
 
 def posts(
     random: Random, run: str, ordered: frozenset[str] = frozenset(), sources: Mapping[str, int] = SOURCES
 ) -> Iterator[Post]:
-    """An endless sequence of posts of several sources; some people post twice.
+    """An endless sequence of posts of several sources; some people post a plain form twice.
 
     `ordered` are the sources that try the broker after the lender. Some of their people lack what the lender requires.
     """
     asked: dict[str, list[Visitor]] = defaultdict(list)
-    for drawn in _visitors(random, run):
-        visitor = drawn
+    typing = Random(run)
+    for number in itertools.count(1):
+        name = f"{random.choice(SURNAMES)} Олена Іванівна"
+        refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
+        amount = random.choice([6000, 12_500, 99_000, 600_000])  # above half a million the lender declines in the end
+        is_in_parts = typing.random() < IN_PARTS
+        visitor = Visitor(number, run, name, amount, 0, 0, 0, refused_by, _styles(typing), is_in_parts)
         (source,) = random.choices(list(sources), list(sources.values()))
-        if source in WITH_REPEATS:
+        if _settings(source)["adapter"] == "plain":
             if asked[source] and random.random() < REPEATED:
-                visitor = _again(random, drawn, random.choice(asked[source][-RECENT:]))
+                visitor = _again(random, visitor, random.choice(asked[source][-RECENT:]))
             asked[source].append(visitor)
         elif source in ordered and random.random() < LENDER_LESS:
             lacking: dict[str, Style] = {"person.tax_number": None, "person.activity": None}
-            visitor = replace(drawn, refused_by=frozenset(), styles={**drawn.styles, **lacking})
-        yield _post_of(source, visitor)
+            visitor = replace(visitor, refused_by=frozenset(), styles={**visitor.styles, **lacking})
+        yield Post(source, visitor)
 
 
-def _visitors(random: Random, run: str) -> Iterator[Visitor]:
-    number, typing = 0, Random(run)
-    while True:
-        number += 1
-        name = f"{random.choice(SURNAMES)} Олена Іванівна"
-        refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
-        # Above half a million the lender declines in the end.
-        amount = random.choice([6000, 12_500, 99_000, 600_000])
-        is_in_parts = typing.random() < IN_PARTS
-        yield Visitor(number, run, name, amount, 0, 0, 0, refused_by, _styles(typing), is_in_parts)
+def sections(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Values by lead field, as the nested object of the API."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, value in values.items():
+        section, _, name = path.partition(".")
+        found[section][name] = value
+    return dict(found)
 
 
 def _styles(random: Random) -> dict[str, Style]:
@@ -239,26 +229,8 @@ def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
     )
 
 
-def _post_of(source: str, visitor: Visitor) -> Post:
-    content: dict[str, Any]
-    form, content_type = FORMS.get(source, source), JSON
-    if form == META:
-        value = {"leadgen_id": visitor.leadgen_id, "page_id": "1", "created_time": 1_700_000_000}
-        change = {"field": "leadgen", "value": value}
-        content = {"object": "page", "entry": [{"id": "1", "time": 1, "changes": [change]}]}
-    elif form == "plain-credit":
-        content, content_type = {**visitor.fill_in(form), "consent": "так"}, FORM
-    else:
-        content = visitor.lead()
-    text = urlencode(content) if content_type == FORM else json.dumps(content, ensure_ascii=False)
-    return Post(source, visitor, f"post-{visitor.run}-{visitor.number}", text.encode(), content_type)
-
-
 @cache
-def _sender(source: str) -> Sender:
-    return sender_of(FORMS.get(source, source))
-
-
-@cache
-def _form_fields(source: str) -> dict[str, str]:
-    return dict(read_toml(PROJECT / "config", "local")["sources"][source]["fields"])
+def _settings(source: str) -> dict[str, Any]:
+    """A source of the local configuration."""
+    found: dict[str, Any] = read_toml(PROJECT / "config", "local")["sources"][source]
+    return found

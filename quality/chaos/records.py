@@ -53,8 +53,8 @@ class Posted:
     @classmethod
     def of(cls, post: Post, lead_id: str = "") -> Self:
         one = post.visitor
-        told = (one.phone, one.email, one.tax_number, one.values, one.typed, one.unusable)
-        return cls(post.post_id, lead_id, *told, post.source)
+        values = (one.phone, one.email, one.tax_number, one.values, one.typed, one.unusable)
+        return cls(post.post_id, lead_id, *values, post.source)
 
     @property
     def missing_values(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from devstack.sandbox.remote import ControlError, Remote
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.settings import Settings
 from quality.chaos.checks import CHECKS, Violation
-from quality.chaos.operator import ALLOWED_STATUSES, OnStatus, Operator, Shares, ignore
+from quality.chaos.operator import ALLOWED_STATUSES, SHARES, OnStatus, Operator, ignore
 from quality.chaos.partner_faults import DOWN, fault
 from quality.chaos.people import META, Post, Visitor
 from quality.chaos.reading import Stores
@@ -77,7 +77,7 @@ class World(ABC):
     happens in another thread, so that it does not change what `random` draws.
     """
 
-    shares: Shares
+    shares: Mapping[str, int] = SHARES  # of an operator's actions
     faults = DOWN
     send_window: timedelta
     is_in_real_time = False

@@ -17,7 +17,6 @@ from quality.chaos.checks import violations
 from quality.chaos.checks.statistics import statistics_count_every_lead
 from quality.chaos.deployed.processes import PROC, freeze, kill
 from quality.chaos.deployed.stack import DeployedStack
-from quality.chaos.final_probe import probe_all
 from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.world import Counters, Result
 
@@ -215,7 +214,7 @@ def run(seed: int, leads: int, log: Callable[[str], None]) -> Result:
             chaos.stop_faults()
             chaos.wait_until_settled()
             log("an operator probes every route")
-            probe_all(chaos.operator, chaos.snapshot())
+            chaos.operator.probe_all(chaos.snapshot())
             chaos.wait_until_settled()
             snapshot, calls = chaos.snapshot(), chaos.partner.calls()
         finally:

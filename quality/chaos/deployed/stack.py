@@ -27,7 +27,7 @@ from leadbridge.domain.delivery import Delivery, State
 from leadbridge.settings import Settings
 from quality.chaos.deployed.processes import PartnerProxy, Processes
 from quality.chaos.deployed.repeats import Repeats
-from quality.chaos.operator import ALLOWED_STATUSES, CHECK, RESOLVE, OnStatus, Shares, ignore
+from quality.chaos.operator import ALLOWED_STATUSES, CHECK, RESOLVE, SHARES, OnStatus, ignore
 from quality.chaos.partner_faults import DOWN, SLOW
 from quality.chaos.people import DEPLOYED, Post, posts
 from quality.chaos.reading import Stores
@@ -50,7 +50,7 @@ LISTED = (State.UNKNOWN, State.REJECTED, State.FAILED, State.DUPLICATE, State.SK
 class DeployedStack(World):
     """`lock` guards what several threads change."""
 
-    shares = Shares(erase=0.12, write=0.38)
+    shares = SHARES | {"erase": 12, "write": 20, "settle": 12, "add": 0}
     faults = DOWN | SLOW
     send_window = timedelta(seconds=30)  # more than a call to Leeloo takes on a busy machine
     is_in_real_time = True

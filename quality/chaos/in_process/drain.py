@@ -11,7 +11,6 @@ from devstack.partners import partner_profiles
 from leadbridge.domain.clock import from_text
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from quality.chaos.final_probe import probe_all
 from quality.chaos.in_process.chaos import Chaos
 from quality.chaos.operator import CHECK, LEAD
 from quality.chaos.records import Snapshot
@@ -69,7 +68,7 @@ class Drain:
         self.wait_until_settled()
         run.harness.bus_is_off = False
         snapshot = run.snapshot()
-        probe_all(run.operator, snapshot)
+        run.operator.probe_all(snapshot)
         self.wait_until_settled()
         return snapshot
 

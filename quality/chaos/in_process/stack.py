@@ -18,7 +18,7 @@ from leadbridge.storage import items
 from quality.chaos.in_process.aws_faults import Throttling
 from quality.chaos.in_process.harness import INVOCATION, STEPS, FaultPlan, Harness, Time, Worker
 from quality.chaos.in_process.queues import QueueMessage, Transit
-from quality.chaos.operator import ALLOWED_STATUSES, RESOLVE, OnStatus, Shares, ignore
+from quality.chaos.operator import ALLOWED_STATUSES, RESOLVE, OnStatus, ignore
 from quality.chaos.people import META, SOURCES, Post, posts
 from quality.chaos.reading import Stores
 from quality.chaos.records import Create
@@ -41,7 +41,6 @@ class MemoryStores(Stores):
 class InProcess(World):
     """`ordered` are the sources that try the broker after the lender. `sources` has the weight of each source."""
 
-    shares = Shares(erase=0.04, write=0.16, add=0.06)
     send_window = timedelta(seconds=INVOCATION)
 
     def __init__(
@@ -133,8 +132,9 @@ class InProcess(World):
 
     def post(self, post: Post) -> None:
         secret = str(self.random.choice(self.secret("sources")[post.source]["secrets"]))
-        request, body = post.proven(secret, self.now()), post.body.decode()
+        request = post.proven(secret, self.now())
         event: dict[str, Any] = {"headers": request.headers, "queryStringParameters": request.query or None}
+        body = request.body.decode()
         event["pathParameters"] = {"source": post.source}
 
         def on_answer(answer: Any) -> None:
