@@ -15,13 +15,14 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from shutil import copyfile
 from statistics import median
+from tempfile import TemporaryDirectory
 
 from urllib3.exceptions import HTTPError
 
 from devstack.workdir import LocalError
 from quality.benchmarks.report import Measurement, median_text
 from quality.benchmarks.shipped import WHOLE_CORE, memory
-from quality.benchmarks.stack import RuntimeStack, runtime_stack
+from quality.benchmarks.stack import HOME, Servers, runtime_stack
 from quality.testkit.lambda_runtime.runtime import cold_starts, copy_distributions, running
 from quality.testkit.lambda_runtime.samples import cases, sample
 from quality.testkit.lambda_runtime.scenarios import SCENARIOS
@@ -59,64 +60,57 @@ class Start:
 
 def cold(rounds: int) -> list[Measurement]:
     """The first round warms the disk's cache and is not counted."""
-    with runtime_stack() as stack:
-        copyfile(Path(__file__).with_name(f"{TIMESTAMPS}.py"), stack.workshop.client / f"{TIMESTAMPS}.py")
-        paths = {name: reference(stack, name) for name in REFERENCES}
-        found: dict[str, list[Start]] = {name: [] for name in (*REFERENCES, *SCENARIOS)}
-        # The main reference starts between groups of functions.
-        turns = [BARE, *(name for some in batched(SCENARIOS, 5, strict=False) for name in (BOTO3, *some))]
+    found: dict[str, list[Start]] = {name: [] for name in (*REFERENCES, *SCENARIOS)}
+    # The main reference starts between groups of functions.
+    turns = [BARE, *(name for some in batched(SCENARIOS, 5, strict=False) for name in (BOTO3, *some))]
+    with runtime_stack() as (servers, workshop), TemporaryDirectory() as folder:
+        copyfile(Path(__file__).with_name(f"{TIMESTAMPS}.py"), workshop.client / f"{TIMESTAMPS}.py")
+        paths = {name: [*reference(name, Path(folder) / name), workshop.client] for name in REFERENCES}
+        paths |= {name: workshop.path(name) for name in SCENARIOS}
         for number in range(rounds + 1):
             for name in turns:
-                one = start(stack, name, paths.get(name), samples=number == rounds)
+                for remaining in reversed(range(MAX_TRIES)):
+                    try:
+                        one = start(servers, name, paths[name], samples=number == rounds)
+                    except (LocalError, HTTPError):
+                        if not remaining:
+                            raise
+                    else:
+                        break
                 if number:
                     found[name].append(one)
     return [times(found, rounds), memories(found)]
 
 
-def start(
-    stack: RuntimeStack, name: str, path: list[Path] | None, *, samples: bool, remaining: int = MAX_TRIES
-) -> Start:
+def start(servers: Servers, name: str, path: list[Path], *, samples: bool) -> Start:
     """Start one function or reference until its first answer; with `samples` also process all its samples."""
-    servers, workshop = stack.servers, stack.workshop
     servers.partners.reset()
     scenario = SCENARIOS.get(name)
     backend = servers.backend(scenario.configuration if scenario else "prod")
     event = scenario.prepare(backend) if scenario else {}
-    try:
-        with running(
-            name,
-            path=path or workshop.path(name),
-            handler=f"{TIMESTAMPS}.handler",
-            environment=backend.cloud.environment(name if scenario else "ReceiveLead"),
-            log=stack.folder / f"{name}.log",
-            lock=workshop.lock,
-        ) as function:
-            began = time.monotonic()
-            first = function.invoke(event)
-            if scenario and not scenario.is_expected(first["answer"]):
-                raise SystemExit(f"{name} answered {first}\n" + "\n".join(function.log_lines()[-5:]))
-            last = first
-            for case in [case for of, case in cases() if of == name] * 2 if samples else []:
-                last = function.invoke(sample(name, case))
-    except (LocalError, HTTPError):
-        if remaining == 1:
-            raise
-        return start(stack, name, path, samples=samples, remaining=remaining - 1)
+    variables, log = backend.cloud.environment(name if scenario else "ReceiveLead"), HOME.log(name)
+    handler = f"{TIMESTAMPS}.handler"
+    with running(name, path=path, handler=handler, environment=variables, log=log, lock=servers.lock) as function:
+        began = time.monotonic()
+        last = first = function.invoke(event)
+        if scenario and not scenario.is_expected(first["answer"]):
+            raise SystemExit(f"{name} answered {first}\n" + "\n".join(function.log_lines()[-5:]))
+        for case in [case for of, case in cases() if of == name] * 2 if samples else []:
+            last = function.invoke(sample(name, case))
     (called, cpu_before), (done, cpu_after) = first["before"], first["after"]
     seconds = (called - began, done - called, cpu_after - cpu_before, cpu_after)
     before, handling, own, cpu = (1000 * one for one in seconds)
     return Start(cold_starts[-1][1], before, handling, own, cpu, first["peak_kib"] / 1024, last["peak_kib"] / 1024)
 
 
-def reference(stack: RuntimeStack, name: str) -> list[Path]:
-    """The import path of a reference: its handler, its libraries, the runtime client."""
+def reference(name: str, folder: Path) -> list[Path]:
+    """The import path of a reference: its handler, its libraries."""
     code, libraries = REFERENCES[name]
-    folder = stack.folder / name.replace(" ", "-")
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "app.py").write_text(code, encoding="utf-8")
     copy_distributions(folder / "libraries", libraries)
     compileall.compile_dir(str(folder), quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
-    return [folder / "code", folder / "libraries", stack.workshop.client]
+    return [folder / "code", folder / "libraries"]
 
 
 def times(found: Mapping[str, Sequence[Start]], rounds: int) -> Measurement:

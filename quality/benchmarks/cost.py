@@ -18,7 +18,7 @@ from statistics import fmean
 from typing import Any
 
 from quality.benchmarks import report
-from quality.benchmarks.report import Measurement, by_column, command, markdown, section
+from quality.benchmarks.report import Measurement, Rows, command
 from quality.benchmarks.shipped import FUNCTIONS, LENDER, WHOLE_CORE, data, memory, parameter, schedule, settings
 from quality.testkit.fakes.processed import of_type, processed
 from quality.testkit.fakes.watched import observed_partners, query_of, synced_partners
@@ -30,7 +30,7 @@ GB = 1024**3
 AGREED_DOLLARS = 300  # for a million leads, status checks included
 DAYS_OPEN = (3, 14)  # that deals stay open in the comparison with the budget
 MEMORIES = (128, 256, 512, 1024, 1769)
-PAGE, PART = ROOT / "docs" / "cost.md", "python -m quality.benchmarks.cost"
+PAGE = ROOT / "docs" / "cost.md"
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
 DATA, MEASURED = data("cost.toml"), data("measurements.json")
 
@@ -226,8 +226,8 @@ def cost(_rounds: int) -> list[Measurement]:
     return [Measurement("cost", "A million leads on AWS, from the form to the final status", columns, rows, ratios)]
 
 
-def text() -> str:
-    """The figures of docs/cost.md."""
+def tables() -> dict[str, Rows]:
+    """The tables of docs/cost.md."""
     once, polled, monthly = by_service(polling=False), by_service(polling=True), fixed()
     way, vain, month = (sum(one.values()) for one in (once, polled, monthly))
     summary = {
@@ -238,69 +238,44 @@ def text() -> str:
         "one lead, of a million in a month": f"{(way + vain + month) / LEADS:.6f}",
     }
     services = [(name, f"{once[name]:,.2f}", f"{polled[name]:,.2f}") for name in once]
-    services.append(("**all**", f"**{way:,.2f}**", f"**{vain:,.2f}**"))
-    months = [*((name, f"{each:,.2f}") for name, each in monthly.items()), ("**all**", f"**{month:,.2f}**")]
+    months = [(name, f"{each:,.2f}") for name, each in monthly.items()]
     functions, batches = MEASURED["functions"], MEASURED["unchanged_batch"]
-    usages = [taken(name, name, one) for name, one in functions.items()]
-    usages += [taken(f"{name}, {MEASURED['batch']} checks in vain", name, one) for name, one in batches.items()]
-    sizes = [
-        (str(size), f"{milliseconds(functions['ReceiveLead'], size):.0f}", f"{lambda_dollars(size):,.0f}")
-        for size in MEMORIES
-    ]
-    tasks = [
-        {
-            "service": one["name"],
-            "for a lead": f"{one['units_per_lead']} {one['unit']}s",
-            "a million leads, US dollars": f"{one['units_per_lead'] * LEADS * one['usd'] / one['per']:,.0f}",
-            "what is counted": one["why"],
-            "source": one["source"],
-        }
-        for one in DATA["services"].values()
-    ]
-    uncounted = [(f"`{kind}`", one["not_counted"]) for kind, one in DATA["resources"].items() if "not_counted" in one]
-    prices = [
-        {
-            "what": one["what"],
-            "US dollars": f"{one['usd']:.10g}",
-            "for": f"{one['per']:,}",
-            "source": one["source"],
-            "read": one["checked"] or "not verified",
-        }
-        for one in DATA["prices"].values()
-    ]
-    size_columns = "MB, were it the same for all functions", "a form's post, ms", "Lambda's time, US dollars"
-    assumptions = [(f"{one['value']:,}", one["why"]) for one in DATA["assumed"].values()]
-    date, machine, leads = (MEASURED[name] for name in ("date", "machine", "leads"))
-    return "\n".join(
-        [
-            *(f"Measured {date} on {machine}: the median of {leads} leads.", ""),
-            *(*markdown(("", "US dollars"), [(what, f"**{each}**") for what, each in summary.items()]), ""),
-            *section("By part", ("a million leads", "the way itself", "status checks in vain"), services),
-            *section("Each month, whatever comes", ("", "US dollars"), months),
-            *section("What one lead takes", *by_column(usages)),
-            *section("Memory", size_columns, sizes, texts=()),
-            *section("The same, paid by the task", *by_column(tasks), texts=(0, 1, 3, 4)),
-            *section("Assumed", ("value", "what"), assumptions, texts=(1,)),
-            *section("Not counted", ("what the template makes", "why"), uncounted, texts=(0, 1)),
-            *section(f"Prices in {DATA['region']}", *by_column(prices), texts=(0, 3, 4)),
-        ]
-    ).strip()
-
-
-def taken(title: str, function: str, one: Usage) -> dict[str, str]:
-    """A row of what one lead takes of a function."""
+    usages = [(name, name, one) for name, one in functions.items()]
+    usages += [(f"{name}, {MEASURED['batch']} checks in vain", name, one) for name, one in batches.items()]
+    posts = {size: milliseconds(functions["ReceiveLead"], size) for size in MEMORIES}
+    tasks = [(one, one["units_per_lead"]) for one in DATA["services"].values()]
+    kinds, prices = DATA["resources"], DATA["prices"].values()
     return {
-        "for one lead": title,
-        "invocations": f"{one['invocations']:g}",
-        "CPU, ms": f"{one['cpu_ms']:.1f}",
-        "calls of AWS": f"{one['aws_calls']:g}",
-        "of partners": f"{one['partner_calls']:g}",
-        "MB": str(memory(function)),
-        "billed, ms": f"{milliseconds(one, memory(function)):.0f}",
-        **{name.replace("_", " "): f"{one[name]:g}" for name in ("write_units", "read_units", "events")},
+        "Measured": [(MEASURED["date"], MEASURED["machine"], str(MEASURED["leads"]))],
+        "Summary": [(what, f"**{each}**") for what, each in summary.items()],
+        "By part": [*services, ("**all**", f"**{way:,.2f}**", f"**{vain:,.2f}**")],
+        "Each month": [*months, ("**all**", f"**{month:,.2f}**")],
+        "What one lead takes": [taken(*one) for one in usages],
+        "Memory": [(str(size), f"{post:.0f}", f"{lambda_dollars(size):,.0f}") for size, post in posts.items()],
+        "The same": [
+            (
+                *(one["name"], f"{units} {one['unit']}s", f"{units * LEADS * one['usd'] / one['per']:,.0f}"),
+                *(one["why"], one["source"]),
+            )
+            for one, units in tasks
+        ],
+        "Assumed": [(f"{one['value']:,}", one["why"]) for one in DATA["assumed"].values()],
+        "Not counted": [(f"`{kind}`", one["not_counted"]) for kind, one in kinds.items() if "not_counted" in one],
+        "Prices": [
+            (one["what"], f"{one['usd']:.10g}", f"{one['per']:,}", one["source"], one["checked"] or "not verified")
+            for one in prices
+        ],
     }
+
+
+def taken(title: str, function: str, one: Usage) -> tuple[str, ...]:
+    """A row of what one lead takes of a function."""
+    sizes = str(memory(function)), f"{milliseconds(one, memory(function)):.0f}"
+    calls = (f"{one[name]:g}" for name in ("aws_calls", "partner_calls"))
+    units = (f"{one[name]:g}" for name in ("write_units", "read_units", "events"))
+    return title, f"{one['invocations']:g}", f"{one['cpu_ms']:.1f}", *calls, *sizes, *units
 
 
 if __name__ == "__main__":
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
-    sys.exit(command(PAGE, PART, text))
+    sys.exit(command(PAGE, tables()))

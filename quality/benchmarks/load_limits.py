@@ -14,11 +14,11 @@ from leadbridge.auth.secrets import CACHE_SECONDS
 from quality.benchmarks import hot_keys
 from quality.benchmarks.cadence import FORTNIGHT, LEADS_A_DAY, most_checks, open_share
 from quality.benchmarks.cost import MEASURED, assumed, milliseconds
-from quality.benchmarks.report import command, section
+from quality.benchmarks.report import Rows, command
 from quality.benchmarks.shipped import CONCURRENCY, WHOLE_CORE, data, memory, parameter, settings
 from quality.testkit.template import ROOT
 
-PAGE, PART = ROOT / "docs" / "capacity.md", "python -m quality.benchmarks.load_limits"
+PAGE = ROOT / "docs" / "capacity.md"
 RATES = (1, 10, 100, 1000)  # leads per second
 DAY = 86_400  # seconds
 SECRETS = 2  # that a worker reads: the partner's and its own
@@ -94,22 +94,16 @@ def aws_limits() -> list[Limit]:
     return [Limit(one["what"], one["value"], needs[name], one["change"]) for name, one in QUOTAS.items()]
 
 
-def text() -> str:
-    """The figures of docs/capacity.md."""
-    delay = f"one check of every open deal, at {LEADS_A_DAY:,} leads per day"
-    partners = "partner", "submissions per day", "checks per day", "checks per deal, at most", "leads per day", delay
-    limits = "limit", "shipped, or AWS's default", "leads per second", *(f"at {rate:,}" for rate in RATES)
-    keys = "index, partition", f"write units per second at {hot_keys.LEADS_PER_SECOND:,} leads per second"
+def tables() -> dict[str, Rows]:
+    """The tables of docs/capacity.md."""
     of_messages = ["messages by Leeloo", "", "", "", f"**{rounded(messages().carries * DAY)}**", ""]
-    sources = [[one["what"], one["source"], one["checked"] or "not verified"] for one in QUOTAS.values()]
-    return "\n".join(
-        [
-            *section("Leads per day", partners, [*map(per_partner, settings().partners), of_messages]),
-            *section("Limits, the first one first", (*limits, "how to raise it"), by_rate(), texts=(0, len(limits))),
-            *section("Hottest keys", keys, hot_keys.rows(hot_keys.STORED)),
-            *section("Sources", ("quota, in Frankfurt", "source", "read"), sources, texts=(0, 1, 2)),
-        ]
-    ).strip()
+    limits = sorted((*own_limits(), *aws_limits()), key=lambda limit: limit.carries)
+    return {
+        "Leads per day": [*map(per_partner, settings().partners), of_messages],
+        "Limits": [(one.what, f"{one.value:,.0f}", f"{one.carries:,.1f}", *needed(one), one.change) for one in limits],
+        "Hottest keys": hot_keys.rows(hot_keys.STORED),
+        "Sources": [(one["what"], one["source"], one["checked"] or "not verified") for one in QUOTAS.values()],
+    }
 
 
 def per_partner(name: str) -> list[str]:
@@ -124,12 +118,6 @@ def per_partner(name: str) -> list[str]:
     return [*first, rounded(checks[0].value * DAY), str(checks[0].need), leads, f"{hours:.1f} h"]
 
 
-def by_rate() -> list[list[str]]:
-    """Every limit, the lowest first, and by how much each must be raised for a rate."""
-    limits = sorted((*own_limits(), *aws_limits()), key=lambda limit: limit.carries)
-    return [[one.what, f"{one.value:,.0f}", f"{one.carries:,.1f}", *needed(one), one.change] for one in limits]
-
-
 def needed(limit: Limit) -> list[str]:
     """What the limit must be for each rate; a dot where it suffices."""
     return ["·" if rate <= limit.carries else f"**{rounded(limit.need * rate, up=True)}**" for rate in RATES]
@@ -142,4 +130,4 @@ def rounded(number: float, *, up: bool = False) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(command(PAGE, PART, text))
+    sys.exit(command(PAGE, tables()))

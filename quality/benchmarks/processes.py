@@ -18,9 +18,13 @@ GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def in_new_process[T](work: Callable[..., T], *given: Any) -> T:
-    """Call a function in a process of its own, which shares only the environment variables with this one."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    """Call a function in a process of its own, whose output is discarded: functions print logs and metrics."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=discard_output) as pool:
         return pool.submit(work, *given).result()
+
+
+def discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def under(pid: int) -> Iterator[int]:

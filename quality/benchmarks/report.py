@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +26,8 @@ MEASURED = ("layers", "functions")
 END = "<!-- end -->"
 BUDGET = ("budget", "measured", "most", "noise", "verdict")
 
+type Rows = Sequence[Sequence[str]]
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -40,7 +42,7 @@ class Measurement:
     @classmethod
     def of(cls, name: str, title: str, rows: Sequence[Mapping[str, str]], ratios: dict[str, float]) -> Self:
         """Make one of rows by column."""
-        return cls(name, title, *by_column(rows), ratios)
+        return cls(name, title, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), ratios)
 
 
 class Verdict(StrEnum):
@@ -103,35 +105,33 @@ def check(measured: Mapping[str, Mapping[str, float]], budget: Mapping[str, Mapp
     return lines
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)) -> list[str]:
+def markdown(columns: Sequence[str], rows: Rows, texts: Sequence[int] = (0,)) -> list[str]:
     """The lines of a table. The columns with the numbers `texts` are texts, and the others figures."""
     head, *body = (f"| {' | '.join(row)} |" for row in (columns, *rows))
     return [head, f"|{'|'.join('---' if number in texts else '---:' for number in range(len(columns)))}|", *body]
-
-
-def by_column(rows: Sequence[Mapping[str, str]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The columns of rows, and their cells."""
-    return tuple(rows[0]), tuple(tuple(row.values()) for row in rows)
-
-
-def section(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[int] = (0,)
-) -> list[str]:
-    """A table with a heading."""
-    return [f"### {title}", "", *markdown(columns, rows, texts), ""]
 
 
 def median_text(values: Sequence[float], digits: int = 1) -> str:
     return f"{median(values):,.{digits}f}"
 
 
-def command(file: Path, name: str, text: Callable[[], str]) -> int:
-    """Print the part of a page, or with --write replace it."""
+def command(file: Path, found: Mapping[str, Rows]) -> int:
+    """Print a page with these tables, or with --write update it."""
+    text = updated(file, found)
     if "--write" in sys.argv[1:]:
-        file.write_text(replaced(file.read_text(encoding="utf-8"), name, text()), encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     else:
-        print(text())
+        print(text, end="")
     return 0
+
+
+def updated(file: Path, found: Mapping[str, Rows]) -> str:
+    """A page with the rows of its tables. Their columns are in the page itself."""
+    text = file.read_text(encoding="utf-8")
+    for name, part in parts(file).items():
+        columns = part.splitlines()[:2]
+        text = replaced(text, name, "\n".join([*columns, *(f"| {' | '.join(row)} |" for row in found[name])]))
+    return text
 
 
 def parts(file: Path) -> dict[str, str]:

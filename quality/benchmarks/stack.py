@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -107,17 +107,15 @@ def accepted(answer: Event) -> str:
 
 @contextmanager
 def environment(*functions: str, sources: Callable[[], dict[str, Any]] = lambda: WEB) -> Iterator[Environment]:
-    """Start everything and load some functions. Their output is discarded. `sources` returns the secrets of sources."""
-    with servers() as started, Path(os.devnull).open("w", encoding="utf-8") as log, ExitStack() as stack:
+    """Start everything and load some functions. `sources` returns the secrets of sources."""
+    with servers() as started:
         settings._SHIPPED = compiled_configuration()
         found = Environment.made(started.aws, started.partners, started.secrets, "local")
         os.environ.update(found.cloud.environment("ReceiveLead"))
         found.cloud.put_secret("sources", sources())
         os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
         for function in functions:
-            found.app(function).logger.registered_handler.stream = log
-        if functions:
-            stack.enter_context(redirect_stdout(log))  # metrics are printed
+            found.app(function)
         yield found
 
 
@@ -147,23 +145,13 @@ def observed(
         yield
 
 
-@dataclass(frozen=True)
-class RuntimeStack:
-    """The built functions under Lambda's runtime client. `folder` is for logs."""
-
-    servers: Servers
-    workshop: Workshop
-    folder: Path
-
-
 @contextmanager
-def runtime_stack() -> Iterator[RuntimeStack]:
-    """Build the functions if they changed, and start everything."""
+def runtime_stack() -> Iterator[tuple[Servers, Workshop]]:
+    """Build the functions if they changed, and start everything but them. Lambda's runtime client is copied."""
     with servers() as started, tempfile.TemporaryDirectory() as folder:
         deployment.build(HOME, lock=started.lock)
-        client = Path(folder) / "client"
-        copy_distributions(client)
-        yield RuntimeStack(started, Workshop(HOME, client, started.lock), Path(folder))
+        copy_distributions(Path(folder))
+        yield started, Workshop(HOME, Path(folder), started.lock)
 
 
 def post(number: int) -> Event:

@@ -18,7 +18,7 @@ from devstack.workdir import LocalError
 from quality.benchmarks.__main__ import show, verdict
 from quality.benchmarks.compare.install import FOLDER, VERSIONS, install, missing
 from quality.benchmarks.compare.load import Load, Phase
-from quality.benchmarks.compare.systems import Leadbridge, System, n8n, node_red
+from quality.benchmarks.compare.systems import Leadbridge, Server, System
 from quality.benchmarks.processes import peak_mib
 from quality.benchmarks.report import Measurement
 from quality.benchmarks.shipped import LENDER, data
@@ -26,6 +26,7 @@ from quality.benchmarks.stack import runtime_stack
 
 NAME = "compare"
 CONCURRENCY = 16
+ALONE, BUSY = 100, 170  # leads of a round, one after the other and at this concurrency
 WARM_UP = 200  # leads of each system before the first round
 TOKEN = "a token of the benchmark alone"
 
@@ -35,8 +36,6 @@ type Phases = Sequence[Phase]
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quality.benchmarks.compare", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
-    parser.add_argument("--alone", type=int, default=100, help="leads one after the other in a round (100)")
-    parser.add_argument("--busy", type=int, default=170, help=f"leads at concurrency {CONCURRENCY} in a round (170)")
     parser.add_argument("--write", action="store_true", help="update the table in docs/benchmarks.md")
     given = parser.parse_args(arguments)
     if reason := missing():
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         install()
-        found = measure(max(1, given.rounds), max(1, given.alone), max(CONCURRENCY, given.busy))
+        found = measure(max(1, given.rounds))
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
@@ -52,33 +51,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(verdict([found], [NAME], write=given.write))
 
 
-def measure(rounds: int, alone: int, busy: int) -> Measurement:
+def measure(rounds: int) -> Measurement:
     with ExitStack() as stack:
-        runtime = stack.enter_context(runtime_stack())
-        load = Load(runtime.servers.partners, runtime.servers.aws_child.guard.pid)
-        secret = {**runtime.servers.secrets[LENDER], "webhook_token": TOKEN}
+        servers, workshop = stack.enter_context(runtime_stack())
+        load = Load(servers.partners, servers.aws_child.guard.pid)
+        secret = {**servers.secrets[LENDER], "webhook_token": TOKEN}
         runs = Path(stack.enter_context(TemporaryDirectory(prefix="run-", dir=FOLDER)))
-        ours = Leadbridge(stack, runtime, CONCURRENCY)
+        ours = Leadbridge(stack, workshop, servers.backend().cloud, CONCURRENCY)
         ours.warm_up(load.numbers(CONCURRENCY))
-        theirs = [make(stack, runs / make.__name__, secret, lock=runtime.servers.lock) for make in (n8n, node_red)]
+        theirs = [Server(name, stack, runs, secret, lock=servers.lock) for name in ("n8n", "node-red")]
         systems: list[System] = [ours, *theirs]
         for system in systems:
-            load.run(system, alone, 1)
+            load.run(system, ALONE, 1)
             load.run(system, WARM_UP, CONCURRENCY)
         phases: dict[str, tuple[list[Phase], list[Phase]]] = {system.name: ([], []) for system in systems}
-        for _ in range(rounds):
-            for system in systems:
-                for found, amount, at_once in zip(phases[system.name], (alone, busy), (1, CONCURRENCY), strict=True):
-                    found.append(load.run(system, amount, at_once))
-                    # A system that is not warm yet improves from round to round.
-                    print(f"{system.name}, {at_once} at a time: {found[-1].cpu:.1f} ms of CPU for a lead", flush=True)
+        for system in systems * rounds:
+            for found, amount, at_once in zip(phases[system.name], (ALONE, BUSY), (1, CONCURRENCY), strict=True):
+                found.append(load.run(system, amount, at_once))
+                # A system that is not warm yet improves from round to round.
+                print(f"{system.name}, {at_once} at a time: {found[-1].cpu:.1f} ms of CPU for a lead", flush=True)
         peaks = {system.name: [mib for pid in system.processes() if (mib := peak_mib(pid))] for system in systems}
-    return table(phases, peaks, rounds * alone, rounds * busy)
+    return table(phases, peaks, rounds)
 
 
-def table(
-    phases: Mapping[str, tuple[Phases, Phases]], peaks: Mapping[str, Sequence[float]], alone: int, busy: int
-) -> Measurement:
+def table(phases: Mapping[str, tuple[Phases, Phases]], peaks: Mapping[str, list[float]], rounds: int) -> Measurement:
     """Compare the phases: one lead after the other, and many at a time. `peaks` are MiB by process."""
 
     def row(title: str, value: Callable[[Phases], float], at_once: int, digits: int = 0) -> tuple[str, ...]:
@@ -96,7 +92,11 @@ def table(
         only_ours("publish_changes in addition, in the benchmark's process, ms", published),
         only_ours("the emulated AWS in addition, ms", median(one.aws_cpu for one in phases["leadbridge"][1])),
         row("leads a second of CPU time", lambda found: 1000 / cpu(found), CONCURRENCY),
-        row(f"leads a second, {many}, on this machine with everything else", rate, CONCURRENCY),
+        row(
+            f"leads a second, {many}, on this machine with everything else",
+            lambda found: median(one.rate for one in found),
+            CONCURRENCY,
+        ),
         row("post to partner, one after the other, median, ms", lambda found: median(latencies(found)), 1),
         row("95th percentile", late, 1),
         row(f"post to partner, {many}, median, ms", lambda found: median(latencies(found)), CONCURRENCY),
@@ -105,17 +105,14 @@ def table(
         ("peak resident memory, all of them, MiB", *(f"{sum(peaks[name]):,.0f}" for name in phases)),
     )
     titles = {"n8n": f"n8n {VERSIONS['n8n']}", "Node-RED": f"Node-RED {VERSIONS['node-red']}"}
-    title = f"{alone} leads of each system one after the other, {busy} at {many}, in turns; Node.js {VERSIONS['node']}"
+    leads = f"{rounds * ALONE} leads of each system one after the other, {rounds * BUSY} at {many}"
     columns = ("", *(titles.get(name, name) for name in phases))
+    title = f"{leads}, in turns; Node.js {VERSIONS['node']}"
     return Measurement(NAME, title, columns, rows, {"cpu_of_n8n": max(shares)})
 
 
 def cpu(phases: Phases) -> float:
     return median(one.cpu for one in phases)
-
-
-def rate(phases: Phases) -> float:
-    return median(one.rate for one in phases)
 
 
 def latencies(phases: Phases) -> list[float]:

@@ -31,29 +31,21 @@ def missing() -> str | None:
 
 
 def install() -> None:
-    """Install each package unless its version is there. Raises LocalError with npm's output."""
+    """Install the packages unless these versions are there, complete. Raises LocalError with npm's output."""
+    stamp = FOLDER / "versions.json"
+    if stamp.exists() and json.loads(stamp.read_text(encoding="utf-8")) == VERSIONS:
+        return
+    shutil.rmtree(FOLDER, ignore_errors=True)
     for name, version in VERSIONS.items():
-        package = node_package() if name == "node" else name
-        if installed(name, package) == version:
-            continue
         target = FOLDER / name
-        shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
+        package = node_package() if name == "node" else name
         run("npm", "install", "--prefix", str(target), *QUIET, f"{package}@{version}", cwd=target)
-        if name == "n8n":
-            # By the node-gyp of npm and the headers of our Node.js: nothing more is downloaded.
-            npm = Path(shutil.which("npm") or "").resolve().parents[1]
-            builder, folder = npm / "node_modules/node-gyp/bin/node-gyp.js", target / "node_modules" / DATABASE
-            run(str(node()), str(builder), "rebuild", f"--nodedir={node().parents[1]}", cwd=folder)
-
-
-def installed(name: str, package: str) -> str | None:
-    """The installed version of a package, complete with its compiled parts."""
-    modules = FOLDER / name / "node_modules"
-    file = modules / package / "package.json"
-    if not file.exists() or (name == "n8n" and not any((modules / DATABASE / "build").rglob("*.node"))):
-        return None
-    return str(json.loads(file.read_text(encoding="utf-8"))["version"])
+    # n8n's database is compiled by npm's node-gyp with the headers of our Node.js: nothing more is downloaded.
+    npm, folder = Path(shutil.which("npm") or "").resolve().parents[1], FOLDER / "n8n" / "node_modules" / DATABASE
+    builder = npm / "node_modules" / "node-gyp" / "bin" / "node-gyp.js"
+    run(str(node()), str(builder), "rebuild", f"--nodedir={node().parents[1]}", cwd=folder)
+    stamp.write_text(json.dumps(VERSIONS), encoding="utf-8")
 
 
 def run(*command: str, cwd: Path) -> None:

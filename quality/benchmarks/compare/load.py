@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 
 from devstack.sandbox.remote import ControlError, Remote
 from devstack.workdir import LocalError, wait_until
@@ -38,13 +37,13 @@ class Load:
         self._last_deal = 0
 
     def numbers(self, amount: int) -> list[int]:
-        return [next(self._numbers) for _ in range(amount)]
+        return list(islice(self._numbers, amount))
 
     def run(self, system: System, amount: int, concurrency: int) -> Phase:
         """Post leads: so many at a time, or each when the partner has the one before."""
-        self._forget_deals()
-        before, aws = idle(system), self._aws_cpu()
-        posted: dict[int, float] = {}
+        self._last_deal = max([self._last_deal, *(int(one["deal_id"]) for one in self._partners.deals())])
+        self._partners.reset()  # it lists all deals, and each read would take longer
+        before, aws, posted = idle(system), cpu_seconds(under(self._aws)), dict[int, float]()
 
         def send(number: int) -> None:
             posted[number] = time.time()
@@ -59,18 +58,16 @@ class Load:
                 list(senders.map(send, self.numbers(amount)))
             self._wait_for_deals(amount)
         used = idle(system) - before
-        created = self._created(posted)
+        deals = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in self._partners.deals()]
+        if sorted(number for number, _ in deals) != sorted(posted):
+            raise LocalError(f"{amount} leads have become {len(deals)} deals")
+        created = {number: datetime.fromisoformat(at).timestamp() for number, at in deals}
         return Phase(
             used / amount * 1000,
-            (self._aws_cpu() - aws) / amount * 1000,
+            (cpu_seconds(under(self._aws)) - aws) / amount * 1000,
             amount / (max(created.values()) - min(posted.values())),
             tuple(created[number] - at for number, at in posted.items()),
         )
-
-    def _forget_deals(self) -> None:
-        """Forget the earlier deals: the partner lists all of them."""
-        self._last_deal = max([self._last_deal, *(int(one["deal_id"]) for one in self._partners.deals())])
-        self._partners.reset()
 
     def _wait_for_deals(self, amount: int) -> None:
         """Wait until so many leads have reached the partner in this phase. Deals have consecutive numbers."""
@@ -84,16 +81,6 @@ class Load:
 
         otherwise = f"{amount} leads did not reach the partner in {TIMEOUT:g} s."
         wait_until(is_there, timeout=TIMEOUT, interval=0.01, otherwise=otherwise)
-
-    def _created(self, posted: Iterable[int]) -> dict[int, float]:
-        """When the partner got each lead, in seconds since the epoch. Raises LocalError unless it has each once."""
-        deals = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in self._partners.deals()]
-        if sorted(number for number, _ in deals) != sorted(posted):
-            raise LocalError(f"{len(list(posted))} leads have become {len(deals)} deals")
-        return {number: datetime.fromisoformat(at).timestamp() for number, at in deals}
-
-    def _aws_cpu(self) -> float:
-        return cpu_seconds(under(self._aws))
 
 
 def idle(system: System) -> float:

@@ -20,10 +20,11 @@ from devstack.processes import guarded, run
 from devstack.workdir import LocalError, choose_port, wait_until
 from quality.benchmarks.compare.install import node, script
 from quality.benchmarks.processes import under
-from quality.benchmarks.shipped import CONCURRENCY, LENDER, parameter
-from quality.benchmarks.stack import WEB, RuntimeStack, accepted, post, submission
+from quality.benchmarks.shipped import CONCURRENCY, LENDER, data, parameter
+from quality.benchmarks.stack import HOME, WEB, accepted, post, submission
 from quality.testkit.lambda_runtime.cloud import Cloud, Event
 from quality.testkit.lambda_runtime.runtime import Function
+from quality.testkit.lambda_runtime.workshop import Workshop
 
 HERE = Path(__file__).parent
 START = 180.0  # seconds: n8n creates its database at the first start
@@ -36,9 +37,9 @@ class Environments:
     Each is a process of the built function under Lambda's own runtime client.
     """
 
-    def __init__(self, name: str, count: int, stack: ExitStack, runtime: RuntimeStack, cloud: Cloud) -> None:
-        start = partial(runtime.workshop.started, name, cloud=cloud, handler="app.handler")
-        self.functions = [stack.enter_context(start(logs=runtime.folder / str(number))) for number in range(count)]
+    def __init__(self, name: str, count: int, stack: ExitStack, workshop: Workshop, cloud: Cloud) -> None:
+        start = partial(workshop.started, name, cloud=cloud, handler="app.handler")
+        self.functions = [stack.enter_context(start(logs=HOME.logs / str(number))) for number in range(count)]
         self._free: queue.LifoQueue[Function] = queue.LifoQueue()
         for function in self.functions:
             self._free.put(function)
@@ -59,11 +60,11 @@ class Leadbridge:
 
     name = "leadbridge"
 
-    def __init__(self, stack: ExitStack, runtime: RuntimeStack, concurrency: int) -> None:
-        cloud, submissions = runtime.servers.backend().cloud, parameter(CONCURRENCY[LENDER])
+    def __init__(self, stack: ExitStack, workshop: Workshop, cloud: Cloud, concurrency: int) -> None:
+        submissions = parameter(CONCURRENCY[LENDER])
         cloud.put_secret("sources", WEB)
-        self._receive = Environments("ReceiveLead", concurrency, stack, runtime, cloud)
-        self._submit = Environments("SubmitLead", submissions, stack, runtime, cloud)
+        self._receive = Environments("ReceiveLead", concurrency, stack, workshop, cloud)
+        self._submit = Environments("SubmitLead", submissions, stack, workshop, cloud)
         self._workers = stack.enter_context(ThreadPoolExecutor(submissions))
 
     def warm_up(self, numbers: list[int]) -> None:
@@ -95,40 +96,41 @@ def _print_error(submitted: Future[Any]) -> None:
 
 
 class Server:
-    """A server of Node.js with its own folder and port."""
+    """A server of Node.js that servers.toml describes, with its own folder and port."""
 
-    def __init__(
-        self, name: str, ready: str, webhook: str, stack: ExitStack, folder: Path, token: str, *, lock: int
-    ) -> None:
-        self.name, self.folder, self.lock = name, folder, lock
-        self._stack, self._token, port = stack, token, choose_port()
-        self._ready, self._url = (f"http://127.0.0.1:{port}/{path}" for path in (ready, webhook))
+    def __init__(self, package: str, stack: ExitStack, runs: Path, secret: Mapping[str, Any], *, lock: int) -> None:
+        described, folder, port = data("compare/servers.toml")[package], runs / package, choose_port()
+        ready, self._url = (f"http://127.0.0.1:{port}/{described[path]}" for path in ("ready", "webhook"))
+        self.name, self._headers = described["name"], {"x-webhook-token": secret["webhook_token"]}
         self._pool = urllib3.PoolManager(maxsize=32, retries=False)
         folder.mkdir(parents=True)
-        self.environment = {
+        (folder / described["flow"]).write_text(json.dumps(flow(package, secret, journal=str(folder / "leads.jsonl"))))
+        env = {
             "PATH": os.pathsep.join([str(node().parent), "/usr/bin", "/bin"]),
             **dict.fromkeys(("HOME", "TMPDIR", "N8N_USER_FOLDER"), str(folder)),
             **dict.fromkeys(("PORT", "N8N_PORT"), str(port)),
+            "N8N_RUNNERS_BROKER_PORT": str(choose_port()),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "NODE_ENV": "production",
             **NOTHING_OF_THE_USERS,
+            **described["env"],
         }
-
-    def start(self, *command: str) -> None:
-        log = self.folder / "server.log"
-        started = guarded(self.name, [str(node()), *command], env=self.environment, log=log, lock=self.lock)
-        self._child = self._stack.enter_context(started)
-        wait_until(
-            lambda: self._child.runs() and answers(self._ready),
-            timeout=START,
-            otherwise=f"{self.name} was not ready in {START:g} s. See {log}.",
+        *before, server = (
+            [str(node()), script(package, program), *(word.format(folder=folder, here=HERE) for word in arguments)]
+            for program, *arguments in described["commands"]
         )
+        for number, command in enumerate(before):
+            log = folder / f"{number}.log"
+            run(f"{self.name} {command[2]}", command, env=env, log=log, lock=lock, timeout=START)
+        log = folder / "server.log"
+        self._child = stack.enter_context(guarded(self.name, server, env=env, log=log, lock=lock))
+        otherwise = f"{self.name} was not ready in {START:g} s. See {log}."
+        wait_until(lambda: self._child.runs() and answers(ready), timeout=START, otherwise=otherwise)
 
     def post(self, number: int) -> None:
-        headers = {"Content-Type": "application/json", "x-webhook-token": self._token}
-        body = post(number)["body"].encode()
-        answer = self._pool.request("POST", self._url, body=body, headers=headers, timeout=POST)
+        lead = json.loads(post(number)["body"])
+        answer = self._pool.request("POST", self._url, json=lead, headers=self._headers, timeout=POST)
         if answer.status != 202:
             raise LocalError(f"{self.name} answered {answer.status} to lead {number}")
 
@@ -139,38 +141,11 @@ class Server:
 type System = Leadbridge | Server
 
 
-def n8n(stack: ExitStack, folder: Path, secret: Mapping[str, Any], *, lock: int) -> Server:
-    """n8n in its usual form: one process, a task runner for code, and SQLite.
-
-    One Code node does the validation and the encryption: a second one would be a second call of the task runner.
-    """
-    server = Server("n8n", "healthz/readiness", "webhook/lead", stack, folder, secret["webhook_token"], lock=lock)
-    lines = (HERE / "n8n.env").read_text(encoding="utf-8").splitlines()
-    server.environment |= dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-    server.environment["N8N_RUNNERS_BROKER_PORT"] = str(choose_port())
-    (folder / "lead.json").write_text(json.dumps(flow("n8n", secret)), encoding="utf-8")
-    for step in (("import:workflow", f"--input={folder / 'lead.json'}"), ("publish:workflow", "--id=lead")):
-        command = [str(node()), script("n8n", "bin", "n8n"), *step]
-        log = folder / f"{step[0].replace(':', '-')}.log"
-        run(f"n8n {step[0]}", command, env=server.environment, log=log, lock=lock, timeout=START)
-    server.start(script("n8n", "bin", "n8n"), "start")
-    return server
-
-
-def node_red(stack: ExitStack, folder: Path, secret: Mapping[str, Any], *, lock: int) -> Server:
-    """Node-RED, with a journal of leads on disk. Without one it stores nothing of a message."""
-    server = Server("Node-RED", "ready", "lead", stack, folder, secret["webhook_token"], lock=lock)
-    nodes = flow("node-red", secret, journal=str(folder / "leads.jsonl"))
-    (folder / "flows.json").write_text(json.dumps(nodes), encoding="utf-8")
-    server.start(script("node-red", "red.js"), "--settings", str(HERE / "node-red-settings.js"))
-    return server
-
-
-def flow(system: str, secret: Mapping[str, Any], **more: str) -> Any:
+def flow(package: str, secret: Mapping[str, Any], *, journal: str = "") -> Any:
     """The flow as a system imports it: webhook, validation and encryption by prepare.js, authorization, create."""
     create = f"{secret['base_url'].rstrip('/')}/create-short-deal/"
-    values = {"prepare": prepare(secret), "auth_url": secret["auth_url"], "create_url": create, **more}
-    text = (HERE / f"{system}.json").read_text(encoding="utf-8")
+    values = {"prepare": prepare(secret), "auth_url": secret["auth_url"], "create_url": create, "journal": journal}
+    text = (HERE / f"{package}.json").read_text(encoding="utf-8")
     for name, value in values.items():
         text = text.replace(f"<<{name.upper()}>>", json.dumps(value)[1:-1])
     return json.loads(text)
