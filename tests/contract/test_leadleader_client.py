@@ -261,7 +261,7 @@ def test_a_secret_that_cannot_work_is_read_again_too(world: World, changes: Brea
     assert world.client().authorize(budget()).create(lead(), budget()) > 0
 
 
-@pytest.mark.parametrize("what", ["password", "keys"])
+@pytest.mark.parametrize("what", ["password", "private_key"])
 def test_a_rotation_in_the_middle_recovers_automatically(world: World, what: str) -> None:
     client = world.client()
     client.authorize(budget()).create(lead(), budget())

@@ -103,7 +103,7 @@ def made(traffic: Traffic) -> list[str]:
     return [call["telephone"] for call in calls if call.get("deal_id") is not None]
 
 
-@pytest.mark.parametrize("what", ["password", "keys"])
+@pytest.mark.parametrize("what", ["password", "private_key"])
 def test_lead_leaders_password_and_keys(traffic: Traffic, what: str) -> None:
     assert traffic.lead() == 202
     traffic.settle(lambda: traffic.states() == ["submitted"])

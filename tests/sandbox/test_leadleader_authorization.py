@@ -152,7 +152,7 @@ def test_a_new_password_is_the_only_one_that_works(tmp_path: Path) -> None:
 def test_new_keys_make_old_signatures_worthless(tmp_path: Path) -> None:
     with Sandbox(tmp_path) as sandbox:
         before = Client.of(sandbox.secrets()["leadleader"])
-        rotated = Remote(sandbox.url).rotate("leadleader", "keys")
+        rotated = Remote(sandbox.url).rotate("leadleader", "private_key")
         assert call(before.auth_url, before.credentials()).json == {"error": MISMATCH}
         assert Client.of(rotated).authorize()
 

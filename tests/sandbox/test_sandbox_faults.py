@@ -200,7 +200,7 @@ def test_the_log_tells_tokens_apart_and_never_shows_them(client: Client, remote:
     authorize, first, second = remote.calls()
     assert first["access_token_sha256"] == second["access_token_sha256"] == authorize["access_token_sha256"]
     assert first["security_token_sha256"] == second["security_token_sha256"] == authorize["security_token_sha256"]
-    assert second["refused"] == "token reused"
+    assert second["refused"] == "token unknown or used"
     text = call(f"{remote.url}/control/calls", None, method="GET").raw.decode()
     for secret in (tokens.access, tokens.security, client.email, client.password):
         assert secret not in text

@@ -5,14 +5,13 @@ credentials, PKCS#1 v1.5 with SHA-1 for their signatures. Private keys are PKCS#
 """
 
 import base64
-import hmac
 import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,7 +21,6 @@ from devstack.sandbox.partner import MAX_STORED, Clock, Rows, same
 
 FIELDS = frozenset({"encrypted_email", "encrypted_password", "signed_email", "signed_password"})
 LIFETIME_SECONDS = 24 * 3600
-SECURITY_TOKEN_LENGTH = 32
 BITS = 1024
 BLOCK_BYTES = BITS // 8  # of a ciphertext, and of a signature
 
@@ -43,6 +41,13 @@ def _private_pem() -> str:
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     pkcs1 = serialization.PrivateFormat.TraditionalOpenSSL
     return key.private_bytes(serialization.Encoding.PEM, pkcs1, serialization.NoEncryption()).decode()
+
+
+@cache
+def _key(pem: str) -> rsa.RSAPrivateKey:
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    assert isinstance(key, rsa.RSAPrivateKey), "not an RSA private key"
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,77 +71,52 @@ def authorization_error(body: Mapping[str, Any], credentials: Credentials) -> Au
     A missing field is malformed. A signature of the right form by a wrong key, or over another text (for example the
     ciphertext), is a mismatch.
     """
-    given = [body.get("encrypted_email"), body.get("encrypted_password")]
+    partner_key, public_key = _key(credentials.partner_private_key), _key(credentials.private_key).public_key()
     try:
-        email, password = (_decrypted(credentials.partner_private_key, block) for block in given)
-    except ValueError:
+        blocks = [base64.b64decode(body.get(f"encrypted_{name}", ""), validate=True) for name in ("email", "password")]
+        email, password = (partner_key.decrypt(block, _OAEP).decode() for block in blocks)
+    except (TypeError, ValueError):
         return AuthorizationError.DECRYPTION
-    signatures = [_signature(body.get("signed_email")), _signature(body.get("signed_password"))]
-    if None in signatures:
+    signatures = [body.get("signed_email", ""), body.get("signed_password", "")]
+    if not all(map(_is_signature, signatures)):
         return AuthorizationError.SIGNATURE
-    for signature, text in zip(signatures, (email, password), strict=True):
-        if not _is_signed(credentials.private_key, signature or b"", text):
-            return AuthorizationError.MISMATCH
+    try:
+        for signature, text in zip(signatures, (email, password), strict=True):
+            public_key.verify(bytes(signature), text.encode(), padding.PKCS1v15(), hashes.SHA1())
+    except InvalidSignature:
+        return AuthorizationError.MISMATCH
     if email != credentials.email:
         return AuthorizationError.UNKNOWN_USER
     return None if same(password, credentials.password) else AuthorizationError.WRONG_PASSWORD
 
 
-def _decrypted(pem: str, block: object) -> str:
-    """Raises ValueError for what is not base64, not one block, encrypted for another key, or not UTF-8."""
-    if not isinstance(block, str):
-        raise ValueError("not a string")
-    return _key(pem).decrypt(base64.b64decode(block, validate=True), _OAEP).decode()
+def _is_signature(value: Any) -> bool:
+    """Whether a value is 128 integers from 0 to 255. Booleans and base64 are not."""
+    is_block = isinstance(value, list) and len(value) == BLOCK_BYTES
+    return is_block and all(type(number) is int and 0 <= number <= 255 for number in value)
 
 
-def _signature(value: object) -> bytes | None:
-    """128 integers from 0 to 255 as bytes; None for anything else, including booleans and base64."""
-    if not isinstance(value, list) or len(value) != BLOCK_BYTES:
-        return None
-    return bytes(value) if all(type(number) is int and 0 <= number <= 255 for number in value) else None
-
-
-def _is_signed(pem: str, signature: bytes, text: str) -> bool:
-    try:
-        _key(pem).public_key().verify(signature, text.encode(), padding.PKCS1v15(), hashes.SHA1())
-    except InvalidSignature:
-        return False
-    return True
-
-
-@cache
-def _key(pem: str) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
-    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size != BITS:
-        raise TypeError("not an RSA-1024 private key")
-    return key
-
-
-@dataclass(slots=True)
-class Pair:
-    """`expires_at` is in seconds since the epoch."""
-
+class Pair(NamedTuple):
     access: str
     security: str
     expires_at: float
-    spent: bool = False
 
 
 class TokenPairs:
-    """Issues pairs and accepts each once. The last `limit` pairs are known, including spent ones."""
+    """Issues pairs and accepts each once. The last `limit` pairs are known."""
 
     def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
         self._clock = clock
-        self._key = secrets.token_bytes(32)
         self._pairs = Rows[str, Pair](2 * limit)  # by each of their tokens
 
     def issue(self) -> Pair:
+        """The access token has the form of a JWT. Only the sandbox can check it, by its table."""
         now = int(self._clock())
         expires_at = now + LIFETIME_SECONDS
         claims = {"token_type": "access", "exp": expires_at, "iat": now, "jti": secrets.token_hex(16), "user_id": 1}
-        head = f"{_segment({'alg': 'HS256', 'typ': 'JWT'})}.{_segment(claims)}"
-        access = f"{head}.{_base64url(hmac.digest(self._key, head.encode(), 'sha256'))}"
-        pair = Pair(access, secrets.token_hex(SECURITY_TOKEN_LENGTH // 2), expires_at)
+        parts = [json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims)]
+        segments = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, secrets.token_bytes(32))]
+        pair = Pair(".".join(segments), secrets.token_hex(16), expires_at)
         self._pairs.add(pair.access, pair)
         self._pairs.add(pair.security, pair)
         return pair
@@ -147,25 +127,15 @@ class TokenPairs:
         If no security token was sent (None), the access token decides, and is spent.
         """
         found = [self._pairs.get(token) for token in (access, access if security is None else security)]
-        pairs = [pair for pair in found if pair is not None]
-        was_spent = any(pair.spent for pair in pairs)
-        for pair in pairs:
-            pair.spent = True
-        if len(pairs) < len(found):
-            return "unknown"
-        if was_spent:
-            return "reused"
-        if pairs[0] is not pairs[1] or pairs[0].access != access:
+        for pair in filter(None, found):
+            self._pairs.pop(pair.access, None)
+            self._pairs.pop(pair.security, None)
+        first, second = found
+        if first is None or second is None:
+            return "unknown or used"
+        if first is not second or first.access != access:
             return "mismatched"
-        return "expired" if self._clock() >= pairs[0].expires_at else None
+        return "expired" if self._clock() >= first.expires_at else None
 
     def clear(self) -> None:
         self._pairs.clear()
-
-
-def _segment(value: object) -> str:
-    return _base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

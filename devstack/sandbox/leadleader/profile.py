@@ -28,7 +28,7 @@ def find(remote: Remote, person: Posted, known: Collection[int | str]) -> int | 
 PROFILE = Profile(
     weight=5,
     operations=("authorize", "create", "create", "create", "status"),
-    rotations=("password", "keys"),
+    rotations=("password", "private_key"),
     id_field="deal_id",
     refusal={"clientInfo": {"stateCode": ["Клієнт у стоп-листі."]}},
     refused_by="tax_number",

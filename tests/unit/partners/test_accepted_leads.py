@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from devstack.sandbox import strict_json
-from devstack.sandbox.leadleader.fields import Create, field_errors
+from devstack.sandbox.leadleader.service import Create, field_errors
 from devstack.sandbox.matchtrade.broker import Broker, Credentials
 from devstack.sandbox.matchtrade.registration import fit, registration
 from devstack.sandbox.partner import Incoming
