@@ -125,7 +125,7 @@ def postbacks(journey: Journey) -> None:
     sent = poll(lambda: journey.lead, is_settled)["feedback"]
     for one in sent:
         journey.note("leadbridge", f"postback {one['status']}: {one['state']}", at=one["created_at"])
-    events = [one for one in journey.world.partner.postbacks() if one["lead_id"] == journey.lead_id]
+    events = [one for one in journey.world.partner.rows("feedback/postbacks") if one["lead_id"] == journey.lead_id]
     for event in events:
         journey.note("tracker", f"{event['status']} for {event['click_id']}, {event['received']} ×", at=event["at"])
     journey.expect({one["click_id"] for one in events} == {click_id}, f"expected the click id {click_id}")
@@ -152,7 +152,7 @@ def alert(journey: Journey) -> None:
     stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"Records": [digest]}))
 
     def found(mark: str) -> str:
-        texts = [message["text"] for message in journey.world.partner.alerts()]
+        texts = [message["text"] for message in journey.world.partner.rows("telegram/messages")]
         return str(next((text for text in reversed(texts) if text.startswith(mark)), ""))
 
     for mark in ("🔴", "📊"):

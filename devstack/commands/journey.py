@@ -118,7 +118,9 @@ class Journey:
 
         number = max(0, count("status_changed") - 1)
         poll(lambda: count("message_sent"), lambda sent: sent >= number)
-        read = [one for one in self.world.partner.messages(phone=f"+38{self.phone}") if self.is_ours(one)]
+        read = [
+            one for one in self.world.partner.rows("leeloo/messages", phone=f"+38{self.phone}") if self.is_ours(one)
+        ]
         for message in read:
             self.note("the person", f"reads «{message['text']}»", at=message["at"])
         self.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")

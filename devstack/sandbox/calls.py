@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import aiohttp
 from aiohttp import web
-from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 
 from devstack.sandbox.faults import AnswerFault, ArmedFault, DelayFault, DropFault, Fault, HtmlFault, RateLimitFault
@@ -56,23 +55,19 @@ class Dispatcher:
         self._clock = clock
         self._numbers = count(1)
 
-    def handler(self, partner: Partner, endpoints: Sequence[Endpoint]) -> Handler:
-        """The aiohttp handler of one path; without endpoints the path is unknown."""
-
-        async def handle(request: web.Request) -> web.StreamResponse:
-            path = BOT_TOKEN.sub("/bot…", request.path)
-            call = Call(next(self._numbers), rfc3339(self._clock()), partner.name, request.method, path)
-            self.calls.append(call)
-            try:
-                return await self._serve(request, call, partner, endpoints)
-            except asyncio.CancelledError:
-                call.outcome = "dropped"
-                raise
-            except (ConnectionError, aiohttp.ClientError):
-                call.outcome = "gone"
-                return web.Response()
-
-        return handle
+    async def handle(self, partner: Partner, endpoints: Sequence[Endpoint], request: web.Request) -> web.StreamResponse:
+        """Serve one path; without endpoints the path is unknown."""
+        path = BOT_TOKEN.sub("/bot…", request.path)
+        call = Call(next(self._numbers), rfc3339(self._clock()), partner.name, request.method, path)
+        self.calls.append(call)
+        try:
+            return await self._serve(request, call, partner, endpoints)
+        except asyncio.CancelledError:
+            call.outcome = "dropped"
+            raise
+        except (ConnectionError, aiohttp.ClientError):
+            call.outcome = "gone"
+            return web.Response()
 
     async def _serve(
         self, request: web.Request, call: Call, partner: Partner, endpoints: Sequence[Endpoint]
@@ -114,13 +109,10 @@ async def _apply_fault(
     request: web.Request, call: Call, fault: Fault, partner: Partner, process: Callable[[], Answer]
 ) -> web.StreamResponse:
     match fault:
-        case DelayFault(when="before"):
-            await asyncio.sleep(fault.seconds)
-            return await _send(request, call, process())
         case DelayFault():
-            answer = process()
+            answer = process() if fault.when == "after" else None
             await asyncio.sleep(fault.seconds)
-            return await _send(request, call, answer)
+            return await _send(request, call, answer or process())
         case DropFault():
             if fault.when == "after":
                 process()

@@ -8,12 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from devstack.sandbox import strict_json
-from devstack.sandbox.partner import Answer, Order
+from devstack.sandbox.partner import Answer, Order, dump_json
 
 MAX_ARMED = 1000
 RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a date ends
-CHALLENGE = "<!DOCTYPE html><html><title>Just a moment...</title><body>Checking your browser</body></html>"
 NGINX = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
 
 type Seconds = Annotated[float, Field(ge=0, le=3600)]
@@ -37,22 +35,20 @@ class AnswerFault(Order):
         if isinstance(self.body, str):
             body, content_type = self.body.encode(), "text/plain; charset=utf-8"
         else:
-            body, content_type = b"" if self.body is None else strict_json.dump(self.body), "application/json"
+            body, content_type = b"" if self.body is None else dump_json(self.body), "application/json"
         return Answer(self.status, body, self.content_type or content_type, self.headers)
 
 
 class HtmlFault(Order):
-    """The error page of a proxy in front of the partner, or the challenge of a firewall."""
+    """The error page of a proxy in front of the partner."""
 
     kind: Literal["html"]
     status: Status = 502
-    page: Literal["nginx", "challenge"] = "nginx"
+    headers: dict[HeaderName, HeaderValue] = {}
     processed: bool = False
 
     def answer(self) -> Answer:
-        if self.page == "nginx":
-            return Answer(self.status, NGINX.format(self.status).encode(), "text/html")
-        return Answer(self.status, CHALLENGE.encode(), "text/html; charset=UTF-8", {"cf-mitigated": "challenge"})
+        return Answer(self.status, NGINX.format(self.status).encode(), "text/html", self.headers)
 
 
 class RateLimitFault(Order):

@@ -10,8 +10,10 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -19,8 +21,6 @@ from urllib.parse import parse_qsl
 
 from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, StringConstraints
-
-from devstack.sandbox import strict_json
 
 MAX_STORED = 100_000
 MAX_FORM_FIELDS = 100
@@ -66,14 +66,13 @@ class Incoming:
     @cached_property
     def json(self) -> Any:
         """Raises ValueError."""
-        return strict_json.parse(self.raw)
+        return parse_json(self.raw)
 
     @cached_property
     def is_object(self) -> bool:
-        try:
+        with suppress(ValueError):
             return isinstance(self.json, dict)
-        except ValueError:
-            return False
+        return False
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -83,13 +82,8 @@ class Incoming:
     @property
     def form(self) -> list[tuple[str, str]]:
         """The fields of an urlencoded body. Raises ValueError."""
-        return parse_qsl(
-            self.raw.decode(),
-            keep_blank_values=True,
-            strict_parsing=bool(self.raw),
-            errors="strict",
-            max_num_fields=MAX_FORM_FIELDS,
-        )
+        text = self.raw.decode()
+        return parse_qsl(text, True, bool(text), errors="strict", max_num_fields=MAX_FORM_FIELDS)
 
     @property
     def bearer(self) -> str | None:
@@ -109,7 +103,7 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, value: object, **facts: object) -> Self:
-        return cls(status, strict_json.dump(value), facts=facts)
+        return cls(status, dump_json(value), facts=facts)
 
 
 class Refusal(Exception):
@@ -238,10 +232,9 @@ class Rows[Key, Row](OrderedDict[Key, Row]):
 
 def written_as(pattern: str, problem: str = "a wrong format") -> Callable[[str], str]:
     """A validator of texts that match the whole pattern."""
-    compiled = re.compile(pattern)
 
     def check(text: str) -> str:
-        if not isinstance(text, str) or not compiled.fullmatch(text):
+        if not isinstance(text, str) or not re.fullmatch(pattern, text):
             raise ValueError(problem)
         return text
 
@@ -250,6 +243,34 @@ def written_as(pattern: str, problem: str = "a wrong format") -> Callable[[str],
 
 Filled = Annotated[str, StringConstraints(pattern=r"\S")]
 """A text that is not blank."""
+
+
+def parse_json(raw: bytes) -> Any:
+    """Parse UTF-8 JSON. Integers become `int`, all other numbers `Decimal`.
+
+    Raises ValueError, also for duplicate keys, NaN, lone surrogates and extreme nesting. It never quotes the text.
+    """
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} is not JSON")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(result := dict(pairs)) != len(pairs):
+            raise ValueError("an object names a key twice")
+        return result
+
+    try:
+        value = json.loads(raw.decode(), parse_float=Decimal, parse_constant=refuse, object_pairs_hook=unique)
+        if b"\\u" in raw:
+            dump_json(value)  # no lone surrogate has an encoding
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError("a number out of range, or nested too deeply") from error
+    return value
+
+
+def dump_json(value: object) -> bytes:
+    """UTF-8 JSON. A `Decimal` becomes a string with all its digits."""
+    return json.dumps(value, ensure_ascii=False, default=str).encode()
 
 
 def same(given: str, expected: str) -> bool:
@@ -261,7 +282,7 @@ def write_private(path: Path, value: object) -> None:
     """Replace a file atomically by JSON with mode 0600."""
     draft = path.with_suffix(".new")
     with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(strict_json.dump(value))
+        file.write(dump_json(value))
     draft.replace(path)
 
 

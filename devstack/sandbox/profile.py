@@ -79,10 +79,9 @@ class Profile:
 
     def with_words(self, words: Mapping[str, str]) -> Self:
         """The profile of a partner that has its own texts of statuses."""
-        opened = tuple(words.get(status, status) for status in self.open_statuses)
-        return replace(
-            self, open_statuses=opened, last_statuses=frozenset(words.get(one, one) for one in self.last_statuses)
-        )
+        both = (self.open_statuses, self.last_statuses)
+        opened, last = ([words.get(status, status) for status in statuses] for statuses in both)
+        return replace(self, open_statuses=tuple(opened), last_statuses=frozenset(last))
 
 
 @cache

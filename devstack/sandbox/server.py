@@ -8,6 +8,8 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from importlib import import_module
 from itertools import groupby
 from operator import attrgetter
@@ -19,10 +21,9 @@ from aiohttp.typedefs import Handler
 from anyio.from_thread import start_blocking_portal
 from pydantic import Field, validate_call
 
-from devstack.sandbox import strict_json
 from devstack.sandbox.calls import Dispatcher
 from devstack.sandbox.faults import MAX_ARMED, ArmedFault
-from devstack.sandbox.partner import Clock, Context, Controls, Partner, write_private
+from devstack.sandbox.partner import Clock, Context, Controls, Partner, dump_json, write_private
 
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
@@ -57,10 +58,11 @@ def claimed(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@dataclass
 class Sandbox:
     """A sandbox in a background thread with its own event loop.
 
-        with Sandbox(state_dir=directory) as sandbox:
+        with Sandbox(directory) as sandbox:
             sandbox.url, sandbox.secrets()["leeloo"]
 
     `port` 0 is any free port. `pace` is in seconds per step of a status. `clock` gives seconds since the epoch, for
@@ -68,22 +70,16 @@ class Sandbox:
     with its `kind` and what it does differently.
     """
 
-    def __init__(
-        self,
-        state_dir: Path | str,
-        *,
-        port: int = 0,
-        pace: float = DEFAULT_PACE,
-        clock: Clock = time.time,
-        further: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        self.url = ""
-        self._state_dir = Path(state_dir)
-        self._port = port
-        self._pace = pace
-        self._clock = clock
-        self._further = further or {}
-        self._dispatcher = Dispatcher(clock)
+    state_dir: Path | str
+    _: KW_ONLY
+    port: int = 0
+    pace: float = DEFAULT_PACE
+    clock: Clock = time.time
+    further: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    url: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self._dispatcher = Dispatcher(self.clock)
         self._partners: dict[str, Partner] = {}
         self._running = ExitStack()
 
@@ -98,17 +94,16 @@ class Sandbox:
         self._running.close()
 
     def secrets(self) -> dict[str, dict[str, Any]]:
-        secrets: dict[str, dict[str, Any]] = json.loads((self._state_dir / SECRETS_FILE).read_bytes())
-        return secrets
+        return {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
 
     # In the event loop
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        with claimed(self._state_dir), socket.create_server((HOST, self._port), backlog=BURST) as listener:
+        with claimed(Path(self.state_dir)), socket.create_server((HOST, self.port), backlog=BURST) as listener:
             self.url = f"http://{HOST}:{listener.getsockname()[1]}"
             self._make_partners()
-            self._write_secrets()
+            write_private(Path(self.state_dir, SECRETS_FILE), self.secrets())
             runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=GRACE_SECONDS)
             await runner.setup()
             try:
@@ -120,23 +115,26 @@ class Sandbox:
     def _make_partners(self) -> None:
         """Raises ValueError for a further partner that cannot be made."""
         kinds = partner_classes()
-        for name, settings in ({kind: {"kind": kind} for kind in kinds} | dict(self._further)).items():
-            kind = settings.get("kind")
+        for name, settings in ({kind: {"kind": kind} for kind in kinds} | dict(self.further)).items():
+            different = dict(settings)
+            kind = different.pop("kind", "")
             if kind not in kinds or not NAME.fullmatch(name):
                 raise ValueError(f"{name}: give it a name of letters, digits and '-', and a kind of {', '.join(kinds)}")
-            different = {key: value for key, value in settings.items() if key != "kind"}
-            file = self._state_dir / f"{name}.json"
-            self._partners[name] = kinds[kind](Context(name, file, self._clock, lambda: self._pace, different))
+            file = Path(self.state_dir, f"{name}.json")
+            self._partners[name] = kinds[kind](Context(name, file, self.clock, lambda: self.pace, different))
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         router = application.router
-        application.add_routes(_routes("/control", self._controls()))
+        controls = {"": self._controls()} | {f"/{name}": one.controls() for name, one in self._partners.items()}
+        for prefix, calls in controls.items():
+            for route, call in calls.items():
+                method, path = route.split()
+                router.add_route(method, f"/control{prefix}{path}", _control(validate_call(call)))
         for name, partner in self._partners.items():
             for path, endpoints in groupby(sorted(partner.endpoints(), key=attrgetter("path")), attrgetter("path")):
-                router.add_route("*", f"/{name}{path}", self._dispatcher.handler(partner, list(endpoints)))
-            router.add_route("*", f"/{name}/{{unknown:.*}}", self._dispatcher.handler(partner, []))
-            application.add_routes(_routes(f"/control/{name}", partner.controls()))
+                router.add_route("*", f"/{name}{path}", partial(self._dispatcher.handle, partner, list(endpoints)))
+            router.add_route("*", f"/{name}/{{unknown:.*}}", partial(self._dispatcher.handle, partner, []))
         return application
 
     def _controls(self) -> Controls:
@@ -153,7 +151,7 @@ class Sandbox:
 
     def _arm(self, **order: Any) -> dict[str, Any]:
         armed, faults = ArmedFault(**order), self._dispatcher.faults
-        operations = {endpoint.operation for endpoint in self._partner(armed.partner).endpoints()}
+        operations = {endpoint.operation for endpoint in self._partners[armed.partner].endpoints()}
         if armed.operation not in {None, *operations}:
             raise ValueError(f"operation: one of {', '.join(sorted(operations))}")
         if len(faults) >= MAX_ARMED:
@@ -168,19 +166,13 @@ class Sandbox:
             del self._dispatcher.faults[fault_id]
 
     def _calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> dict[str, Any]:
-        return {
-            "calls": [
-                call.as_json()
-                for call in self._dispatcher.calls
-                if call.number > since and partner in {None, call.partner} and operation in {None, call.operation}
-            ]
-        }
+        found = [call for call in self._dispatcher.calls if call.number > since and partner in {None, call.partner}]
+        return {"calls": [call.as_json() for call in found if operation in {None, call.operation}]}
 
-    def _set_pace(self, seconds: Annotated[float, Field(ge=0, le=10**9)]) -> dict[str, Any]:
+    def _set_pace(self, seconds: Annotated[float, Field(ge=0, le=10**9)]) -> None:
         for partner in self._partners.values():
             partner.advance()
-        self._pace = seconds
-        return {"seconds": seconds}
+        self.pace = seconds
 
     def _reset(self) -> None:
         for partner in self._partners.values():
@@ -189,30 +181,16 @@ class Sandbox:
         self._dispatcher.calls.clear()
 
     def _rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
-        found = self._partner(partner)
-        if what not in {None, *found.rotations} or not found.rotations:
+        found = self._partners[partner]
+        what = what or found.rotations[0]
+        if what not in found.rotations:
             raise ValueError(f"what: one of {', '.join(sorted(found.rotations))}")
-        found.rotate(what or found.rotations[0])
-        return self._write_secrets()[partner]
-
-    def _partner(self, name: str) -> Partner:
-        if name not in self._partners:
-            raise ValueError(f"partner: one of {', '.join(sorted(self._partners))}")
-        return self._partners[name]
-
-    def _write_secrets(self) -> dict[str, dict[str, Any]]:
-        secrets = {name: partner.secret(f"{self.url}/{name}") for name, partner in self._partners.items()}
-        write_private(self._state_dir / SECRETS_FILE, secrets)
-        return secrets
+        found.rotate(what)
+        write_private(Path(self.state_dir, SECRETS_FILE), self.secrets())
+        return self.secrets()[partner]
 
 
-def _routes(prefix: str, controls: Controls) -> Iterator[web.RouteDef]:
-    for route, call in controls.items():
-        method, path = route.split()
-        yield web.route(method, prefix + path, _handler(validate_call(call)))
-
-
-def _handler(call: Callable[..., Any]) -> Handler:
+def _control(call: Callable[..., Any]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
         try:
             body = json.loads(await request.read() or b"{}")
@@ -220,13 +198,9 @@ def _handler(call: Callable[..., Any]) -> Handler:
                 raise ValueError("the body: a JSON object")
             answer = call(**{**request.query, **body, **request.match_info})
         except (OverflowError, ValueError) as error:
-            return _reply({"detail": str(error)}, 400)
-        except LookupError:
-            return _reply({"detail": "not found"}, 404)
-        return web.Response(status=204) if answer is None else _reply(answer)
+            return web.json_response({"detail": str(error)}, status=400)
+        except LookupError as error:
+            return web.json_response({"detail": f"not found: {error}"}, status=404)
+        return web.Response(status=204) if answer is None else web.json_response(body=dump_json(answer))
 
     return handle
-
-
-def _reply(value: object, status: int = 200) -> web.Response:
-    return web.json_response(body=strict_json.dump(value), status=status)

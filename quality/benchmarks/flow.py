@@ -87,7 +87,9 @@ class Flow:
     def receive(self, number: int) -> tuple[str, int]:
         """Receive and submit a new lead. Returns its id and its deal's. `number` has at most three digits."""
         unique = (os.getpid() % 10_000) * 1000 + number
-        self.on.partners.add_person("Олена", phone=f"38050{unique:07d}", accounts=["TELEGRAM"])
+        self.on.partners.post(
+            "leeloo/people", {"name": "Олена", "phone": f"38050{unique:07d}", "accounts": ["TELEGRAM"]}
+        )
         lead_id = accepted(self.invoke("ReceiveLead", post(unique)))
         self.drain()
         return lead_id, int(self.meter.items[f"LEAD#{lead_id}", f"DELIVERY#{LENDER}"]["deal_id"]["N"])
@@ -124,7 +126,7 @@ def one_lead(flow: Flow, number: int) -> tuple[ByFunction, int]:
     flow.usage, flow.stages = {}, []
     lead_id, deal_id = flow.receive(number)
     for status in STATUSES:
-        flow.on.partners.pin(deal_id, status)
+        flow.on.partners.post(f"leadleader/deals/{deal_id}", {"status": status})
         flow.check(lead_id)
     delivery = flow.meter.items[f"LEAD#{lead_id}", f"DELIVERY#{LENDER}"]
     if delivery["state"]["S"] != "closed" or flow.usage["SendMessage"]["invocations"] != len(STATUSES) - 1:
@@ -150,7 +152,7 @@ def unchanged_batches(flow: Flow) -> Iterator[ByFunction]:
     """Yield the usage of batches of status checks that find nothing, and of all that follows from them."""
     received = [flow.receive(500 + number) for number in range(BATCH)]
     for _, deal_id in received:
-        flow.on.partners.pin(deal_id, STATUSES[0])
+        flow.on.partners.post(f"leadleader/deals/{deal_id}", {"status": STATUSES[0]})
     lead_ids = [lead_id for lead_id, _ in received]
     flow.check(*lead_ids)
     for _ in range(BATCHES):

@@ -152,9 +152,13 @@ class World(ABC):
         self._refuse_person(post.visitor)
         with suppress(OSError, ControlError):
             if post.source == META:
-                self.partner.add_lead(post.visitor.fill_in(META), leadgen_id=post.visitor.leadgen_id)
+                self.partner.post(
+                    "graph/leads", {"answers": post.visitor.fill_in(META), "leadgen_id": post.visitor.leadgen_id}
+                )
             elif self.random.random() < 0.5:
-                self.partner.add_person(post.visitor.name, phone=post.visitor.phone, accounts=["TELEGRAM"])
+                self.partner.post(
+                    "leeloo/people", {"name": post.visitor.name, "phone": post.visitor.phone, "accounts": ["TELEGRAM"]}
+                )
         self.sent.append(post)
         self.counters.add("forms posted")
         return post
@@ -254,7 +258,7 @@ class World(ABC):
             table=list(self.stores.table_items()),
             calls=[call for name in partner_profiles() for call in self.partner.calls(name, "create")],
             partner_records=self.partner_records(),
-            sent_messages=self.partner.messages(),
+            sent_messages=self.partner.rows("leeloo/messages"),
             dead_letters=self.stores.dead_letters(),
             queue_sizes=self.waiting(),
             to_be_erased=frozenset(self.operator.erased),
@@ -275,7 +279,7 @@ class World(ABC):
             listed_incomplete=self.stores.listed_incomplete(),
             overwritten=list(self.overwritten),
             has_statistics=True,
-            tracker_events=self.partner.postbacks(),
+            tracker_events=self.partner.rows("feedback/postbacks"),
             is_in_real_time=self.is_in_real_time,
         )
 

@@ -98,7 +98,7 @@ def values(terminal: Terminal, queues: None, partners: Remote, monkeypatch: pyte
     letters = {
         each["queue"]: each["dead_letter_id"] for each in terminal.run("dlq", "list", "--json").json["dead_letters"]
     }
-    person = partners.add_person("Ольга", phone="+380501234567", accounts=["TELEGRAM"])
+    person = partners.post("leeloo/people", {"name": "Ольга", "phone": "+380501234567", "accounts": ["TELEGRAM"]})
     company = partners.get("leeloo/company")
     return {
         "LEAD": terminal.accepted.lead_id,

@@ -27,7 +27,10 @@ class Office:
 
     def __post_init__(self) -> None:
         self.company = self.partners.get("leeloo/company")
-        added = self.partners.add_person("Ольга", phone=PHONE, email=EMAIL, accounts=["TELEGRAM"], tags=["лід"])
+        added = self.partners.post(
+            "leeloo/people",
+            {"name": "Ольга", "phone": PHONE, "email": EMAIL, "accounts": ["TELEGRAM"], "tags": ["лід"]},
+        )
         self.person, self.account = str(added["id"]), str(added["accounts"][0]["account_id"])
         self.tunnel = self.company["tunnels"][0]
         self.tool, self.block = (str(self.tunnel[what][0]["id"]) for what in ("leadgentools", "blocks"))
@@ -181,9 +184,9 @@ def test_a_refusal_a_limit_and_a_lost_reply_are_distinguished(office: Office) ->
     office.partners.arm("leeloo", "send_message", {"kind": "drop", "when": "after"})
     lost = leeloo("messages", "send-text", office.account, "Вітаю", "--yes")
     assert (lost.code, "may have been executed" in lost.failure) == (5, True)
-    office.partners.limit_calls(0)
+    office.partners.post("leeloo/limit", {"calls": 0})
     assert leeloo("catalog", "tags").code == 5
-    office.partners.limit_calls(None)
+    office.partners.post("leeloo/limit", {"calls": None})
     office.partners.rotate("leeloo", "token")
     refused = leeloo("catalog", "tags")
     assert (refused.code, "rejected the token" in refused.failure) == (1, True)
@@ -191,7 +194,9 @@ def test_a_refusal_a_limit_and_a_lost_reply_are_distinguished(office: Office) ->
 
 
 def test_phones_are_hidden_and_hostile_names_are_harmless(office: Office) -> None:
-    office.partners.add_person(HOSTILE, phone="+380509999999", email=EMAIL, accounts=["TELEGRAM"])
+    office.partners.post(
+        "leeloo/people", {"name": HOSTILE, "phone": "+380509999999", "email": EMAIL, "accounts": ["TELEGRAM"]}
+    )
     shown: list[dict[str, Any]] = leeloo("people", "list").json
     assert {one["phone"] for one in shown} == {"+38050•••67", "+38050•••99"}
     assert EMAIL not in json.dumps(shown)

@@ -522,7 +522,7 @@ def test_the_bot_is_tried_in_each_chat(partners: Remote) -> None:
     assert found.code == 1
     shown = {one["partner"]: one["accepted"] for one in found.json["partners"]}
     assert shown == {f"telegram {first}": True, f"telegram {second}": False}
-    assert partners.alerts() == [], "nothing is posted"
+    assert partners.rows("telegram/messages") == [], "nothing is posted"
 
 
 def test_a_new_source_gets_its_secret_and_the_others_keep_theirs(aws_mocked: None) -> None:

@@ -91,7 +91,7 @@ class Flow:
 
     def assert_the_books_agree(self) -> None:
         """At most one account; what is submitted has one, and knows it if the partner told."""
-        accounts = self.world.remote.accounts(EMAIL)
+        accounts = self.world.remote.rows("matchtrade/accounts", email=EMAIL)
         assert len(accounts) <= 1
         assert self.delivery.state not in OPEN
         if self.delivery.state is State.SUBMITTED and self.delivery.account_uuid is not None:
@@ -117,7 +117,7 @@ def test_a_fault_that_passes_leaves_one_account_that_is_known(flow: Flow, operat
         flow.clock.now += first.retry_after
         flow.visit_to_the_end()
         assert flow.delivery.state is State.SUBMITTED, flow.delivery.last_error
-        assert len(flow.world.remote.accounts(EMAIL)) == 1
+        assert len(flow.world.remote.rows("matchtrade/accounts", email=EMAIL)) == 1
     flow.assert_the_books_agree()
 
 
@@ -144,10 +144,10 @@ def test_an_account_that_the_broker_had_already_is_a_duplicate(flow: Flow) -> No
     flow.world.create()
     flow.visit_to_the_end()
     assert flow.delivery.state is State.DUPLICATE
-    assert len(flow.world.remote.accounts(EMAIL)) == 1
+    assert len(flow.world.remote.rows("matchtrade/accounts", email=EMAIL)) == 1
 
 
 def test_an_account_without_a_uuid_in_the_reply_is_accepted(flow: Flow) -> None:
-    flow.world.remote.set_broker(create_uuid=False)
+    flow.world.remote.post("matchtrade/broker", {"create_uuid": False})
     flow.visit_to_the_end()
     assert (flow.delivery.state, flow.delivery.account_uuid) == (State.SUBMITTED, None)

@@ -53,7 +53,7 @@ def test_a_named_lead_is_fetched_and_leaves_without_the_bus(stack: MotoStack, sa
         "яка_сума_вам_потрібна,_грн?": "6000",
         "на_скільки_місяців?": "12",
     }
-    Remote(sandbox.url).add_lead(answers, leadgen_id="1202100000000011")
+    Remote(sandbox.url).post("graph/leads", {"answers": answers, "leadgen_id": "1202100000000011"})
     (lead_id,) = post(stack, "meta_lead")
     stack.carry()
     assert states(stack, lead_id) == {}

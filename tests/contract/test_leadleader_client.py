@@ -60,7 +60,7 @@ def arrived(world: World, operation: str) -> dict[str, Any]:
 
 def test_a_lead_becomes_a_deal(world: World) -> None:
     deal_id = world.client().authorize(budget()).create(lead(), budget())
-    (deal,) = world.remote.deals()
+    (deal,) = world.remote.rows("leadleader/deals")
     assert deal["deal_id"] == deal_id
     assert deal["clientInfo"] == {
         "PIB": "Мар'яненко Ольга Петрівна",
@@ -140,14 +140,14 @@ def test_the_status_comes_in_the_partners_words(world: World) -> None:
     client = world.client()
     deal_id = client.authorize(budget()).create(lead(), budget())
     assert client.status(deal_id, budget()) == "В обробці"
-    world.remote.pin(deal_id, "Чекаємо на «довідку»")
+    world.remote.post(f"leadleader/deals/{deal_id}", {"status": "Чекаємо на «довідку»"})
     assert client.status(deal_id, budget()) == "Чекаємо на «довідку»"
 
 
 def test_white_space_in_a_status_is_no_difference(world: World) -> None:
     client = world.client()
     deal_id = client.authorize(budget()).create(lead(), budget())
-    world.remote.pin(deal_id, " В\u00a0 обробці ")
+    world.remote.post(f"leadleader/deals/{deal_id}", {"status": " В\u00a0 обробці "})
     assert client.status(deal_id, budget()) == "В обробці"
 
 
@@ -194,7 +194,7 @@ def test_spent_tokens_are_refused_and_make_no_second_deal(world: World) -> None:
     authorized.create(lead(), budget())
     with pytest.raises(Unauthorized):
         authorized.create(lead(), budget())
-    assert len(world.remote.deals()) == 1
+    assert len(world.remote.rows("leadleader/deals")) == 1
 
 
 def test_the_authorization_may_stand_at_the_create_address(world: World) -> None:

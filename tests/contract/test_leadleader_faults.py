@@ -125,7 +125,7 @@ def assert_meant(error: PartnerError | None, meaning: Meaning, operation: Operat
 
 def assert_at_most_one_deal(flow: Flow) -> None:
     """At most one deal was made and a submitted delivery knows it; an unknown one was sent once; tokens differ."""
-    deals = [deal["deal_id"] for deal in flow.world.remote.deals()]
+    deals = [deal["deal_id"] for deal in flow.world.remote.rows("leadleader/deals")]
     assert len(deals) <= 1
     if flow.delivery.state is State.SUBMITTED:
         assert deals == [flow.delivery.deal_id]
@@ -145,7 +145,7 @@ def test_each_fault_of_a_submission_to_one_of_two_lenders_has_its_meaning_and_pa
         at_the_other = pool.submit(lambda: other_lender.client().authorize(budget()).create(lead(), budget()))
         visit = flow.visit()
         deal_id = at_the_other.result()
-    assert [deal["deal_id"] for deal in flow.world.remote.at(other_lender.partner).deals()] == [deal_id]
+    assert [deal["deal_id"] for deal in flow.world.remote.at(other_lender.partner).rows("deals")] == [deal_id]
     assert_meant(visit.error, meaning, operation)
     after_one = AFTER_ONE_VISIT[meaning]
     assert flow.delivery.state is after_one
@@ -245,13 +245,13 @@ def test_a_rotation_just_after_the_secret_was_read_heals_with_the_next_visit(flo
 def test_a_status_that_the_settings_call_final_closes_the_delivery(submitted: Flow) -> None:
     assert submitted.look().outcome is Outcome.CHANGED
     assert submitted.look().outcome is Outcome.UNCHANGED
-    submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Видано")
+    submitted.world.remote.post(f"leadleader/deals/{submitted.delivery.deal_id or 0}", {"status": "Видано"})
     assert submitted.look().outcome is Outcome.CLOSED
     assert submitted.look().outcome is Outcome.NO_ACTION
 
 
 def test_an_unknown_status_is_stored_as_it_is(submitted: Flow) -> None:
-    submitted.world.remote.pin(submitted.delivery.deal_id or 0, "Чекаємо на довідку")
+    submitted.world.remote.post(f"leadleader/deals/{submitted.delivery.deal_id or 0}", {"status": "Чекаємо на довідку"})
     assert submitted.look().outcome is Outcome.CHANGED
     delivery = submitted.delivery
     assert (delivery.partner_status, delivery.outcome) == ("Чекаємо на довідку", None)

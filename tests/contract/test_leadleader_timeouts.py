@@ -129,4 +129,4 @@ def test_a_create_is_not_begun_when_authorizing_has_eaten_the_time_for_it(world:
     submitter = Submitter(ledger, client, SETTINGS, Clock(), lambda _delivery, _text: None)
     visit = submitter.process("ld_1", PARTNER, budget(client.seconds_per_submission + 0.01))
     assert visit.outcome is Outcome.RETRIED
-    assert world.remote.deals() == []
+    assert world.remote.rows("leadleader/deals") == []

@@ -55,7 +55,7 @@ def test_a_template_is_sent_with_its_variables(world: LeelooWorld, api: LeelooAp
     account_id = account_of(world.person())
     template_id = world.id_of("templates", "Кошти видано")
     api.messages.send_template(account_id, template_id, {"name": "Ольго", "amount": "6000"}, budget=budget())
-    (message,) = world.remote.messages()
+    (message,) = world.remote.rows("leeloo/messages")
     assert message["account_id"] == account_id
     assert message["text"] == "Ольго, 6000 грн видано. Дякуємо, що ви з нами!"
 
@@ -63,14 +63,14 @@ def test_a_template_is_sent_with_its_variables(world: LeelooWorld, api: LeelooAp
 def test_a_template_is_sent_without_variables(world: LeelooWorld, api: LeelooApi) -> None:
     api.messages.send_template(account_of(world.person()), world.id_of("templates"), budget=budget())
     assert "variables" not in world.arrived("send_template")["body"]
-    assert len(world.remote.messages()) == 1
+    assert len(world.remote.rows("leeloo/messages")) == 1
 
 
 @pytest.mark.parametrize("text", ["Вітаю, Мар'яно! 😀", 'a"\\\u2028\n+%20&'])
 def test_a_text_arrives_letter_for_letter(world: LeelooWorld, api: LeelooApi, text: str) -> None:
     account_id = account_of(world.person())
     api.messages.send_text(account_id, text, budget=budget())
-    (message,) = world.remote.messages()
+    (message,) = world.remote.rows("leeloo/messages")
     assert (message["account_id"], message["text"]) == (account_id, text)
 
 
@@ -137,7 +137,7 @@ def test_an_account_is_put_into_a_block_of_a_tunnel(world: LeelooWorld, encoding
     api = encoded(world, encoding, "manual_subscribe")
     block_id = tunnel["blocks"][0]["id"]
     api.channels.subscribe(account_of(person), tunnel_id=tunnel["id"], tunnel_block_id=block_id, budget=budget())
-    (found,) = world.remote.people()
+    (found,) = world.remote.rows("leeloo/people")
     assert [each["tunnel_block_id"] for each in found["subscribeHistory"]] == [block_id]
 
 
@@ -218,7 +218,7 @@ def new_person(world: LeelooWorld, api: LeelooApi, **options: Any) -> Any:
 
 def test_a_new_person_has_an_account(world: LeelooWorld, api: LeelooApi) -> None:
     made = new_person(world, api)
-    (person,) = world.remote.people()
+    (person,) = world.remote.rows("leeloo/people")
     assert (made.person_id, made.account_id) == (person["id"], person["accounts"][0]["account_id"])
     assert made.connection_type == "MANUAL"
     assert "connected_users_ids" not in world.arrived("person_create")["body"]
@@ -241,14 +241,17 @@ def test_people_are_invited_by_text_message(world: LeelooWorld, api: LeelooApi) 
         budget=budget(),
     )
     assert count == 2
-    assert [(each["name"], each["tags"]) for each in world.remote.people()] == [("Ольга", ["лід"]), ("Іван", ["лід"])]
+    assert [(each["name"], each["tags"]) for each in world.remote.rows("leeloo/people")] == [
+        ("Ольга", ["лід"]),
+        ("Іван", ["лід"]),
+    ]
 
 
 def test_a_comment_is_added(world: LeelooWorld, api: LeelooApi) -> None:
     person = world.person()
     comment = api.people.add_comment(id_of(person), "Передзвонити", budget=budget())
     assert (comment.text, comment.entity_id, comment.entity_type) == ("Передзвонити", person["id"], "PERSON")
-    assert world.remote.people()[0]["comments"] == ["Передзвонити"]
+    assert world.remote.rows("leeloo/people")[0]["comments"] == ["Передзвонити"]
 
 
 @encodings
@@ -448,7 +451,7 @@ def test_a_message_is_sent_once_though_the_token_was_rotated(world: LeelooWorld,
     account_id = account_of(world.person())
     world.remote.rotate(PARTNER, "token")
     api.messages.send_text(account_id, "Вітаю", budget=budget())
-    assert len(world.remote.messages()) == 1
+    assert len(world.remote.rows("leeloo/messages")) == 1
 
 
 def test_a_wrong_token_is_refused(world: LeelooWorld) -> None:
@@ -460,7 +463,7 @@ def test_a_wrong_token_is_refused(world: LeelooWorld) -> None:
 
 @pytest.mark.parametrize("status", [200, 429, 503])
 def test_the_limit_is_known_at_any_status(world: LeelooWorld, api: LeelooApi, status: int) -> None:
-    world.remote.limit_calls(1, status=status, retry_after=9)
+    world.remote.post("leeloo/limit", {"calls": 1, "status": status, "retry_after": 9})
     api.catalog.tags(budget=budget())
     with pytest.raises(RateLimited) as caught:
         api.messages.send_text(AccountId(UNKNOWN_ID), "Вітаю", budget=budget())

@@ -45,7 +45,7 @@ def test_tags_that_exist_and_a_comment_are_written_to_the_person(leeloo: LeelooW
     messenger.note(
         found.person_id or "", Content(tags=("лід", "немає такого", "видано"), comment="Заявка 24"), budget()
     )
-    (kept,) = leeloo.remote.people()
+    (kept,) = leeloo.remote.rows("leeloo/people")
     assert sorted(kept["tags"]) == ["видано", "лід"]
     assert leeloo.arrived("add_comment")["body"] == {"comment": "Заявка 24"}
     assert len(leeloo.remote.calls(PARTNER, "tags_list")) == 1

@@ -104,7 +104,7 @@ def test_after_a_lost_reply_the_look_up_finds_what_was_made(world: MatchTradeWor
     world.repair()
     found = client.find(EMAIL, budget())
     assert found is not None
-    assert found.uuid == world.remote.accounts(EMAIL)[0]["uuid"]
+    assert found.uuid == world.remote.rows("matchtrade/accounts", email=EMAIL)[0]["uuid"]
     assert found.lead_source == "Test Offer|testoffer.com|Test Description|a12dd0"
     with pytest.raises(Duplicate):
         world.create(client)
@@ -119,7 +119,7 @@ def test_after_a_lost_request_the_look_up_finds_nothing(world: MatchTradeWorld) 
 
 
 def test_a_list_that_breaks_off_gives_what_it_has_and_goes_on_from_there(world: MatchTradeWorld) -> None:
-    world.remote.add_accounts(5)
+    world.remote.post("matchtrade/accounts", {"count": 5})
     world.remote.arm("matchtrade", "list", {"kind": "html"}, skip=1)
     pages = world.client().pages(BEGINNING, datetime.now(UTC), budget(), size=2)
     first = next(pages)

@@ -71,7 +71,9 @@ class Following:
 
     def assert_has_everything(self) -> None:
         """What is kept is what the broker has."""
-        theirs = {each["uuid"]: each["leadStatus"] for each in self.world.remote.accounts(limit=1000)}
+        theirs = {
+            each["uuid"]: each["leadStatus"] for each in self.world.remote.rows("matchtrade/accounts", limit=1000)
+        }
         assert {uuid: account.status for uuid, account in self.book.all.items()} == theirs
 
 
@@ -84,18 +86,18 @@ def world(sandbox: Sandbox) -> Iterator[MatchTradeWorld]:
 @pytest.fixture(params=sorted(READINGS))
 def following(world: MatchTradeWorld, request: pytest.FixtureRequest) -> Following:
     """A sync under each reading of `from` and `to`."""
-    world.remote.set_broker(filter_by=READINGS[request.param])
+    world.remote.post("matchtrade/broker", {"filter_by": READINGS[request.param]})
     return Following(world, filters_on=request.param)
 
 
 def test_years_of_accounts_are_kept_and_those_of_our_leads_followed(following: Following) -> None:
-    following.world.remote.add_accounts(25, start="2019-01-01T00:00:00Z", foreign=True)
+    following.world.remote.post("matchtrade/accounts", {"count": 25, "start": "2019-01-01T00:00:00Z", "foreign": True})
     made, uuid = following.register("first@example.com")
     assert following.run().outcome is SyncOutcome.COMPLETED
     following.assert_has_everything()
     assert following.status(made) == "NEW_CONTACT"
     for status in ("CONTACTED", "ACTIVE_CLIENT"):
-        following.world.remote.put_account(uuid, status)
+        following.world.remote.post(f"matchtrade/accounts/{uuid}", {"status": status})
         following.run(minutes=5)
         following.run(minutes=5)
         assert following.status(made) == status
@@ -103,7 +105,7 @@ def test_years_of_accounts_are_kept_and_those_of_our_leads_followed(following: F
 
 
 def test_a_second_sync_writes_nothing(following: Following) -> None:
-    following.world.remote.add_accounts(9, start="2019-01-01T00:00:00Z")
+    following.world.remote.post("matchtrade/accounts", {"count": 9, "start": "2019-01-01T00:00:00Z"})
     following.register("first@example.com")
     following.run()
     written, happened = following.book.written, list(following.ledger.timeline)
@@ -113,22 +115,24 @@ def test_a_second_sync_writes_nothing(following: Following) -> None:
 
 
 def test_a_change_of_an_account_of_years_ago_is_noticed_by_the_whole_pass(following: Following) -> None:
-    added = following.world.remote.add_accounts(9, start="2019-01-01T00:00:00Z", end="2020-01-01T00:00:00Z")
+    added = following.world.remote.post(
+        "matchtrade/accounts", {"count": 9, "start": "2019-01-01T00:00:00Z", "end": "2020-01-01T00:00:00Z"}
+    )
     following.run()
-    following.world.remote.put_account(added["first"], "SOMETHING_NEW")
+    following.world.remote.post(f"matchtrade/accounts/{added['first']}", {"status": "SOMETHING_NEW"})
     following.run(hours=9)
     assert following.book.all[added["first"]].status == "SOMETHING_NEW"
 
 
 @pytest.mark.parametrize("shape", ["full", "minimal"])
 def test_tokens_that_end_in_the_middle_are_renewed(following: Following, shape: str) -> None:
-    following.world.remote.set_broker(page_shape=shape)
-    following.world.remote.add_accounts(25, start="2019-01-01T00:00:00Z")
+    following.world.remote.post("matchtrade/broker", {"page_shape": shape})
+    following.world.remote.post("matchtrade/accounts", {"count": 25, "start": "2019-01-01T00:00:00Z"})
     note = following.pages.append
 
     def expire(page: ProcessedPage) -> None:
         note(page)
-        following.world.remote.expire_tokens()
+        following.world.remote.post("matchtrade/expire")
 
     following.pages = type("Notes", (list,), {"append": lambda _, page: expire(page)})()
     assert following.run().outcome is SyncOutcome.COMPLETED
@@ -139,15 +143,15 @@ def test_tokens_that_end_in_the_middle_are_renewed(following: Following, shape: 
 @pytest.mark.parametrize("kind", ["insert", "remove", "move", "status"])
 def test_rows_that_move_between_pages_are_neither_lost_nor_doubled(following: Following, kind: str) -> None:
     remote = following.world.remote
-    remote.add_accounts(24, start="2023-01-01T00:00:00Z", end="2023-06-01T00:00:00Z")
-    before = [each["uuid"] for each in remote.accounts()]
+    remote.post("matchtrade/accounts", {"count": 24, "start": "2023-01-01T00:00:00Z", "end": "2023-06-01T00:00:00Z"})
+    before = [each["uuid"] for each in remote.rows("matchtrade/accounts")]
     change: dict[str, Any] = {
         "insert": {"created": "2023-01-02T00:00:00Z"},
         "remove": {"uuid": before[0]},
         "move": {"uuid": before[0], "created": NOW.isoformat()},
         "status": {"uuid": before[0], "status": "SOMETHING_NEW"},
     }[kind]
-    remote.change_accounts({"kind": kind, **change}, page=3)
+    remote.post("matchtrade/changes", {"changes": [{"kind": kind, **change}], "page": 3})
     following.run()
     following.run(minutes=5)
     assert following.book.all.keys() >= set(before)
@@ -161,11 +165,13 @@ def test_after_any_fault_the_next_run_has_everything(
 ) -> None:
     """A run that fails says so, names nobody, and leaves the watermark where it was."""
     following = Following(world, window=timedelta(days=9000))
-    world.remote.add_accounts(9, start=(NOW - timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    world.remote.post(
+        "matchtrade/accounts", {"count": 9, "start": (NOW - timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    )
     made, _ = following.register("first@example.com")
     following.run()
     watermark = following.book.state.watermark
-    world.remote.add_accounts(1, emails=["news@example.com"])
+    world.remote.post("matchtrade/accounts", {"count": 1, "emails": ["news@example.com"]})
     broken(world, operation)
     following.client = world.client()
     report = following.run(hours=9)

@@ -51,7 +51,7 @@ def test_a_token_is_not_used_in_its_last_minute(world: MatchTradeWorld) -> None:
 def test_a_token_that_lives_no_longer_than_the_margin_is_good_for_the_call_it_was_asked_for(
     world: MatchTradeWorld, expires_in: int
 ) -> None:
-    world.remote.set_broker(expires_in=expires_in)
+    world.remote.post("matchtrade/broker", {"expires_in": expires_in})
     client = world.client()
     world.create(client)
     world.listed(client)
@@ -62,14 +62,14 @@ def test_a_token_that_lives_no_longer_than_the_margin_is_good_for_the_call_it_wa
 def test_a_token_that_ended_before_its_time_is_replaced_once(world: MatchTradeWorld, refresh_grant: bool) -> None:
     client = world.client(refresh_grant=refresh_grant)
     authorized = client.authorize(budget())
-    world.remote.expire_tokens()
+    world.remote.post("matchtrade/expire")
     assert authorized.create(lead(), budget()) is not None
     assert [call["operation"] for call in world.calls()] == ["token", "create", "token", "create"]
     assert {call["grant_type"] for call in world.calls("token")} == {"password"}
 
 
 def test_a_token_that_is_refused_twice_is_unauthorized_and_the_secret_is_read_again(world: MatchTradeWorld) -> None:
-    world.remote.set_broker(expires_in=0)
+    world.remote.post("matchtrade/broker", {"expires_in": 0})
     with pytest.raises(Unauthorized):
         world.create()
     assert len(world.calls("create")) == 2
@@ -83,7 +83,7 @@ def test_the_refresh_grant_is_used_where_the_settings_say_so_and_falls_back(
     client = world.client(refresh_grant=True)
     client.authorize(budget())
     if expired:
-        world.remote.expire_tokens()
+        world.remote.post("matchtrade/expire")
     world.clock.now += timedelta(hours=1)
     assert client.authorize(budget()).create(lead(), budget()) is not None
     grants = [call["grant_type"] for call in world.calls("token")]
@@ -120,7 +120,7 @@ def test_a_rotation_that_is_met_while_creating_is_retried(world: MatchTradeWorld
     """The account was surely not made, and the next visit will know the new password."""
     client = world.client()
     authorized = client.authorize(budget())
-    world.remote.expire_tokens()
+    world.remote.post("matchtrade/expire")
     world.remote.rotate(PARTNER, "password")
     world.vault.just_read = True
     with pytest.raises(Unauthorized) as caught:

@@ -85,7 +85,9 @@ class Town:
 
     def texts(self, number: int) -> list[str]:
         """What this person was told, in the order in which it was told."""
-        return [message["text"] for message in self.remote.messages(phone=self.people[number].person.phone)]
+        return [
+            message["text"] for message in self.remote.rows("leeloo/messages", phone=self.people[number].person.phone)
+        ]
 
 
 def town_of(world: LeelooWorld, clock: Clock, people: int, *, workers: int = WORKERS, **options: Any) -> Town:
@@ -128,8 +130,8 @@ def test_200_changes_delivered_twice_and_out_of_order_reach_each_person_once_and
     assert told == dict.fromkeys(town.people, 10)
     for number in town.people:
         assert town.texts(number) == [f"Статус: крок {step}." for step in range(1, 11)]
-    assert len(world.remote.messages()) == 200
-    assert len(world.remote.people()) == 20, "who was not known is known once"
+    assert len(world.remote.rows("leeloo/messages")) == 200
+    assert len(world.remote.rows("leeloo/people")) == 20, "who was not known is known once"
     assert {message.state for message in town.office.book.everything()} == {MessageState.SENT}
     assert town.office.outcomes()[Outcome.SENT] == 200
     assert town.office.dead_letters == []
@@ -148,7 +150,7 @@ def test_a_rate_limited_leeloo_slows_the_queue_down_and_nothing_fails_or_is_lost
     for step in range(1, changes + 1):
         for number in town.people:
             town.change(number, f"крок {step}")
-    world.remote.limit_calls(calls_per_second, seconds=1, **limit)
+    world.remote.post("leeloo/limit", {"calls": calls_per_second, "seconds": 1, **limit})
     took = town.office.work_until_all_is_settled(timedelta(hours=2))
 
     calls = world.remote.calls("leeloo")

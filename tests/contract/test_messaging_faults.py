@@ -122,7 +122,7 @@ def test_through_each_fault_a_message_goes_out_once_or_an_operator_can_tell_why_
 
     (message,) = office.book.messages(someone.lead_id)
     assert message.state is end
-    sent = [one for one in world.remote.messages() if one["phone"] == someone.person.phone]
+    sent = [one for one in world.remote.rows("leeloo/messages") if one["phone"] == someone.person.phone]
     if end is MessageState.SENT:
         assert len(sent) == 1
         assert message.sent_at is not None
@@ -148,5 +148,5 @@ def test_faults_that_last_longer_than_a_day_end_in_a_dead_letter(world: LeelooWo
     (message,) = office.book.messages(someone.lead_id)
     assert (message.state, len(office.dead_letters)) == (MessageState.FAILED, 1)
     assert took >= timedelta(hours=24)
-    assert world.remote.messages() == []
+    assert world.remote.rows("leeloo/messages") == []
     assert message.state not in UNSETTLED

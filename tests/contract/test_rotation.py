@@ -122,7 +122,7 @@ def test_match_trades_password(traffic: Traffic) -> None:
     assert traffic.lead("web-trading") == 202
     traffic.settle(lambda: traffic.states() == ["submitted"])
     renewed = traffic.partner.rotate("matchtrade", "password")
-    traffic.partner.expire_tokens()
+    traffic.partner.post("matchtrade/expire")
     assert traffic.lead("web-trading") == 202
     traffic.settle(lambda: traffic.states() == ["failed", "submitted"])
     traffic.store("matchtrade", renewed)
@@ -130,7 +130,7 @@ def test_match_trades_password(traffic: Traffic) -> None:
     traffic.settle(lambda: traffic.states() == ["failed", "submitted", "submitted"])
     assert traffic.redrive("submit-matchtrade") == 1
     traffic.settle(lambda: traffic.states() == ["submitted"] * 3)
-    each_once([account["email"] for account in traffic.partner.accounts()], traffic)
+    each_once([account["email"] for account in traffic.partner.rows("matchtrade/accounts")], traffic)
     traffic.stack.tick()
     assert traffic.states() == ["submitted"] * 3
 
@@ -138,14 +138,14 @@ def test_match_trades_password(traffic: Traffic) -> None:
 def test_leeloos_token(traffic: Traffic) -> None:
     assert traffic.lead() == 202
     ((lead_id, person),) = traffic.leads.items()
-    traffic.partner.add_person("Олена", phone=person["phone"], accounts=["TELEGRAM"])
+    traffic.partner.post("leeloo/people", {"name": "Олена", "phone": person["phone"], "accounts": ["TELEGRAM"]})
     traffic.settle(lambda: traffic.states() == ["submitted"])
 
     def write(text: str) -> None:
         asked(traffic.stack, "POST", "/messages", {"lead_id": lead_id, "text": text})
 
     def sent() -> list[str]:
-        return [message["text"] for message in traffic.partner.messages(phone=person["phone"])]
+        return [message["text"] for message in traffic.partner.rows("leeloo/messages", phone=person["phone"])]
 
     write("one")
     traffic.settle(lambda: sent() == ["one"])

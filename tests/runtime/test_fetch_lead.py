@@ -69,7 +69,7 @@ def test_receive_lead_answers_metas_verification_and_posts(start: Start, cloud: 
 def test_fetch_lead_makes_it_a_lead_like_any_other(
     start: Start, cloud: Cloud, sandbox: Sandbox, app_secret: str
 ) -> None:
-    Remote(sandbox.url).add_lead(ANSWERS, leadgen_id=LEADGEN_ID)
+    Remote(sandbox.url).post("graph/leads", {"answers": ANSWERS, "leadgen_id": LEADGEN_ID})
     with start("ReceiveLead") as function:
         function.invoke(post("meta_lead", app_secret))
     with start("FetchLead") as function:

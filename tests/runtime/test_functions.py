@@ -200,7 +200,7 @@ def test_submit_lead_makes_a_deal(start: Start, cloud: Cloud, sandbox: Sandbox) 
     with start("SubmitLead") as function:
         assert function.invoke(sample("SubmitLead", "waiting")) == {"batchItemFailures": []}
 
-    (deal,) = Remote(sandbox.url).deals()
+    (deal,) = Remote(sandbox.url).rows("leadleader/deals")
     after = delivery(cloud)
     assert after.state is State.SUBMITTED
     assert after.deal_id == deal["deal_id"]
@@ -248,12 +248,12 @@ def test_submit_lead_makes_an_account_and_its_status_can_be_asked_for(
         for _ in range(2):
             assert function.invoke(sample("SubmitLead", "waiting_account")) == {"batchItemFailures": []}
 
-    (account,) = Remote(sandbox.url).accounts()
+    (account,) = Remote(sandbox.url).rows("matchtrade/accounts")
     assert (account["email"], account["name"]) == ("roman.torhovenko@example.com", "Роман")
     after = delivery(cloud, TRADER_ID, "matchtrade")
     assert (after.state, after.account_uuid) == (State.SUBMITTED, account["uuid"])
 
-    Remote(sandbox.url).put_account(account["uuid"], "CONTACTED")
+    Remote(sandbox.url).post(f"matchtrade/accounts/{account['uuid']}", {"status": "CONTACTED"})
     with start("CheckStatus") as function:
         assert function.invoke(sample("CheckStatus", "account_at_once")) == {"batchItemFailures": []}
     assert delivery(cloud, TRADER_ID, "matchtrade").partner_status == "CONTACTED"
@@ -280,7 +280,7 @@ def test_find_due_queues_what_is_due(start: Start, cloud: Cloud) -> None:
 def test_check_status_notes_the_status(start: Start, cloud: Cloud, sandbox: Sandbox, case: str) -> None:
     with start("SubmitLead") as function:
         function.invoke(sample("SubmitLead", "waiting"))
-    Remote(sandbox.url).pin(delivery(cloud).deal_id or 0, "Погоджено")
+    Remote(sandbox.url).post(f"leadleader/deals/{delivery(cloud).deal_id or 0}", {"status": "Погоджено"})
     if case == "due":
         cloud.store.defer_check(delivery(cloud), SOME_TIME_AGO)
 
@@ -335,7 +335,7 @@ def test_send_message_tells_the_person_once(start: Start, cloud: Cloud, sandbox:
 
     (message,) = outbox.messages(LEAD_ID)
     assert message.state is MessageState.SENT
-    (told,) = Remote(sandbox.url).messages()
+    (told,) = Remote(sandbox.url).rows("leeloo/messages")
     assert told["text"] == "Статус вашої заявки на кредит: Видано."
 
 
@@ -359,7 +359,7 @@ def test_manage_leads_corrects_and_erases(start: Start, cloud: Cloud, sandbox: S
     with start("SubmitLead") as function:
         function.invoke(sample("SubmitLead", "waiting"))
     assert delivery(cloud).state is State.UNKNOWN
-    (deal,) = Remote(sandbox.url).deals()
+    (deal,) = Remote(sandbox.url).rows("leadleader/deals")
     resolve = {**sample("ManageLeads", "resolve"), "body": json.dumps({"deal_id": deal["deal_id"]})}
 
     with start("ManageLeads") as function:
@@ -456,9 +456,10 @@ def test_sync_matchtrade_keeps_what_the_broker_lists_and_tells_its_lead_of_it(
     waiting = cloud.store.delivery(ours.lead_id, "matchtrade")
     assert waiting is not None
     cloud.store.apply(steps.start_attempt(waiting, now, timedelta(seconds=30)))
-    broker = Remote(sandbox.url)
-    broker.add_accounts(3, start="2019-01-01T00:00:00Z")
-    account = broker.add_accounts(emails=["olha@example.com"], status="NEW_CONTACT", start=to_text(now))["first"]
+    broker = Remote(sandbox.url, "matchtrade")
+    broker.post("accounts", {"count": 3, "start": "2019-01-01T00:00:00Z"})
+    person_of_ours = {"emails": ["olha@example.com"], "status": "NEW_CONTACT", "start": to_text(now)}
+    account = broker.post("accounts", person_of_ours)["first"]
 
     with start("SyncAccounts") as function:
         ticked = function.invoke(sample("SyncAccounts", "tick"))

@@ -62,7 +62,7 @@ def test_start_lambda_lets_a_client_of_aws_invoke_a_function(
         answer = functions.invoke(FunctionName="SubmitLead", Payload=event)
 
     assert (answer["StatusCode"], json.load(answer["Payload"])) == (200, {"batchItemFailures": []})
-    (deal,) = Remote(sandbox.url).deals()
+    (deal,) = Remote(sandbox.url).rows("leadleader/deals")
     delivery = cloud.store.delivery(lead_of("good").lead_id, "leadleader")
     assert delivery is not None
     assert (delivery.state, delivery.deal_id) == (State.SUBMITTED, deal["deal_id"])

@@ -34,7 +34,8 @@ def ask(sandbox: Sandbox, leadgen_id: str = "77", *, token: str | None = None, p
 @pytest.fixture
 def lead(remote: Remote) -> dict[str, Any]:
     remote.reset()
-    return remote.add_lead({"full_name": "Прикладенко", "вибір": ["а", "б"]}, leadgen_id="77")
+    answers = {"full_name": "Прикладенко", "вибір": ["а", "б"]}
+    return dict(remote.post("graph/leads", {"answers": answers, "leadgen_id": "77"}))
 
 
 def test_a_lead_is_reported_with_the_fields_that_are_asked_for(sandbox: Sandbox, lead: dict[str, Any]) -> None:
@@ -48,8 +49,8 @@ def test_a_lead_is_reported_with_the_fields_that_are_asked_for(sandbox: Sandbox,
 
 def test_the_boxes_of_a_custom_disclaimer_are_reported_if_they_are_asked_for(sandbox: Sandbox, remote: Remote) -> None:
     remote.reset()
-    remote.add_lead({}, leadgen_id="77", disclaimers={"optional_1": True, "marketing": False})
     boxes = [{"checkbox_key": "optional_1", "is_checked": "1"}, {"checkbox_key": "marketing", "is_checked": ""}]
+    remote.post("graph/leads", {"answers": {}, "leadgen_id": "77", "custom_disclaimer_responses": boxes})
     assert ask(sandbox, fields="custom_disclaimer_responses") == (
         200,
         {"id": "77", "custom_disclaimer_responses": boxes},
@@ -91,11 +92,11 @@ def test_a_rotated_token_is_the_only_one_that_is_taken(sandbox: Sandbox, remote:
 
 
 def test_leads_are_numbered_and_deleted(sandbox: Sandbox, remote: Remote) -> None:
-    first, second = (remote.add_lead({})["id"] for _ in range(2))
+    first, second = (remote.post("graph/leads", {"answers": {}})["id"] for _ in range(2))
     assert first != second
     remote.delete(f"graph/leads/{first}")
     assert (ask(sandbox, first)[0], ask(sandbox, second)[0]) == (400, 200)
     with pytest.raises(ControlError, match="404"):
         remote.delete(f"graph/leads/{first}")
     with pytest.raises(ControlError, match="400"):
-        remote.add_lead({}, leadgen_id="me")
+        remote.post("graph/leads", {"answers": {}, "leadgen_id": "me"})

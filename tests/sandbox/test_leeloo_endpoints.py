@@ -157,7 +157,7 @@ def test_sends_are_checked(
     leeloo: LeelooClient, office: Office, remote: Remote, path: str, changes: dict[str, Any], fields: dict[str, str]
 ) -> None:
     assert wrong(leeloo.post(f"messages/{path}", {"account_id": office.account_id} | changes)) == fields
-    assert remote.messages() == []
+    assert remote.rows("leeloo/messages") == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_new_people_are_checked(
     leeloo: LeelooClient, office: Office, remote: Remote, changes: dict[str, object], fields: dict[str, str]
 ) -> None:
     assert wrong(leeloo.post("people", office.person(**changes))) == fields
-    assert len(remote.people()) == 1
+    assert len(remote.rows("leeloo/people")) == 1
 
 
 def test_sms_need_a_connection_that_sends_sms(leeloo: LeelooClient, office: Office) -> None:

@@ -30,7 +30,7 @@ def test_a_template_arrives_rendered(leeloo: LeelooClient, office: Office, remot
     template_id, variables = office.templates["Заявку отримано"], {"name": "Ольга", "amount": "6000", "more": "x"}
     body = {"account_id": office.account_id, "template_id": template_id, "variables": variables}
     assert leeloo.post("messages/send-template", body).json == {"data": {}, "status": 1}
-    (message,) = remote.messages()
+    (message,) = remote.rows("leeloo/messages")
     assert message["number"] == 1
     assert message["at"] == "2027-01-15T08:00:00.000Z"
     assert (message["text"], message["template_id"], message["variables"]) == (RENDERED, template_id, variables)
@@ -41,14 +41,17 @@ def test_a_template_arrives_rendered(leeloo: LeelooClient, office: Office, remot
 def test_a_variable_without_a_value_is_seen_by_the_person(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
     body = {"account_id": office.account_id, "template_id": office.templates["Кошти видано"]}
     leeloo.post("messages/send-template", body)
-    assert remote.messages()[0]["text"].startswith("{{name}}, {{amount}} грн")
+    assert remote.rows("leeloo/messages")[0]["text"].startswith("{{name}}, {{amount}} грн")
 
 
 def test_a_chat_is_read_by_channel_or_by_person_newest_first(
     leeloo: LeelooClient, office: Office, remote: Remote
 ) -> None:
-    accounts = [each["account_id"] for each in remote.add_person("x", accounts=["SMS", "TELEGRAM"])["accounts"]]
-    person_id = remote.people()[-1]["id"]
+    accounts = [
+        each["account_id"]
+        for each in remote.post("leeloo/people", {"name": "x", "accounts": ["SMS", "TELEGRAM"]})["accounts"]
+    ]
+    person_id = remote.rows("leeloo/people")[-1]["id"]
     for account_id, text in zip([*accounts, accounts[0], office.account_id], "abcd", strict=True):
         leeloo.send(account_id, text)
 
@@ -64,10 +67,10 @@ def test_a_chat_is_read_by_channel_or_by_person_newest_first(
 def test_sends_are_not_idempotent_and_the_log_proves_each(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
     for _ in range(2):
         leeloo.send(office.account_id, "Вітаємо")
-    assert [message["text"] for message in remote.messages()] == ["Вітаємо", "Вітаємо"]
+    assert [message["text"] for message in remote.rows("leeloo/messages")] == ["Вітаємо", "Вітаємо"]
     calls = remote.calls("leeloo", "send_message")
     assert [each["body"] for each in calls] == [{"account_id": office.account_id, "text": "Вітаємо"}] * 2
-    assert [each["message_id"] for each in calls] == [message["id"] for message in remote.messages()]
+    assert [each["message_id"] for each in calls] == [message["id"] for message in remote.rows("leeloo/messages")]
 
 
 def test_the_log_of_a_template_has_what_the_person_reads(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
@@ -80,12 +83,14 @@ def test_the_log_of_a_template_has_what_the_person_reads(leeloo: LeelooClient, o
 
 
 def test_messages_are_found_by_phone_and_by_channel(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
-    other = remote.add_person("Інша", phone="+380671112233", accounts=["SMS"])["accounts"][0]["account_id"]
+    other = remote.post("leeloo/people", {"name": "Інша", "phone": "+380671112233", "accounts": ["SMS"]})["accounts"][
+        0
+    ]["account_id"]
     leeloo.send(office.account_id, "a")
     leeloo.send(other, "b")
-    assert [each["text"] for each in remote.messages(phone="+380501234567")] == ["a"]
-    assert [each["text"] for each in remote.messages(account_id=other)] == ["b"]
-    assert remote.messages(phone="+380501234567", account_id=other) == []
+    assert [each["text"] for each in remote.rows("leeloo/messages", phone="+380501234567")] == ["a"]
+    assert [each["text"] for each in remote.rows("leeloo/messages", account_id=other)] == ["b"]
+    assert remote.rows("leeloo/messages", phone="+380501234567", account_id=other) == []
 
 
 def test_a_person_is_put_into_a_block_of_a_tunnel(leeloo: LeelooClient, office: Office) -> None:
@@ -105,8 +110,10 @@ def test_a_burst_of_sends_arrives_whole(leeloo: LeelooClient, office: Office, re
 
     with ThreadPoolExecutor(10) as threads:
         assert list(threads.map(send, range(10))) == [200] * 10
-    assert sorted(message["text"] for message in remote.messages()) == [str(number) for number in range(10)]
-    assert [message["number"] for message in remote.messages()] == list(range(1, 11))
+    assert sorted(message["text"] for message in remote.rows("leeloo/messages")) == [
+        str(number) for number in range(10)
+    ]
+    assert [message["number"] for message in remote.rows("leeloo/messages")] == list(range(1, 11))
 
 
 def test_only_so_many_messages_are_kept(clock: Clock) -> None:

@@ -43,7 +43,7 @@ def test_an_order_paid_otherwise_is_not_touched(leeloo: LeelooClient, office: Of
 def test_an_order_is_about_a_person_and_sends_nothing(leeloo: LeelooClient, office: Office, remote: Remote) -> None:
     order_id = leeloo.post("orders", office.order()).json["data"]["id"]
     assert leeloo.get(f"people/{office.person_id}").json["data"]["links"]["orders"] == [order_id]
-    assert remote.messages() == []
+    assert remote.rows("leeloo/messages") == []
 
 
 def test_tunnels_link_their_lead_tools(leeloo: LeelooClient, office: Office) -> None:

@@ -26,11 +26,11 @@ def _last(remote: Remote) -> dict[str, Any]:
 def test_an_account_is_created_and_kept(provider: Provider, remote: Remote) -> None:
     answer = provider.create()
     assert answer.status == 200
-    kept = remote.account(answer.json["uuid"])
+    kept = remote.get(f"matchtrade/accounts/{answer.json['uuid']}")
     assert kept["account"] == provider.body()["account"]
     assert (kept["leadStatus"], kept["role"], kept["origin"]) == ("NEW_CONTACT", "LEAD", "registered")
-    assert remote.accounts("OLHA@example.com") == [kept]
-    assert remote.accounts("nobody@example.com") == []
+    assert remote.rows("matchtrade/accounts", email="OLHA@example.com") == [kept]
+    assert remote.rows("matchtrade/accounts", email="nobody@example.com") == []
     logged = _last(remote)
     assert (logged["account_uuid"], logged["email"]) == (kept["uuid"], "olha@example.com")
     assert "violations" not in logged
@@ -43,17 +43,17 @@ def test_an_account_is_created_and_kept(provider: Provider, remote: Remote) -> N
 def test_any_success_will_do_with_an_account_in_the_answer_or_without(
     provider: Provider, remote: Remote, settings: dict[str, Any], status: int, body: bytes
 ) -> None:
-    remote.set_broker(**settings)
+    remote.post("matchtrade/broker", {**settings})
     answer = provider.create()
     assert (answer.status, answer.raw) == (status, body)
-    assert _last(remote)["account_uuid"] == remote.accounts()[0]["uuid"]
+    assert _last(remote)["account_uuid"] == remote.rows("matchtrade/accounts")[0]["uuid"]
 
 
 def test_an_email_has_one_account(provider: Provider, remote: Remote) -> None:
     provider.create()
     again = provider.create(account(email="Olha@Example.com", name="Інша"))
     assert (again.status, message(again)) == (409, "Account [Olha@Example.com:0] already exists")
-    assert [each["name"] for each in remote.accounts()] == ["Ольга"]
+    assert [each["name"] for each in remote.rows("matchtrade/accounts")] == ["Ольга"]
 
 
 def test_a_partner_with_another_number_has_the_same_accounts(tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def test_a_partner_with_another_number_has_the_same_accounts(tmp_path: Path) -> 
 
 
 def test_a_sample_has_its_email_too(provider: Provider, remote: Remote) -> None:
-    remote.add_accounts(1, start="2019-01-01T00:00:00Z")
-    assert provider.create(account(email=remote.accounts()[0]["email"])).status == 409
+    remote.post("matchtrade/accounts", {"count": 1, "start": "2019-01-01T00:00:00Z"})
+    assert provider.create(account(email=remote.rows("matchtrade/accounts")[0]["email"])).status == 409
 
 
 def test_a_wrong_offer_is_not_found(provider: Provider) -> None:
@@ -86,7 +86,7 @@ def test_a_text_longer_than_its_column_is_answered_with_sql_and_a_persons_data(
     assert message(answer).startswith("could not execute batch; SQL [insert into account (")
     assert "long@example.com" in answer.json["printableMessage"]
     assert _last(remote)["refused"] == "does not fit: account.name"
-    remote.set_broker(column_length=20)
+    remote.post("matchtrade/broker", {"column_length": 20})
     answer = provider.create(account(leadInfo={"leadSource": "x" * 21}, email="x@example.com"))
     assert answer.status == 400
 
@@ -117,11 +117,11 @@ def test_a_model_that_is_not_valid_is_a_500(
     answer = provider.create(change)
     assert (answer.status, message(answer)) == (500, NOT_VALID)
     assert sorted(_last(remote)["refused"]) == sorted(wrong)
-    assert remote.accounts() == []
+    assert remote.rows("matchtrade/accounts") == []
 
 
 def test_brokers_differ_in_what_they_require(provider: Provider, remote: Remote) -> None:
-    remote.set_broker(required=["email", "country", "leadInfo.leadSource"], plus_in_phone=True)
+    remote.post("matchtrade/broker", {"required": ["email", "country", "leadInfo.leadSource"], "plus_in_phone": True})
     assert provider.create().status == 500
     short = account(country="Ukraine", phone="+380501234567", name=None, surname=None)
     assert provider.create(lambda body: (short(body), body["account"].pop("leadInfo"))).status == 500
@@ -163,7 +163,7 @@ def test_statuses_move_with_time_and_each_move_is_an_update(
     (row,) = provider.rows()
     assert (row["leadStatus"], row["created"][11:19], row["updated"][11:19]) == (path[1], "08:00:00", "08:00:10")
     clock.now += 3600
-    history = remote.account(account_uuid)["history"]
+    history = remote.get(f"matchtrade/accounts/{account_uuid}")["history"]
     assert [each["status"] for each in history] == path
     assert provider.rows()[0]["updated"] == history[-1]["at"]
 
@@ -171,10 +171,10 @@ def test_statuses_move_with_time_and_each_move_is_an_update(
 def test_a_status_that_is_set_stays(provider: Provider, remote: Remote, clock: Clock) -> None:
     account_uuid = provider.create().json["uuid"]
     clock.now += 5
-    changed = remote.put_account(account_uuid, "VIP")
+    changed = remote.post(f"matchtrade/accounts/{account_uuid}", {"status": "VIP"})
     assert (changed["leadStatus"], changed["updated"][11:19]) == ("VIP", "08:00:05")
     clock.now += 3600
-    remote.put_account(account_uuid, "VIP")
-    assert remote.account(account_uuid) == changed
+    remote.post(f"matchtrade/accounts/{account_uuid}", {"status": "VIP"})
+    assert remote.get(f"matchtrade/accounts/{account_uuid}") == changed
     with pytest.raises(ControlError, match="404"):
-        remote.put_account("0" * 36, "VIP")
+        remote.post(f"matchtrade/accounts/{'0' * 36}", {"status": "VIP"})

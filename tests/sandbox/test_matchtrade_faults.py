@@ -70,16 +70,16 @@ def test_too_many_calls_and_unknown_ways_get_the_partners_four_fields(provider: 
 
 
 def test_a_page_in_the_middle_can_be_the_one_that_breaks(provider: Provider, remote: Remote) -> None:
-    remote.add_accounts(6)
+    remote.post("matchtrade/accounts", {"count": 6})
     remote.arm("matchtrade", "list", {"kind": "html"}, skip=1)
     assert [provider.pull(page=page, size=2).status for page in range(3)] == [200, 502, 200]
 
 
 def test_tokens_that_end_in_the_middle_of_a_list_end_it(provider: Provider, remote: Remote) -> None:
-    remote.add_accounts(4)
+    remote.post("matchtrade/accounts", {"count": 4})
     token = provider.token()
     assert provider.pull(token=token, size=2).status == 200
-    remote.expire_tokens()
+    remote.post("matchtrade/expire")
     assert provider.pull(token=token, page=1, size=2).status == 401
     assert provider.pull(page=1, size=2).status == 200
 
@@ -87,8 +87,8 @@ def test_tokens_that_end_in_the_middle_of_a_list_end_it(provider: Provider, remo
 def test_a_reset_forgets_everything_but_credentials(provider: Provider, remote: Remote) -> None:
     token = provider.token()
     before = provider.create(token=token).json["uuid"]
-    remote.add_accounts(2)
-    remote.set_broker(expires_in=5)
+    remote.post("matchtrade/accounts", {"count": 2})
+    remote.post("matchtrade/broker", {"expires_in": 5})
     remote.reset()
     assert provider.pull(token=token).status == 401
     assert provider.rows() == []

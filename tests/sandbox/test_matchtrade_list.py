@@ -24,8 +24,11 @@ def provider(sandbox: Sandbox) -> Provider:
 @pytest.fixture
 def six(remote: Remote) -> list[str]:
     """The uuids of six samples, a day after each other."""
-    remote.add_accounts(6, start="2020-01-01T00:00:00Z", end="2020-01-06T00:00:00Z", status="NEW_CONTACT")
-    return [each["uuid"] for each in remote.accounts()]
+    remote.post(
+        "matchtrade/accounts",
+        {"count": 6, "start": "2020-01-01T00:00:00Z", "end": "2020-01-06T00:00:00Z", "status": "NEW_CONTACT"},
+    )
+    return [each["uuid"] for each in remote.rows("matchtrade/accounts")]
 
 
 def _read(provider: Provider, pages: int = 3) -> list[str]:
@@ -50,16 +53,16 @@ def test_a_row_is_what_was_registered(provider: Provider) -> None:
 
 
 def test_a_lead_source_may_be_nested_or_one_or_the_other(provider: Provider, remote: Remote, six: list[str]) -> None:
-    remote.set_broker(lead_source="nested")
+    remote.post("matchtrade/broker", {"lead_source": "nested"})
     assert all("leadSource" not in row and "leadSource" in row["leadInfo"] for row in provider.rows())
-    remote.set_broker(lead_source="mixed")
+    remote.post("matchtrade/broker", {"lead_source": "mixed"})
     assert ["leadInfo" in row for row in provider.rows()] == [False, True] * 3
 
 
 def test_a_minimal_page_and_a_smaller_size_than_asked_for(provider: Provider, remote: Remote, six: list[str]) -> None:
     assert provider.pull(size=5000).json["size"] == 1000
     assert provider.pull(size=None, page=None).json["size"] == 20
-    remote.set_broker(page_shape="minimal", max_size=4)
+    remote.post("matchtrade/broker", {"page_shape": "minimal", "max_size": 4})
     page = provider.pull().json
     assert page.keys() == {"content", "totalPages"}
     assert (len(page["content"]), page["totalPages"]) == (4, 2)
@@ -73,10 +76,10 @@ def test_a_window_holds_both_of_its_ends(provider: Provider, six: list[str]) -> 
 
 
 def test_a_window_may_be_about_updates(provider: Provider, remote: Remote, six: list[str], clock: Clock) -> None:
-    remote.put_account(six[2], "CONTACTED")
+    remote.post(f"matchtrade/accounts/{six[2]}", {"status": "CONTACTED"})
     window = {"from": "2027-01-15T08:00:00Z", "to": "2027-01-15T08:00:00Z"}
     assert provider.rows(**window) == []
-    remote.set_broker(filter_by="updated")
+    remote.post("matchtrade/broker", {"filter_by": "updated"})
     assert [row["uuid"] for row in provider.rows(**window)] == [six[2]]
     assert len(provider.rows()) == 6
 
@@ -129,7 +132,7 @@ def test_the_log_has_the_window_and_what_was_in_it(provider: Provider, remote: R
 def test_a_row_removed_behind_a_reader_makes_it_miss_another(
     provider: Provider, remote: Remote, six: list[str]
 ) -> None:
-    remote.change_accounts({"kind": "remove", "uuid": six[0]}, page=1)
+    remote.post("matchtrade/changes", {"changes": [{"kind": "remove", "uuid": six[0]}], "page": 1})
     assert _read(provider) == [*six[:2], *six[3:]]
     assert _read(provider) == six[1:]
     changed = [call["changed"] for call in remote.calls("matchtrade", "list") if "changed" in call]
@@ -139,15 +142,24 @@ def test_a_row_removed_behind_a_reader_makes_it_miss_another(
 def test_a_row_inserted_behind_a_reader_shows_it_another_twice(
     provider: Provider, remote: Remote, six: list[str]
 ) -> None:
-    remote.change_accounts({"kind": "insert", "created": "2020-01-01T12:00:00Z", "email": "new@example.com"}, page=1)
+    remote.post(
+        "matchtrade/changes",
+        {"changes": [{"kind": "insert", "created": "2020-01-01T12:00:00Z", "email": "new@example.com"}], "page": 1},
+    )
     read = _read(provider, pages=4)
     assert read == [*six[:2], six[1], *six[2:]]
-    assert remote.accounts("new@example.com")[0]["uuid"] not in read
+    assert remote.rows("matchtrade/accounts", email="new@example.com")[0]["uuid"] not in read
 
 
 def test_a_row_that_moves_is_met_twice_or_never(provider: Provider, remote: Remote, six: list[str]) -> None:
-    remote.change_accounts({"kind": "move", "uuid": six[0], "created": "2021-01-01T00:00:00Z"}, page=1)
-    remote.change_accounts({"kind": "move", "uuid": six[5], "created": "2019-06-01T00:00:00Z"}, page=2)
+    remote.post(
+        "matchtrade/changes",
+        {"changes": [{"kind": "move", "uuid": six[0], "created": "2021-01-01T00:00:00Z"}], "page": 1},
+    )
+    remote.post(
+        "matchtrade/changes",
+        {"changes": [{"kind": "move", "uuid": six[5], "created": "2019-06-01T00:00:00Z"}], "page": 2},
+    )
     assert _read(provider) == [six[0], six[1], six[3], six[4], six[4], six[0]]
     assert _read(provider) == [six[5], *six[1:5], six[0]]
 
@@ -155,30 +167,37 @@ def test_a_row_that_moves_is_met_twice_or_never(provider: Provider, remote: Remo
 def test_a_status_that_changes_takes_a_row_out_of_a_window_of_updates(
     provider: Provider, remote: Remote, six: list[str]
 ) -> None:
-    remote.set_broker(filter_by="updated")
-    remote.change_accounts({"kind": "status", "uuid": six[0], "status": "CONTACTED"}, page=1)
+    remote.post("matchtrade/broker", {"filter_by": "updated"})
+    remote.post(
+        "matchtrade/changes", {"changes": [{"kind": "status", "uuid": six[0], "status": "CONTACTED"}], "page": 1}
+    )
     window = {"to": "2020-02-01T00:00:00Z", "size": 2}
     read = [row["uuid"] for page in range(3) for row in provider.rows(page=page, **window)]
     assert read == [six[0], six[1], six[3], six[4], six[5]]
 
 
 def test_changes_happen_at_once_without_a_page(provider: Provider, remote: Remote, six: list[str]) -> None:
-    remote.change_accounts({"kind": "remove", "uuid": six[0]}, {"kind": "remove", "uuid": "unknown"})
-    assert len(remote.accounts()) == 5
-    remote.change_accounts({"kind": "remove", "uuid": six[1]}, page=0)
+    remote.post(
+        "matchtrade/changes", {"changes": [{"kind": "remove", "uuid": six[0]}, {"kind": "remove", "uuid": "unknown"}]}
+    )
+    assert len(remote.rows("matchtrade/accounts")) == 5
+    remote.post("matchtrade/changes", {"changes": [{"kind": "remove", "uuid": six[1]}], "page": 0})
     remote.reset()
     assert provider.rows() == []
 
 
 def test_samples_can_be_ours_and_have_known_emails(remote: Remote, provider: Provider) -> None:
     emails = ["a@example.com", "b@example.com"]
-    added = remote.add_accounts(emails=emails, start="2020-01-01T00:00:00Z", foreign=False, status="CONTACTED")
+    added = remote.post(
+        "matchtrade/accounts",
+        {"emails": emails, "start": "2020-01-01T00:00:00Z", "foreign": False, "status": "CONTACTED"},
+    )
     assert added["added"] == 2
     rows = provider.rows()
     assert [row["email"] for row in rows] == emails
     assert [row["uuid"] for row in rows] == [added["first"], added["last"]]
     assert all(row["leadSource"].startswith("Test Offer|testoffer.com|Test Description|") for row in rows)
-    assert remote.accounts("b@example.com")[0]["origin"] == "ours"
+    assert remote.rows("matchtrade/accounts", email="b@example.com")[0]["origin"] == "ours"
     for nonsense in (
         {"emails": ["A@example.com"]},
         {"count": 0},
@@ -186,11 +205,13 @@ def test_samples_can_be_ours_and_have_known_emails(remote: Remote, provider: Pro
         {"start": "2099-01-01T00:00:00Z"},
     ):
         with pytest.raises(ControlError, match="400"):
-            remote.add_accounts(**nonsense)
+            remote.post("matchtrade/accounts", {**nonsense})
 
 
 def test_a_hundred_thousand_accounts_are_quickly_there_and_quickly_read(provider: Provider, remote: Remote) -> None:
-    remote.add_accounts(100_000, start="2019-01-01T00:00:00Z", end="2025-01-01T00:00:00Z")
+    remote.post(
+        "matchtrade/accounts", {"count": 100_000, "start": "2019-01-01T00:00:00Z", "end": "2025-01-01T00:00:00Z"}
+    )
     token = provider.token()
     seen = {row["uuid"] for page in (0, 50, 98) for row in provider.rows(token=token, page=page)}
     assert len(seen) == 3000

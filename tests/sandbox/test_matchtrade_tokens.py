@@ -66,7 +66,7 @@ def test_a_token_lives_as_long_as_it_says_and_no_hour(provider: Provider, remote
         401,
         "java.nio.charset.MalformedInputException: Input length = 1",
     )
-    remote.set_broker(expires_in=5)
+    remote.post("matchtrade/broker", {"expires_in": 5})
     assert provider.ask_token().json["expires_in"] == 5
     token = provider.token()
     clock.now += 5
@@ -84,11 +84,11 @@ def test_a_refresh_token_is_good_once_and_for_a_while(provider: Provider, remote
 
 def test_all_tokens_can_be_ended_at_once(provider: Provider, remote: Remote) -> None:
     granted = provider.ask_token().json
-    assert remote.expire_tokens(refresh=False) == 1
+    assert remote.post("matchtrade/expire", {"refresh": False}) == {"expired": 1}
     assert provider.pull(token=granted["access_token"]).status == 401
     refreshed = provider.refresh(granted["refresh_token"])
     assert refreshed.status == 200
-    remote.expire_tokens()
+    remote.post("matchtrade/expire")
     assert provider.refresh(refreshed.json["refresh_token"]).status == 401
 
 
@@ -137,5 +137,5 @@ def test_a_cookie_that_comes_back_is_answered_but_recorded(provider: Provider, r
 def test_an_impossible_setting_is_refused(remote: Remote) -> None:
     for settings in ({"expires_in": -1}, {"max_size": 1001}, {"required": ["a.b.c"]}, {"color": "red"}):
         with pytest.raises(ControlError, match="400"):
-            remote.set_broker(**settings)
-    assert remote.set_broker()["expires_in"] == 899
+            remote.post("matchtrade/broker", {**settings})
+    assert remote.post("matchtrade/broker", {})["expires_in"] == 899

@@ -111,9 +111,14 @@ def test_the_log_keeps_the_latest_calls_only(tmp_path: Path, monkeypatch: pytest
 
 
 def test_control_refuses_nonsense(remote: Remote) -> None:
-    for path, body in (("pace", {"seconds": -1}), ("leadleader/rotate", {"what": "x"}), ("nobody/rotate", {})):
+    wrong: tuple[tuple[str, object, int], ...] = (
+        ("pace", {"seconds": -1}, 400),
+        ("leadleader/rotate", {"what": "x"}, 400),
+        ("nobody/rotate", {}, 404),
+    )
+    for path, body, status in wrong:
         answer = call(f"{remote.url}/control/{path}", body)
-        assert answer.status == 400
+        assert answer.status == status
         assert answer.json["detail"]
     assert call(f"{remote.url}/control/calls?since=x", None, method="GET").status == 400
 

@@ -34,11 +34,11 @@ def test_each_has_an_address_and_credentials_of_its_own(sandbox: Sandbox) -> Non
 
 
 def test_records_faults_and_rotations_are_those_of_one(sandbox: Sandbox, remote: Remote) -> None:
-    remote.at("broker-b").add_accounts(emails=["ann@example.com"], status="NEW_CONTACT")
-    assert len(remote.at("broker-b").accounts()) == 1
-    assert remote.accounts() == remote.at("broker-c").accounts() == []
+    remote.at("broker-b").post("accounts", {"emails": ["ann@example.com"], "status": "NEW_CONTACT"})
+    assert len(remote.at("broker-b").rows("accounts")) == 1
+    assert remote.rows("matchtrade/accounts") == remote.at("broker-c").rows("accounts") == []
     remote.arm("broker-b", "create", {"kind": "drop", "when": "before"})
-    assert [fault["partner"] for fault in remote.faults()] == ["broker-b"]
+    assert [fault["partner"] for fault in remote.rows("faults")] == ["broker-b"]
     before = sandbox.secrets()
     remote.rotate("broker-b", "password")
     changed = [name for name, secret in sandbox.secrets().items() if secret != before[name]]
@@ -61,11 +61,13 @@ def test_one_has_offers(sandbox: Sandbox) -> None:
 def test_one_has_words_and_local_times_and_keeps_them_over_a_reset(remote: Remote) -> None:
     remote.reset()
     broker = remote.at("broker-b")
-    broker.add_accounts(emails=["ann@example.com"], start="2026-07-01T09:00:00Z", status="NEW_CONTACT")
-    [account] = broker.accounts("ann@example.com")
+    broker.post("accounts", {"emails": ["ann@example.com"], "start": "2026-07-01T09:00:00Z", "status": "NEW_CONTACT"})
+    [account] = broker.rows("accounts", email="ann@example.com")
     assert (account["leadStatus"], account["created"]) == ("Новий", "2026-07-01T12:00:00.000")
-    remote.add_accounts(emails=["ann@example.com"], start="2026-07-01T09:00:00Z", status="NEW_CONTACT")
-    [account] = remote.accounts("ann@example.com")
+    remote.post(
+        "matchtrade/accounts", {"emails": ["ann@example.com"], "start": "2026-07-01T09:00:00Z", "status": "NEW_CONTACT"}
+    )
+    [account] = remote.rows("matchtrade/accounts", email="ann@example.com")
     assert (account["leadStatus"], account["created"]) == ("NEW_CONTACT", "2026-07-01T09:00:00.000Z")
 
 

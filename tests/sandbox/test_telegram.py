@@ -31,14 +31,16 @@ def test_a_message_is_sent_and_edited(chat: TelegramChat, remote: Remote) -> Non
     number = chat.send(OutgoingMessage("🔴 <b>Тривога & co</b>", "e"), budget())
     assert chat.send(OutgoingMessage("✅", "e", edits=number), budget()) == number
     reply = chat.send(OutgoingMessage("again", "e", replies_to=number, is_quiet=True), budget())
-    first, second = remote.alerts()
+    first, second = remote.rows("telegram/messages")
     assert (first["text"], first["edits"], first["quiet"]) == ("✅", 1, False)
     assert (str(second["message_id"]), str(second["reply_to"]), second["quiet"]) == (reply, number, True)
     assert chat.verify(budget()) == "Alerts"
 
 
 def test_a_message_that_cannot_be_edited_is_replaced(chat: TelegramChat, remote: Remote) -> None:
-    assert chat.send(OutgoingMessage("x", "e", edits="999"), budget()) == str(remote.alerts()[0]["message_id"])
+    assert chat.send(OutgoingMessage("x", "e", edits="999"), budget()) == str(
+        remote.rows("telegram/messages")[0]["message_id"]
+    )
 
 
 def test_a_chat_that_the_bot_has_left_refuses_for_good(chat: TelegramChat, remote: Remote) -> None:
@@ -53,7 +55,7 @@ def test_a_chat_that_the_bot_has_left_refuses_for_good(chat: TelegramChat, remot
 def test_a_group_with_a_new_id_gets_the_message_there(chat: TelegramChat, remote: Remote) -> None:
     remote.post(f"telegram/chats/{chat.chat}", {"moved_to": -100777})
     assert chat.send(OutgoingMessage("x", "e"), budget())
-    assert [message["chat_id"] for message in remote.alerts()] == ["-100777"]
+    assert [message["chat_id"] for message in remote.rows("telegram/messages")] == ["-100777"]
 
 
 def test_another_token_is_a_wrong_setting(chat: TelegramChat) -> None:

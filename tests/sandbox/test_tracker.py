@@ -31,7 +31,7 @@ def send(client: TrackerClient, postback: Postback = POSTBACK) -> None:
 def test_a_repeated_event_is_counted_once(client: TrackerClient, remote: Remote) -> None:
     send(client)
     send(client)
-    (event,) = remote.postbacks()
+    (event,) = remote.rows("feedback/postbacks")
     assert (event["event_id"], event["click_id"], event["status"], event["payout"]) == ("evt_1", "a/b c", "sale", "25")
     assert (event["lead_id"], event["received"]) == (LEAD.lead_id, 2)
 
@@ -53,8 +53,8 @@ def test_a_fault_is_the_error_that_it_means(
     remote.arm("feedback", "postback", fault, times=1)
     with pytest.raises(error) as raised:
         send(client)
-    assert len(remote.postbacks()) == received
+    assert len(remote.rows("feedback/postbacks")) == received
     if error is RateLimited:
         assert raised.value.retry_after == 7
     send(client)
-    assert [one["event_id"] for one in remote.postbacks()] == ["evt_1"]
+    assert [one["event_id"] for one in remote.rows("feedback/postbacks")] == ["evt_1"]

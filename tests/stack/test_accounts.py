@@ -51,17 +51,17 @@ def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(
     first = eventually(
         lambda: delivery(operator, lead_id), lambda one: one["partner_status"] is not None, schedule="SyncAccounts"
     )
-    (account,) = partner.accounts(email)
+    (account,) = partner.rows("matchtrade/accounts", email=email)
     assert (first["state"], first["account_uuid"]) == ("submitted", account["uuid"])
     assert account["leadSource"] == "Перший крок|||a12dd0a66a"
-    partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
+    partner.post(f"matchtrade/accounts/{account['uuid']}", {"status": "READY_TO_DEPOSIT"})
     eventually(
         lambda: delivery(operator, lead_id),
         lambda one: one["partner_status"] == "READY_TO_DEPOSIT",
         schedule="SyncAccounts",
     )
     told = eventually(
-        lambda: [message["text"] for message in partner.messages(phone=phone)],
+        lambda: [message["text"] for message in partner.rows("leeloo/messages", phone=phone)],
         lambda texts: "Ваш торговий рахунок готовий до поповнення." in texts,
     )
     assert told.count("Ваш торговий рахунок готовий до поповнення.") == 1
@@ -74,7 +74,7 @@ def test_a_lost_reply_is_looked_up_and_not_sent_twice(trading_form: Form, operat
     partner.arm("matchtrade", "create", {"kind": "drop", "when": "after"}, match={"account.email": email})
     lead_id = accepted(trading_form.post(asked))
     after = eventually(lambda: delivery(operator, lead_id), lambda one: one["state"] == "submitted")
-    (account,) = partner.accounts(email)
+    (account,) = partner.rows("matchtrade/accounts", email=email)
     assert after["account_uuid"] == account["uuid"]
     assert len(creates(partner, email)) == 1
 
@@ -83,7 +83,7 @@ def test_a_person_with_an_account_at_the_broker_is_a_duplicate(
     trading_form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = trader()
-    partner.add_accounts(emails=[asked["person"]["email"]])
+    partner.post("matchtrade/accounts", {"emails": [asked["person"]["email"]]})
     lead_id = accepted(trading_form.post(asked))
     after = eventually(lambda: delivery(operator, lead_id), lambda one: one["state"] not in {"received", "submitting"})
     assert (after["state"], after["account_uuid"]) == ("duplicate", None)

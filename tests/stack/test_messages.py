@@ -20,7 +20,7 @@ TOLD = {
 
 def texts(partner: Remote, lead: dict[str, Any]) -> list[str]:
     """What the person has read, oldest first."""
-    return [message["text"] for message in partner.messages(phone=lead["person"]["phone"])]
+    return [message["text"] for message in partner.rows("leeloo/messages", phone=lead["person"]["phone"])]
 
 
 def closed(operator: Operator, lead_id: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def walked(operator: Operator, partner: Remote, *lead_ids: str) -> list[dict[str
     }
     for status in ("В обробці", "Погоджено", "Видано"):
         for lead_id, deal_id in deal_ids.items():
-            partner.pin(deal_id, status)
+            partner.post(f"leadleader/deals/{deal_id}", {"status": status})
             operator.post(f"/leads/{lead_id}/deliveries/leadleader/check")  # sooner than its schedule
         for lead_id in lead_ids:
             eventually(partial(delivery, lead_id), lambda found, status=status: found["partner_status"] == status)  # type: ignore[misc]
@@ -75,9 +75,13 @@ def test_a_person_known_to_leeloo_is_written_to_in_their_preferred_messenger(
     form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = person()
-    known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["FACEBOOK", "TELEGRAM"])
+    known = partner.post(
+        "leeloo/people", {"name": "Олена", "phone": asked["person"]["phone"], "accounts": ["FACEBOOK", "TELEGRAM"]}
+    )
     walked(operator, partner, accepted(form.post(asked)))
-    found = eventually(lambda: partner.messages(phone=asked["person"]["phone"]), lambda messages: len(messages) > 0)
+    found = eventually(
+        lambda: partner.rows("leeloo/messages", phone=asked["person"]["phone"]), lambda messages: len(messages) > 0
+    )
     assert {message["from"] for message in found} == {"TELEGRAM"}
     assert {message["person_id"] for message in found} == {known["id"]}
 
@@ -97,7 +101,9 @@ def test_a_rate_limited_leeloo_gets_every_message_later_and_once(
 
 def test_a_lost_reply_to_a_send_is_unknown_and_never_resent(form: Form, operator: Operator, partner: Remote) -> None:
     asked = person()
-    known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["TELEGRAM"])
+    known = partner.post(
+        "leeloo/people", {"name": "Олена", "phone": asked["person"]["phone"], "accounts": ["TELEGRAM"]}
+    )
     match = {"account_id": known["accounts"][0]["account_id"]}
     partner.arm("leeloo", "send_message", {"kind": "drop", "when": "after"}, match=match)
     lead_id = accepted(form.post(asked))
@@ -121,13 +127,15 @@ def test_an_operator_writes_to_a_leads_person_and_to_an_account(
     stack: Stack, form: Form, operator: Operator, partner: Remote
 ) -> None:
     asked = person()
-    known = partner.add_person("Олена", phone=asked["person"]["phone"], accounts=["TELEGRAM"])
+    known = partner.post(
+        "leeloo/people", {"name": "Олена", "phone": asked["person"]["phone"], "accounts": ["TELEGRAM"]}
+    )
     lead_id = accepted(form.post(asked))
     assert write(stack, {"lead_id": lead_id, "text": "Передзвоніть нам"}).status == 202
     eventually(lambda: texts(partner, asked), lambda found: "Передзвоніть нам" in found)
     requested = [e for e in operator.lead(lead_id)["timeline"] if e["what"] == "message_requested"]
     assert [entry["detail"] for entry in requested] == ["by local"]
-    [account] = {message["account_id"] for message in partner.messages(phone=asked["person"]["phone"])}
+    [account] = {message["account_id"] for message in partner.rows("leeloo/messages", phone=asked["person"]["phone"])}
     assert account in json.dumps(known)
     assert write(stack, {"account_id": account, "text": "І ще раз"}).status == 202
     eventually(lambda: texts(partner, asked), lambda found: "І ще раз" in found)
@@ -160,9 +168,9 @@ def test_a_status_is_asked_for_at_once_if_there_is_a_deal(
     delivery = eventually(
         lambda: operator.lead(lead_id)["deliveries"]["leadleader"], lambda found: found["state"] == "submitted"
     )
-    partner.pin(delivery["deal_id"], "В обробці")
+    partner.post(f"leadleader/deals/{delivery['deal_id']}", {"status": "В обробці"})
     assert ask("POST", path, headers=headers).status == 202
-    partner.pin(delivery["deal_id"], "Видано")
+    partner.post(f"leadleader/deals/{delivery['deal_id']}", {"status": "Видано"})
     closed(operator, lead_id)
     assert ask("POST", path, headers=headers).status == 409
     assert ask("POST", path.replace("leadleader", "nobody"), headers=headers).status == 404

@@ -48,7 +48,7 @@ def at_meta(partner: Remote, **changes: str) -> tuple[str, dict[str, Any]]:
         "на_скільки_місяців?": str(asked["loan"]["term"]),
         **changes,
     }
-    lead = partner.add_lead(answers, leadgen_id=str(uuid4().int)[:16].replace("0", "1"))
+    lead = partner.post("graph/leads", {"answers": answers, "leadgen_id": str(uuid4().int)[:16].replace("0", "1")})
     return str(lead["id"]), asked
 
 

@@ -166,14 +166,14 @@ def test_the_page_adds_a_broker_without_code(stack: Stack, reader: Reader, opera
     (shown,) = reader.follow(7)
     assert all(text in shown.out for text in ("Goes to: ", f"{FIRST} (weight 70)", f"{SECOND} (weight 30)"))
     lead = until_the_new_broker_is_first(reader)
-    assert partner.accounts(lead["person"]["email"]) == []
+    assert partner.rows("matchtrade/accounts", email=lead["person"]["email"]) == []
 
     list_of_leads, journey, _ = reader.follow(8)
     lead_id = reader.values["LEAD"]
     assert lead_id in list_of_leads.out
     assert "waiting" in journey.out
     submitted = eventually(reader.delivery, lambda one: one["state"] == "submitted")
-    (account,) = partner.accounts(lead["person"]["email"])
+    (account,) = partner.rows("matchtrade/accounts", email=lead["person"]["email"])
     assert submitted["account_uuid"] == account["uuid"]
     entries = [(entry["what"], entry["partner"]) for entry in operator.lead(lead_id)["timeline"]]
     for what in ("waiting", "submitting", "submitted"):

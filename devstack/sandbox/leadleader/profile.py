@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
-    for deal in remote.deals():
+    for deal in remote.rows("deals"):
         person = {"phone": deal["clientInfo"]["telephone"]}
-        partner, is_pinned = remote.partner or "leadleader", deal["pinned"]
+        partner, is_pinned = remote.partner, deal["pinned"]
         yield PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=is_pinned)
 
 
 def find(remote: Remote, person: Posted, known: Collection[int | str]) -> int | None:
     """The number of a person's first deal that is not known yet."""
-    deals = (int(deal["deal_id"]) for deal in remote.deals() if person.is_in(deal["clientInfo"]))
+    deals = (int(deal["deal_id"]) for deal in remote.rows("deals") if person.is_in(deal["clientInfo"]))
     return next((deal_id for deal_id in deals if deal_id not in known), None)
 
 
@@ -39,7 +39,7 @@ PROFILE = Profile(
     records=records,
     person_of=lambda call: {"phone": call["telephone"]},
     find=find,
-    status=lambda remote, deal_id: str(remote.deal(deal_id)["status"]),
-    put_status=lambda remote, deal_id, status: remote.pin(deal_id, status),
+    status=lambda remote, deal_id: str(remote.get(f"deals/{deal_id}")["status"]),
+    put_status=lambda remote, deal_id, status: remote.post(f"deals/{deal_id}", {"status": status}),
     always_ends=True,
 )

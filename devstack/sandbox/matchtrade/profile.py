@@ -17,10 +17,10 @@ ACCOUNTS_AT_ONCE = 1000
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
     offset = 0
-    while found := remote.accounts(offset=offset, limit=ACCOUNTS_AT_ONCE):
+    while found := remote.rows("accounts", offset=offset, limit=ACCOUNTS_AT_ONCE):
         for account in found:
             yield PartnerRecord(
-                remote.partner or "matchtrade",
+                remote.partner,
                 account["uuid"],
                 account["leadStatus"],
                 {"email": account["email"]},
@@ -32,7 +32,7 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
 
 def find(remote: Remote, person: Posted, _: Collection[int | str]) -> str | None:
     """The UUID of a person's account: an e-mail has at most one."""
-    found = remote.accounts(person.email)
+    found = remote.rows("accounts", email=person.email)
     return str(found[0]["uuid"]) if found else None
 
 
@@ -50,8 +50,8 @@ PROFILE = Profile(
     records=records,
     person_of=lambda call: {"email": call["email"]},
     find=find,
-    status=lambda remote, uuid: str(remote.account(uuid)["leadStatus"]),
-    put_status=lambda remote, uuid, status: remote.put_account(uuid, status),
-    after_rotation=lambda remote: remote.expire_tokens(),
+    status=lambda remote, uuid: str(remote.get(f"accounts/{uuid}")["leadStatus"]),
+    put_status=lambda remote, uuid, status: remote.post(f"accounts/{uuid}", {"status": status}),
+    after_rotation=lambda remote: remote.post("expire"),
     trusts_success=True,
 )

@@ -41,7 +41,9 @@ class Load:
 
     def run(self, system: System, amount: int, concurrency: int) -> Phase:
         """Post leads: so many at a time, or each when the partner has the one before."""
-        self._last_deal = max([self._last_deal, *(int(one["deal_id"]) for one in self._partners.deals())])
+        self._last_deal = max(
+            [self._last_deal, *(int(one["deal_id"]) for one in self._partners.rows("leadleader/deals"))]
+        )
         self._partners.reset()  # it lists all deals, and each read would take longer
         before, aws, posted = idle(system), cpu_seconds(under(self._aws)), dict[int, float]()
 
@@ -58,7 +60,10 @@ class Load:
                 list(senders.map(send, self.numbers(amount)))
             self._wait_for_deals(amount)
         used = idle(system) - before
-        deals = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in self._partners.deals()]
+        deals = [
+            (int(one["clientInfo"]["telephone"][3:]), one["created_at"])
+            for one in self._partners.rows("leadleader/deals")
+        ]
         if sorted(number for number, _ in deals) != sorted(posted):
             raise LocalError(f"{amount} leads have become {len(deals)} deals")
         created = {number: datetime.fromisoformat(at).timestamp() for number, at in deals}
@@ -74,7 +79,7 @@ class Load:
 
         def is_there() -> bool:
             try:
-                self._partners.deal(self._last_deal + amount)
+                self._partners.get(f"leadleader/deals/{self._last_deal + amount}")
             except ControlError:
                 return False
             return True

@@ -127,7 +127,7 @@ class Run(DeployedStack):
 
     def break_tracker(self) -> None:
         """Arm a fault of the tracker, unless there is one: the third attempt is five minutes after the second one."""
-        if all(one["fired"] for one in self.partner.faults() if one["partner"] == TRACKER):
+        if all(one["fired"] for one in self.partner.rows("faults") if one["partner"] == TRACKER):
             self.partner.arm(TRACKER, "postback", dict(self.aside.choice(TRACKER_FAULTS)))
             self.counters.add("tracker fails")
 

@@ -45,8 +45,14 @@ def begin(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]])
     put_secrets(stack, secrets)
     count_repeats()
     tell_tracker(stack, partner, secrets)
-    partner.add_person("Ольга", phone="+380500001101", accounts=["TELEGRAM"])
-    partner.add_lead({"full_name": "Прикладенко Олена", "phone_number": "+380500000077"}, leadgen_id="1202100000000012")
+    partner.post("leeloo/people", {"name": "Ольга", "phone": "+380500001101", "accounts": ["TELEGRAM"]})
+    partner.post(
+        "graph/leads",
+        {
+            "answers": {"full_name": "Прикладенко Олена", "phone_number": "+380500000077"},
+            "leadgen_id": "1202100000000012",
+        },
+    )
     forms(stack)
     stack.carry()
 
@@ -176,10 +182,12 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     partner.disarm(fault)
     time.sleep(1.1)  # config/partners.local.toml waits for a second before the account is looked up
     stack.carry()
-    partner.add_accounts(2)
-    partner.add_accounts(emails=["olha.marianenko@example.com"], start=to_text(utc_now()))  # of a lead for another
-    for account in partner.accounts():
-        partner.put_account(account["uuid"], "READY_TO_DEPOSIT")
+    partner.post("matchtrade/accounts", {"count": 2})
+    partner.post(
+        "matchtrade/accounts", {"emails": ["olha.marianenko@example.com"], "start": to_text(utc_now())}
+    )  # of a lead for another
+    for account in partner.rows("matchtrade/accounts"):
+        partner.post(f"matchtrade/accounts/{account['uuid']}", {"status": "READY_TO_DEPOSIT"})
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
         if item["sk"]["S"] == "LINK":  # the account is found by its e-mail
             aws.dynamodb().delete_item(TableName="Leads", Key={"pk": item["pk"], "sk": item["sk"]})
@@ -206,7 +214,7 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     partner.disarm(fault)
     path = "/leads/{lead_id}/deliveries/{partner}/resolve"
     place = {"pathParameters": {"lead_id": lead_id, "partner": "leadleader"}}
-    deal = max(int(one["deal_id"]) for one in partner.deals())
+    deal = max(int(one["deal_id"]) for one in partner.rows("leadleader/deals"))
     wrong = stack.ask("POST", path, json.dumps({"deal_id": 999_999}), headers=BEARER, **place)
     assert (wrong["statusCode"], "not-known-to-partner" in wrong["body"]) == (422, True), wrong
     for body in ({"deal_id": deal}, {"outcome": "unknown"}, {"deal_id": deal}):
@@ -409,7 +417,7 @@ def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]
     aws.sqs().send_message(QueueUrl=url, MessageBody=json.dumps(envelope("for e-mail", "another-id")))
     aws.sqs().send_message(QueueUrl=url, MessageBody="{")
     stack.carry()
-    texts = [message["text"] for message in partner.alerts()]
+    texts = [message["text"] for message in partner.rows("telegram/messages")]
     assert len([text for text in texts if "📊" in text]) == len([text for text in texts if text == "a text"]) == 2
 
 

@@ -47,7 +47,7 @@ class LeelooWorld:
     def person(self, **options: Any) -> dict[str, Any]:
         """A new person at the partner, with a Telegram account unless told otherwise."""
         asked = {"phone": PHONE, "email": EMAIL, "accounts": ["TELEGRAM"], **options}
-        return self.remote.add_person("Ольга", **asked)
+        return dict(self.remote.post("leeloo/people", {"name": "Ольга", **asked}))
 
     def arrived(self, operation: str) -> dict[str, Any]:
         """The one call of this operation."""

@@ -84,7 +84,7 @@ def message_to_send(backend: Backend) -> Event:
     """A message to a person in Leeloo."""
     lead = credit(backend)
     submitted(backend, lead, 24)
-    backend.partners.add_person("Ольга", phone=lead.person.phone, accounts=["TELEGRAM"])
+    backend.partners.post("leeloo/people", {"name": "Ольга", "phone": lead.person.phone, "accounts": ["TELEGRAM"]})
     event = sample("SendMessage", "pending")
     message_id = json.loads(event["Records"][0]["body"])["detail"]["message_id"]
     when = datetime.fromisoformat(message_id.partition("#")[0])
@@ -118,7 +118,7 @@ def lead_to_fetch(backend: Backend) -> Event:
     entry = {"secrets": [known["app_secret"]], "access_token": known["access_token"], "graph_url": known["graph_url"]}
     backend.cloud.put_secret("sources", {"meta-credit": entry})
     answers = {"full_name": "Мар'яненко Ольга Петрівна", "phone_number": "+380500001104"}
-    backend.partners.add_lead(answers, leadgen_id=LEADGEN_ID)
+    backend.partners.post("graph/leads", {"answers": answers, "leadgen_id": LEADGEN_ID})
     lead_id = lead_id_of("meta-credit", f"id:{LEADGEN_ID}")
     named = Lead(lead_id=lead_id, source="meta-credit", received_at=RECEIVED_AT, partners=())
     pending = fetch.new_fetch(lead_id, "meta-credit", {"leadgen_id": LEADGEN_ID}, RECEIVED_AT)
@@ -134,7 +134,7 @@ def leeloo_event(backend: Backend) -> Event:
 
 
 def broker_to_read(backend: Backend) -> Event:
-    backend.partners.add_accounts(ACCOUNTS, start=to_text(utc_now() - timedelta(days=1)))
+    backend.partners.post("matchtrade/accounts", {"count": ACCOUNTS, "start": to_text(utc_now() - timedelta(days=1))})
     return sample("SyncAccounts", "broker")
 
 

@@ -69,7 +69,10 @@ class Office:
     def of(cls, remote: Remote) -> Self:
         company = remote.get("leeloo/company")
         tunnel = company["tunnels"][0]
-        person = remote.add_person("Ольга", phone="+380501234567", email="olha@example.com", accounts=["TELEGRAM"])
+        person = remote.post(
+            "leeloo/people",
+            {"name": "Ольга", "phone": "+380501234567", "email": "olha@example.com", "accounts": ["TELEGRAM"]},
+        )
 
         def ids(kind: str, name: str) -> dict[str, str]:
             return {each[name]: each["id"] for each in company[kind]}

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from multidict import MultiDict
 
-from devstack.sandbox import strict_json
 from devstack.sandbox.leadleader.service import Create, field_errors
 from devstack.sandbox.matchtrade.broker import Broker, Credentials
 from devstack.sandbox.matchtrade.registration import fit, registration
-from devstack.sandbox.partner import Incoming
+from devstack.sandbox.partner import Incoming, parse_json
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading
 from leadbridge.partners.leadleader.client import short_deal
@@ -102,7 +101,7 @@ def broker_takes(body: dict[str, Any], *, column_length: int, plus_in_phone: boo
 def test_the_lender_takes_the_body_of_every_lead_that_is_accepted_for_it(values: dict[str, Any]) -> None:
     lead = accepted(values, leadleader=LENDER)
     if lead is not None:
-        body = strict_json.parse(written({**short_deal(lead), "security_token": "s" * 32}))
+        body = parse_json(written({**short_deal(lead), "security_token": "s" * 32}))
         assert field_errors(Create, body) == {}
 
 

@@ -18,7 +18,6 @@ OWN = tuple(
 # What demonstrates one partner.
 NAMING = {
     "devstack/commands/demo.py": "the journeys of the sample leads, each to the partner that it is for",
-    "devstack/sandbox/remote.py": "mixes the kinds' controls into one client",
 }
 EXEMPT = ("quality/benchmarks/", "quality/testkit/")  # they measure one partner, or are its tests' fixtures
 
