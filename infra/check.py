@@ -13,32 +13,24 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import boto3
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack.commands.api import Answer, ask
 from infra import concurrency
-from infra.concurrency import CONFIG, PROJECT, SAMCONFIG
+from infra.concurrency import PROJECT, SAMCONFIG
 from infra.deployment_probe import DeploymentProbe
 from leadbridge.forms.base import adapter_named
 from leadbridge.settings import Settings, self_check
+from leadbridge_cli.cloud import Cloud, aws_errors
+from leadbridge_cli.exit_codes import Failure
 from tools.config import read_toml
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation import CloudFormationClient
 
 MAX_ATTEMPTS, PAUSE = 4, 5.0  # per request; seconds between attempts
 PROBLEM = "urn:leadbridge:problem:"
 # The outputs that show where a lead stopped: the queue of each partner kind, and the queue of undelivered events.
 QUEUES = re.compile(r"Submit\w+(?<!DeadLetter)QueueUrl|EventDeadLetterQueueUrl")
-
-
-class NotDeployed(Exception):
-    """There is no such stack, or it is not a leadbridge stack. The text says which."""
 
 
 @dataclass(frozen=True)
@@ -101,39 +93,12 @@ def check(
             said, is_met = str(answer), request.is_met_by(answer)
             if is_met or (request.method == "POST" and answer.status < 300):  # a lead was stored
                 break
-        tell(
-            f"{request}: {said}" if is_met else f"{request}: {said}; expected {' or '.join(map(str, request.expected))}"
-        )
+        tell(f"{request}: {said}" + ("" if is_met else f"; expected {' or '.join(map(str, request.expected))}"))
         is_well &= is_met
     return is_well
 
 
-@dataclass(frozen=True)
-class Deployed:
-    """A deployed stack: its outputs and parameters by name."""
-
-    outputs: Mapping[str, str]
-    parameters: Mapping[str, str]
-
-
-def stack_of(client: CloudFormationClient, name: str) -> Deployed:
-    """Describe a stack. Raises NotDeployed, and botocore's errors."""
-    try:
-        [stack] = client.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in error.response["Error"].get("Message", ""):
-            raise NotDeployed(f"There is no stack {name} in this account and region.") from None
-        raise
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
-    if "ApiUrl" not in outputs or "Environment" not in parameters:
-        raise NotDeployed(
-            f"The stack {name} has no output ApiUrl: it is not a leadbridge stack, or its deployment never finished."
-        )
-    return Deployed(outputs, parameters)
-
-
-def probe_passes(found: Deployed, api_url: str, settings: Settings) -> bool:
+def probe_passes(cloud: Cloud, api_url: str, settings: Settings) -> bool:
     """Send the test lead through the whole stack. Raises botocore's errors."""
     if self_check.SOURCE not in settings.sources:
         print(f"end to end: config/sources.toml has no source {self_check.SOURCE}, so the test lead cannot be sent")
@@ -141,12 +106,12 @@ def probe_passes(found: Deployed, api_url: str, settings: Settings) -> bool:
     tested = {name for rule in settings.sources[self_check.SOURCE].partners for name in rule.partners}
     if untested := sorted(settings.partners.keys() - tested):
         print(f"not tested end to end, because [{self_check.SOURCE}] does not name them: {', '.join(untested)}")
-    name = f"{found.parameters['Prefix']}/{self_check.SOURCE}"
-    text = boto3.client("secretsmanager", config=CONFIG).get_secret_value(SecretId=name)["SecretString"]
+    name = f"{cloud.prefix}/{self_check.SOURCE}"
+    text = cloud.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
     (secret,) = self_check.signing_secrets(json.loads(text)) or [""]
-    queues = {name.removesuffix("Url"): url for name, url in found.outputs.items() if QUEUES.fullmatch(name)}
-    dynamodb, sqs = boto3.client("dynamodb", config=CONFIG), boto3.client("sqs", config=CONFIG)
-    return DeploymentProbe(api_url, secret, found.outputs["TableName"], dynamodb, sqs, queues).passes()
+    queues = {name.removesuffix("Url"): url for name, url in cloud.outputs.items() if QUEUES.fullmatch(name)}
+    dynamodb, sqs = cloud.client("dynamodb"), cloud.client("sqs")
+    return DeploymentProbe(api_url, secret, cloud.output("TableName"), dynamodb, sqs, queues).passes()
 
 
 def main() -> int:
@@ -162,17 +127,18 @@ def main() -> int:
         print("Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.", file=sys.stderr)
         return 2
     name = given.stack or SAMCONFIG[given.environment]["global"]["parameters"]["stack_name"]
+    cloud = Cloud(name, None, None, None)
     try:
-        found = stack_of(boto3.client("cloudformation", config=CONFIG), name)
-        url, environment = (given.api or found.outputs["ApiUrl"]).rstrip("/"), found.parameters["Environment"]
+        own_url, environment = cloud.output("ApiUrl"), str(cloud.environment)  # only a leadbridge stack has the output
+        url = (given.api or own_url).rstrip("/")
         settings = Settings.model_validate(read_toml(PROJECT / "config", environment))
         is_well = check(url, requests_for(settings))
-        if environment != "local":
-            client = boto3.client("lambda", config=CONFIG)
-            is_well &= concurrency.check(client, found.parameters, refuses=environment == "prod")
-        return 0 if is_well and probe_passes(found, url, settings) else 1
-    except (NotDeployed, ClientError, BotoCoreError) as error:
-        print(concurrency.explained(error), file=sys.stderr)
+        with aws_errors(f"stack {name}"):
+            if environment != "local":
+                is_well &= concurrency.check(cloud.client("lambda"), cloud.parameters, refuses=environment == "prod")
+            return 0 if is_well and probe_passes(cloud, url, settings) else 1
+    except Failure as error:
+        print(error, file=sys.stderr)
         return 1
 
 

@@ -14,33 +14,23 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import ClientError
 
 from devstack.template import read_template
+from leadbridge_cli.cloud import Cloud, aws_errors
+from leadbridge_cli.exit_codes import Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 PROJECT = Path(__file__).parents[1]
 SAMCONFIG = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
-CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3})
 SHARDS = 4  # of the stream of a new table on demand
 SECONDS_PER_POST = 0.2  # the forms' function takes less
 HINT = (
     "Request a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
     " docs/deploy.md#concurrency"
 )
-
-
-def explained(error: Exception) -> str:
-    """The text of an error, or what to do about it."""
-    if isinstance(error, NoRegionError):
-        return "No AWS region is configured. Set AWS_DEFAULT_REGION, or run `aws configure`."
-    if isinstance(error, NoCredentialsError):
-        return "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
-    return str(error)
 
 
 def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, int]:
@@ -112,10 +102,11 @@ def main() -> int:
     parameters = parameters_of(asked.environment, asked.parameters)
     refuses = parameters.get("Environment", asked.environment) == "prod"
     try:
-        client = boto3.client("lambda", config=CONFIG)
-        is_right = check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr))
-    except BotoCoreError as error:
-        print(explained(error), file=sys.stderr)
+        with aws_errors("the account's concurrency"):
+            client = Cloud(None, None, None, None).client("lambda")
+            is_right = check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr))
+    except Failure as error:
+        print(error, file=sys.stderr)
         return 1
     return 0 if is_right else 1
 

@@ -62,19 +62,28 @@ class Cloud:
         """Return an output of the stack. Raises Failure."""
         if self.stack is None:
             raise usage_error("Set --stack: the command needs an output of the stack.")
-        with aws_errors(f"stack {self.stack}"):
-            [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
-        if name not in outputs:
+        if name not in self.outputs:
             raise not_found(f"Stack {self.stack} has no output {name}.")
-        return str(outputs[name])
+        return self.outputs[name]
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack by name. Raises Failure."""
+        return {each["OutputKey"]: each["OutputValue"] for each in self._description.get("Outputs", [])}
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the stack by name. Raises Failure."""
+        return {each["ParameterKey"]: each["ParameterValue"] for each in self._description.get("Parameters", [])}
 
     def _parameter(self, name: str) -> str | None:
+        return self.parameters.get(name)
+
+    @cached_property
+    def _description(self) -> dict[str, Any]:
         with aws_errors(f"stack {self.stack}"):
             [stack] = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
-        return next(
-            (each["ParameterValue"] for each in stack.get("Parameters", []) if each["ParameterKey"] == name), None
-        )
+        return dict(stack)
 
 
 def resolve_cloud(
@@ -111,5 +120,12 @@ def aws_errors(what: str) -> Iterator[None]:
         who = f"AWS at {where}" if where else "AWS"
         text = f"{who} could not be reached or did not answer, for {what} ({type(error).__name__})."
         raise Failure(Code.NO_ANSWER, text) from error
-    except exceptions.BotoCoreError as error:  # no credentials, no region, an expired login
+    except exceptions.NoRegionError as error:
+        raise Failure(
+            Code.REFUSED, "No AWS region is configured. Set AWS_DEFAULT_REGION, or run `aws configure`."
+        ) from error
+    except exceptions.NoCredentialsError as error:
+        text = "No AWS credentials were found. Run `aws sso login` or `aws configure`, or set AWS_PROFILE."
+        raise Failure(Code.REFUSED, text) from error
+    except exceptions.BotoCoreError as error:  # an expired login
         raise Failure(Code.REFUSED, f"AWS cannot be called for {what}: {error}") from error

@@ -66,4 +66,4 @@ def test_the_test_lead_is_gone_and_no_partner_has_ever_seen_it(stack: Stack, par
 def test_a_stack_that_is_not_there_does_not(stack: Stack) -> None:
     done = check(stack, "leadbridge-nowhere")
     assert done.returncode == 1
-    assert "There is no stack leadbridge-nowhere" in done.stderr
+    assert "AWS does not have stack leadbridge-nowhere" in done.stderr

@@ -7,13 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 import urllib3
-from botocore.stub import Stubber
 
 from devstack.commands.api import Answer
-from infra.check import MAX_ATTEMPTS, Deployed, NotDeployed, Request, check, requests_for, stack_of
+from infra.check import MAX_ATTEMPTS, Request, check, requests_for
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
@@ -167,33 +165,6 @@ def test_a_form_that_accepts_unsigned_posts_fails_at_once(shipped_settings: Sett
     found = stack(web=[answered(202, "application/json", {"lead_id": "ld_x"})])
     assert not found.is_well(requests_for(shipped_settings))
     assert found.asked.count("POST /webhooks/web") == 1
-
-
-def described(stacks: list[dict[str, Any]] | None) -> Deployed:
-    client = boto3.client("cloudformation", "eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
-    with Stubber(client) as stub:
-        asked = {"StackName": "leadbridge"}
-        if stacks is None:
-            stub.add_client_error(
-                "describe_stacks", "ValidationError", "Stack leadbridge does not exist", 400, {}, asked
-            )
-        else:
-            stub.add_response("describe_stacks", {"Stacks": stacks}, asked)
-        return stack_of(client, "leadbridge")
-
-
-def test_the_stack_says_where_it_is_and_of_which_environment() -> None:
-    one = {"StackName": "leadbridge", "CreationTime": 0, "StackStatus": "UPDATE_COMPLETE"}
-    said = {
-        "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": API}],
-        "Parameters": [{"ParameterKey": "Environment", "ParameterValue": "prod"}],
-    }
-    found = described([one | said])
-    assert (found.outputs["ApiUrl"], found.parameters["Environment"]) == (API, "prod")
-    with pytest.raises(NotDeployed, match="not a leadbridge stack"):
-        described([one])
-    with pytest.raises(NotDeployed, match="There is no stack leadbridge"):
-        described(None)
 
 
 def test_it_wants_to_know_which_stack() -> None:
