@@ -12,7 +12,8 @@ Place = tuple[str | int, ...]
 def lines_of(text: str) -> dict[Place, int]:
     """The line, from 1, of every table, key and list element in valid TOML.
 
-    List elements have numbers, from 0: `("lender", "cadence", 1, "every")`. One of several lines has its last line.
+    List elements have numbers, from 0: `("lender", "cadence", 1, "every")`. What is written in several lines has its
+    first one.
     """
     found: dict[Place, int] = {}
     table: Place = ()
@@ -29,7 +30,7 @@ def lines_of(text: str) -> dict[Place, int]:
                 found.setdefault(table[:length], start)
         else:
             for place in _places(content):
-                found.setdefault((*table, *place), start + _offset(lines, place))
+                found.setdefault((*table, *place), start)
     return found
 
 
@@ -64,16 +65,3 @@ def _places(content: Any) -> Iterator[Place]:
     for key, value in inner:
         yield (key,)
         yield from ((key, *place) for place in _places(value))
-
-
-def _offset(lines: list[str], place: Place) -> int:
-    """The number of lines of a statement before the one that completes the element of its list."""
-    length = next((number for number, part in enumerate(place, 1) if isinstance(part, int)), 0)
-    for number in range(len(lines) - 1 if length else 0):
-        try:
-            content = tomllib.loads("\n".join([*lines[: number + 1], "]"]))
-        except tomllib.TOMLDecodeError:
-            continue
-        if place[:length] in _places(content):
-            return number
-    return len(lines) - 1 if length else 0

@@ -41,9 +41,9 @@ def test_caps_and_hours_are_valid(tmp_path: Path, intake: str) -> None:
 @pytest.mark.parametrize(
     ("intake", "text"),
     [
-        ("per_day = -1", "'intake per_day' must be 1 at least"),
-        ("per_day = 0", "'intake per_day' must be 1 at least"),
-        ("per_day = 1.5", "'intake per_day' must be a whole number without quotes"),
+        ("per_day = -1", "'intake per_day' must be greater than or equal to 1"),
+        ("per_day = 0", "'intake per_day' must be greater than or equal to 1"),
+        ("per_day = 1.5", "'intake per_day' must be a valid integer"),
         ("per_days = 5", "there is no setting 'per_days'; did you mean 'per_day'?"),
         ("", "'intake': give per_hour, per_day, total, hours or holidays, or remove the section"),
         ("per_hour = 6, per_day = 5", "per_hour is more than per_day, so it limits nothing: lower or remove it"),
