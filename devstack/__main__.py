@@ -144,13 +144,11 @@ def webhook_url(source: Given = "") -> None:
 @app.command()
 def form() -> None:
     """Serve the page of docs/form/ until Ctrl-C."""
-    from devstack.commands.form_page import SOURCE, page_server
-    from devstack.commands.samples import webhook_url
+    from devstack.commands.samples import SOURCE_OF_PAGE, page_server, webhook_url
 
-    stack = Stack.developers()
-    with page_server(webhook_url(SOURCE, stack.api_url, secrets_of_sources())) as server:
-        address = f"http://127.0.0.1:{server.server_port}/"
-        print(f"{address} posts to {stack.api_url}/webhooks/{SOURCE}; Ctrl-C ends it.", flush=True)
+    action = webhook_url(SOURCE_OF_PAGE, Stack.developers().api_url, secrets_of_sources())
+    with page_server(action) as server:
+        print(f"http://127.0.0.1:{server.server_port}/ posts to {action}; Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
 

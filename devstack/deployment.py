@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
-from devstack import emulator_fixups
 from devstack.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import run
 from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir
@@ -75,12 +74,11 @@ def build(workdir: Workdir, *, lock: int) -> bool:
 
 
 def deploy(workdir: Workdir, aws: Emulator, *, lock: int) -> dict[str, dict[str, str]]:
-    """Run `sam deploy`, and correct what the emulator does differently. Returns the resources of the stack."""
+    """Run `sam deploy`. Returns the resources of the stack."""
     template = str(workdir.build / "template.yaml")
     command = [str(TOOLS / "sam"), "deploy", *ENVIRONMENT, "--template-file", template, *parameters()]
     command += ["--stack-name", STACK_NAME, "--region", REGION]
     run("sam deploy", command, env=sam_env(workdir, aws), log=workdir.log("deploy"), lock=lock, timeout=300)
-    emulator_fixups.finish(aws, STACK_NAME)
     return aws.resources(STACK_NAME)
 
 

@@ -1,4 +1,4 @@
-"""Run MiniStack with three parts of it made faster. What it answers does not change.
+"""Run MiniStack with three parts of it made faster, and with corrections of what it does differently from AWS.
 
 MiniStack unpacks all layers whenever it starts a process, some 80 MB. Here each is unpacked once. It parses the
 condition of a query again for each item. Here an expression is parsed once. It sorts and compares a whole
@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from ministack.app import main
+from ministack.core import iam_actions
 from ministack.core.lambda_runtime import Worker
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import apigateway_v1, dynamodb, lambda_svc
 
 FOLDERS = "_LAMBDA_LAYERS_DIRS"  # the variable in which a process of a function finds the folders of its layers
 EXPRESSIONS = 512  # that are kept parsed
@@ -34,6 +35,9 @@ _unpacking, _sorting = threading.Lock(), threading.Lock()
 _page: ContextVar[dict[str, Any] | None] = ContextVar("_page", default=None)
 _spawn = Worker._spawn
 _query, _index_members, _index_item = dynamodb._query, dynamodb._index_members, dynamodb._index_item
+_extract_iam_action = iam_actions.extract_iam_action
+_import_rest_api = apigateway_v1._import_rest_api
+_sqs_esm_concurrency = lambda_svc._sqs_esm_concurrency
 
 
 def unpacked(layer: bytes) -> Path:
@@ -150,6 +154,33 @@ def index_members(table: dict[str, Any]) -> Any:
 
 Worker._spawn = spawn_with_shared_layers
 dynamodb._query, dynamodb._index_members, dynamodb._index_item = query_of_page, index_members, index_item
+
+
+def action_of_single_message(*request: Any) -> str | None:
+    """Return the action of a request: AWS checks a batch of messages under the name of the single action."""
+    action: str | None = _extract_iam_action(*request)
+    return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
+
+
+def import_whole_api(definition: dict[str, Any], properties: dict[str, Any]) -> str:
+    """Create an API with its gateway responses, and with content types that the template escapes."""
+    types = [kind.replace("~1", "/") for kind in properties["binaryMediaTypes"]]
+    api_id: str = _import_rest_api(definition, {**properties, "binaryMediaTypes": types})
+    for kind, response in definition.get("x-amazon-apigateway-gateway-responses", {}).items():
+        apigateway_v1._put_gateway_response(api_id, kind, response)
+    return api_id
+
+
+def concurrency(mapping: dict[str, Any], *more: Any) -> Any:
+    """Return how many batches a queue's function gets at once. A number from a parameter is stored as text."""
+    scaling = {name: int(number) for name, number in mapping.get("ScalingConfig", {}).items()}
+    return _sqs_esm_concurrency({**mapping, "ScalingConfig": scaling}, *more)
+
+
+Worker._spawn = spawn_with_shared_layers
+iam_actions.extract_iam_action = action_of_single_message
+apigateway_v1._import_rest_api = import_whole_api
+lambda_svc._sqs_esm_concurrency = concurrency
 parse_once()
 
 if __name__ == "__main__":

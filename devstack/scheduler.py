@@ -6,12 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from uuid import uuid4
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from devstack.clients import CONFIG, REGION, Emulator
+from devstack.clients import CONFIG, Emulator
+from devstack.workdir import PROJECT
 
 logger = logging.getLogger(__name__)
 
@@ -20,27 +20,23 @@ OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"
 """The environment variable that turns the scheduler of a stack off: its tests call the functions while they wait."""
 
 
-def intervals() -> dict[str, float]:
-    """The functions that the scheduler of a stack calls, each with its interval."""
-    return {} if os.environ.get(OFF) else INTERVALS
-
-
 @contextmanager
-def call_periodically(aws: Emulator, function: str, *, interval: float) -> Iterator[None]:
-    """Call a scheduled function `interval` seconds after its last result, while the block runs."""
-    call = caller(aws, function)
+def call_periodically(aws: Emulator, functions: dict[str, str]) -> Iterator[None]:
+    """Call scheduled functions, by their logical ids, each its interval after its last result, while the block runs."""
     is_over = threading.Event()
 
-    def run() -> None:
+    def run(name: str, interval: float) -> None:
+        call = caller(aws, name)
         while not is_over.is_set():
             try:
                 call()
             except (BotoCoreError, ClientError) as error:
                 if not is_over.is_set():
-                    logger.warning("%s could not be called: %s", function, error)
+                    logger.warning("%s could not be called: %s", name, error)
             is_over.wait(interval)
 
-    threading.Thread(target=run, name="scheduler", daemon=True).start()
+    for function, interval in INTERVALS.items() if not os.environ.get(OFF) else ():
+        threading.Thread(target=run, args=(functions[function], interval), name="scheduler", daemon=True).start()
     try:
         yield
     finally:
@@ -53,16 +49,6 @@ def caller(aws: Emulator, function: str) -> Callable[[], object]:
     return lambda: functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
 
 
-def scheduled_event() -> dict[str, object]:
-    """EventBridge's event for the target of a schedule."""
-    return {
-        "version": "0",
-        "id": str(uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "000000000000",
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": REGION,
-        "resources": [f"arn:aws:events:{REGION}:000000000000:rule/local-schedule"],
-        "detail": {},
-    }
+def scheduled_event() -> dict[str, Any]:
+    """The event of a schedule. The functions read nothing of it."""
+    return dict(json.loads((PROJECT / "events" / "find_due" / "tick.json").read_bytes()))

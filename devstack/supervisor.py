@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from devstack import deployment, services
 from devstack.clients import REGION, answers
-from devstack.scheduler import call_periodically, intervals
+from devstack.scheduler import call_periodically
 from devstack.seed import seed, write_private
 from devstack.stack import Stack
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
@@ -72,9 +72,8 @@ def running(workdir: Workdir, lock: int) -> Iterator[Callable[[], NoReturn]]:
             interval=0.5,
         )
         deployment.warm_up(aws, api_url, operator_token)
-        for function, interval in intervals().items():
-            name = f"{resources['AWS::Lambda::Function'][function]}:{deployment.ALIAS}"
-            held.enter_context(call_periodically(aws, name, interval=interval))
+        functions = resources["AWS::Lambda::Function"].items()
+        held.enter_context(call_periodically(aws, {one: f"{name}:{deployment.ALIAS}" for one, name in functions}))
         stack = Stack(
             api_url=api_url,
             console_url=f"{api_url}/console",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, starmap
 from typing import Any
 from uuid import uuid4
 
@@ -21,9 +22,7 @@ LAST_STATUSES = ("ACTIVE_CLIENT", "NO_POTENTIAL")
 
 def delivered(journey: Journey) -> None:
     journey.post()
-    journey.follow("closed")
-    journey.expect_messages()
-    journey.expect_creates("leadleader", 1)
+    journey.arrive("leadleader", "closed")
 
 
 def redelivered(journey: Journey) -> None:
@@ -31,9 +30,7 @@ def redelivered(journey: Journey) -> None:
     ids = {answer.content["lead_id"] for answer in answers}
     journey.expect(len(ids) == 1, f"{len(ids)} leads were created")
     journey.expect(sorted(answer.status for answer in answers) == [200] * 2 + [202], "expected one 202 and two 200")
-    journey.follow("closed")
-    journey.expect_messages()
-    journey.expect_creates("leadleader", 1)
+    journey.arrive("leadleader", "closed")
 
 
 def invalid(journey: Journey) -> None:
@@ -71,16 +68,12 @@ def partner_down(journey: Journey) -> None:
     poll(lambda: delivery_of(journey.lead), lambda delivery: delivery["attempts"] >= 3)
     partner.disarm(fault)
     journey.note("sandbox", "the partner is available")
-    journey.follow("closed")
-    journey.expect_messages()
-    journey.expect_creates("leadleader", 1)
+    journey.arrive("leadleader", "closed")
 
 
 def trading(journey: Journey) -> None:
     journey.post()
-    journey.follow("submitted", statuses=LAST_STATUSES)
-    journey.expect_messages()
-    journey.expect_creates("matchtrade", 1)
+    journey.arrive("matchtrade", "submitted", statuses=LAST_STATUSES)
 
 
 def trading_reply_lost(journey: Journey) -> None:
@@ -104,11 +97,6 @@ def refused(journey: Journey) -> None:
     lead = journey.follow("submitted", "closed")
     (second,) = lead["deliveries"].keys() - {first}
     journey.expect(lead["deliveries"][first]["state"] == "rejected", f"expected that {first} rejects it")
-    steps = {(entry["what"], entry["partner"]): entry["data"] for entry in lead["timeline"]}
-    next_one = steps.get(("rejected", first), {}).get("next_partner")
-    journey.expect(next_one == second, f"the timeline does not say that {second} is next")
-    previous = steps.get(("fallback", second), {}).get("previous_partner")
-    journey.expect(previous == first, f"the timeline does not say why {second} gets it")
     journey.expect_creates(first, 0)
     journey.expect_creates(second, 1)
 
@@ -129,8 +117,7 @@ def postbacks(journey: Journey) -> None:
     for event in events:
         journey.note("tracker", f"{event['status']} for {event['click_id']}, {event['received']} ×", at=event["at"])
     journey.expect({one["click_id"] for one in events} == {click_id}, f"expected the click id {click_id}")
-    statuses = [one["status"] for one in events]
-    journey.expect(statuses[-1:] == ["sale"] and statuses.count("sale") == 1, f"expected one sale, not {statuses}")
+    journey.expect([one["status"] for one in events][-1:] == ["sale"], "expected a sale at the end")
     in_order = [one["event_id"] for one in events] == [one["event_id"] for one in sent]
     journey.expect(in_order, "expected each event once, in order")
 
@@ -175,8 +162,11 @@ SAMPLES = (
     ("The broker that the weights choose refuses a lead, the next one gets it", "trading", "local-brokers", refused),
     ("The click id of a form goes to the tracker when the loan is issued", "good", "local-feedback", postbacks),
 )
-# Its fault affects all leads.
-AFTERWARDS = ("The partner is unavailable: the lead is retried and arrives once", "partner_down", "", partner_down)
+# One after the other: the fault of the first affects all leads.
+AFTERWARDS = (
+    ("The partner is unavailable: the lead is retried and arrives once", "partner_down", "", partner_down),
+    ("An alarm and the daily digest are posted to Telegram", "good", "", alert),
+)
 
 
 def send_samples(stack: Stack, console: Console) -> bool:
@@ -188,15 +178,11 @@ def send_samples(stack: Stack, console: Console) -> bool:
         steps(journey)
         return journey
 
-    ended = []
+    right, number = 0, 0
     with ThreadPoolExecutor(2) as pool:  # the emulator is slow to start many workers at once, AWS is not
-        for waiting in [pool.submit(run, *one) for one in SAMPLES]:
-            ended.append(waiting.result())
-            ended[-1].show(console)
-    ended.append(run(*AFTERWARDS))
-    ended[-1].show(console)
-    alerted = run("An alarm and the daily digest are posted to Telegram", "good", "", alert)
-    alerted.show(console)
-    right = [journey for journey in ended if not journey.wrong]
-    console.print(f"\n{len(right)} of {len(ended)} sample leads ended as expected.", style="bold")
-    return len(right) == len(ended) and not alerted.wrong
+        at_once = [pool.submit(run, *one) for one in SAMPLES]
+        for journey in chain((one.result() for one in at_once), starmap(run, AFTERWARDS)):
+            journey.show(console)
+            right, number = right + (not journey.wrong), number + 1
+    console.print(f"\n{right} of {number} samples ended as expected.", style="bold")
+    return right == number

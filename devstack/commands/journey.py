@@ -46,7 +46,7 @@ class Journey:
     world: World
     title: str
     event: dict[str, Any]
-    lead_id: str = ""
+    lead_id: str = ""  # after it was posted
     began: float = field(default_factory=time.time)
     lines: list[tuple[float, str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -109,6 +109,12 @@ class Journey:
                 self.note(who, f"{entry['what'].replace('_', ' ')}{detail}", at=entry["at"])
         self.expect(is_there(lead), f"expected {' or '.join([*states, *statuses])}")
         return lead
+
+    def arrive(self, partner: str, state: str, *, statuses: Collection[str] = ()) -> None:
+        """Follow the lead to a state; the partner has it once, and the person has read of each change."""
+        self.follow(state, statuses=statuses)
+        self.expect_messages()
+        self.expect_creates(partner, 1)
 
     def expect_messages(self) -> None:
         """Wait for a message about every status change after the first, and note the messages."""

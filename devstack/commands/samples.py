@@ -1,9 +1,17 @@
-"""The sample leads of `events/receive_lead/`, and where their forms post them."""
+"""The sample leads of `events/receive_lead/`, where their forms post them, and the form page of `docs/form/`."""
 
 import json
+import re
+import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import partial
+from html import escape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -13,6 +21,8 @@ from events.sign import signed
 from leadbridge.forms.base import Request
 
 EVENTS = PROJECT / "events" / "receive_lead"
+PAGE = PROJECT / "docs" / "form"
+SOURCE_OF_PAGE = "plain-credit"
 
 
 def sample_event(name: str) -> dict[str, Any]:
@@ -43,3 +53,27 @@ def unknown(variable: str, value: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = get_close_matches(value, known)
     return f"There is no {variable}={value}. {'Did you mean' if close else 'Use one of'}: {', '.join(close or known)}."
+
+
+def page_of(action: str) -> bytes:
+    """The page with the form posting to `action`."""
+    text = (PAGE / "index.html").read_text(encoding="utf-8")
+    text, changed = re.subn(r'(?<=\baction=")[^"]*(?=")', lambda _: escape(action), text)
+    if changed != 1:
+        raise ValueError(f"The page has {changed} forms with an action, and is to have one")
+    return text.encode()
+
+
+@contextmanager
+def page_server(action: str) -> Iterator[ThreadingHTTPServer]:
+    """A server of the page on a free port of 127.0.0.1."""
+    with TemporaryDirectory() as folder:
+        shutil.copytree(PAGE, folder, dirs_exist_ok=True)
+        Path(folder, "index.html").write_bytes(page_of(action))
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=folder)) as server:
+            yield server
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the address is all that is to be seen."""

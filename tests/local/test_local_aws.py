@@ -61,4 +61,4 @@ def test_a_source_that_came_later_gets_its_secret_too(workdir: Workdir) -> None:
 def test_the_scheduler_sends_the_event_of_a_schedule() -> None:
     event = json.loads(json.dumps(scheduled_event()))
     assert event["detail-type"] == "Scheduled Event"
-    assert event["source"] == "aws.events"
+    assert event["source"] == "aws.scheduler"

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from devstack.commands.api import Operator, ask
-from devstack.commands.form_page import SOURCE
+from devstack.commands.samples import SOURCE_OF_PAGE as SOURCE
 from devstack.stack import Stack
 from quality.testkit.deployed import person
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from playwright.sync_api import Page
 
-from devstack.commands.form_page import SOURCE, page_server
+from devstack.commands.samples import SOURCE_OF_PAGE as SOURCE
+from devstack.commands.samples import page_server
 from leadbridge.settings import Settings, Source
 from quality.testkit.forms.receiver import Endpoint, configured, opened, secrets_of
 
@@ -104,7 +105,7 @@ def form_page_served() -> Iterator[FormPage]:
         gateway = Gateway(stack.enter_context(opened(configured())), [])
         port = stack.enter_context(served(gateway.server()))
         action = f"http://127.0.0.1:{port}/v1/webhooks/{SOURCE}?token={secrets_of(SOURCE)[0]}"
-        address = f"http://127.0.0.1:{stack.enter_context(served(page_server(action)))}"
+        address = f"http://127.0.0.1:{stack.enter_context(served(stack.enter_context(page_server(action))))}"
         gateway.endpoint = stack.enter_context(opened(with_page_at(address, configured())))
         yield FormPage(address, action, gateway)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from devstack.commands.form_page import FOLDER, page_of
+from devstack.commands.samples import PAGE, page_of
 from quality.testkit.forms.receiver import Endpoint, configured, proven, sample
 
 CREDIT = configured().sources["plain-credit"]
@@ -19,7 +19,7 @@ class Reader(HTMLParser):
         self.elements: list[tuple[str, dict[str, Any]]] = []
         self.labels: dict[str, str] = {}
         self.label: str | None = None
-        self.feed((FOLDER / name).read_text(encoding="utf-8"))
+        self.feed((PAGE / name).read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One element."""
@@ -70,7 +70,7 @@ def test_the_unseen_field_is_out_of_everybodys_way() -> None:
 
 
 def test_the_page_that_asks_to_try_again_knows_every_field() -> None:
-    script = (FOLDER / "again.js").read_text(encoding="utf-8")
+    script = (PAGE / "again.js").read_text(encoding="utf-8")
     assert [path for path in CREDIT.fields.values() if f'"{path}":' not in script] == []
 
 
@@ -78,7 +78,7 @@ def test_the_page_that_asks_to_try_again_knows_every_field() -> None:
 def test_a_page_needs_nothing_but_the_files_beside_it(name: str) -> None:
     for _, found in Reader(name).elements:
         for address in (found.get("href"), found.get("src")):
-            assert address is None or (FOLDER / address).is_file()
+            assert address is None or (PAGE / address).is_file()
 
 
 def test_the_page_is_served_with_where_it_posts_to() -> None:
