@@ -89,7 +89,7 @@ openapi: $(READY) ## Generate docs/openapi.json from the code
 	@$(PYTHON) -m tools.openapi
 
 .PHONY: diagrams
-diagrams: $(READY) ## Generate the diagrams of the documentation from the template and the code
+diagrams: $(READY) ## Generate the diagrams of states in the documentation from the code
 	@$(PYTHON) -m tools.diagrams
 
 .PHONY: fuzz
