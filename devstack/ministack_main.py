@@ -152,10 +152,6 @@ def index_members(table: dict[str, Any]) -> Any:
     return _index_members(table) if (page := _page.get()) is None else page
 
 
-Worker._spawn = spawn_with_shared_layers
-dynamodb._query, dynamodb._index_members, dynamodb._index_item = query_of_page, index_members, index_item
-
-
 def action_of_single_message(*request: Any) -> str | None:
     """Return the action of a request: AWS checks a batch of messages under the name of the single action."""
     action: str | None = _extract_iam_action(*request)
@@ -178,6 +174,7 @@ def concurrency(mapping: dict[str, Any], *more: Any) -> Any:
 
 
 Worker._spawn = spawn_with_shared_layers
+dynamodb._query, dynamodb._index_members, dynamodb._index_item = query_of_page, index_members, index_item
 iam_actions.extract_iam_action = action_of_single_message
 apigateway_v1._import_rest_api = import_whole_api
 lambda_svc._sqs_esm_concurrency = concurrency
