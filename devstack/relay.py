@@ -1,63 +1,57 @@
 """Relaying TCP connections, for servers on 127.0.0.1 that containers or a proxy must reach."""
 
-import asyncio
 import errno
 import socket
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 CHUNK = 65_536
 
 
-async def relay(listener: socket.socket, host: str, port: int) -> asyncio.Server:
-    """Relay the connections of a listening socket to a port of a host."""
+class Relay(ThreadingTCPServer):
+    """A server that relays each connection to `target`."""
 
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there, back = await asyncio.open_connection(host, port)
-        except OSError:
-            writer.close()
-            return
-        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 100
 
-    return await asyncio.start_server(connect, sock=listener)
+    def __init__(self, address: tuple[str, int], target: tuple[str, int]) -> None:
+        self.target = target
+        super().__init__(address, _Connection)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+class _Connection(BaseRequestHandler):
+    server: Relay
+
+    def handle(self) -> None:
+        with suppress(OSError), socket.create_connection(self.server.target) as there:
+            back = Thread(target=_copy, args=(there, self.request), daemon=True)
+            back.start()
+            _copy(self.request, there)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
-        while chunk := await reader.read(CHUNK):
-            writer.write(chunk)
-            await writer.drain()
+        while chunk := source.recv(CHUNK):
+            target.sendall(chunk)
     with suppress(OSError):
-        writer.close()
+        target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
 def forwarded(address: str, ports: Sequence[int]) -> Iterator[None]:
     """Forward these ports of an address to 127.0.0.1 while the block runs, unless Docker's virtual machine does."""
-    try:
-        listeners = [socket.create_server((address, port)) for port in ports]
-    except OSError as error:
-        if error.errno != errno.EADDRNOTAVAIL:
-            raise
-        yield
-        return
-    is_over = asyncio.Event()
-
-    async def serve() -> None:
-        async with AsyncExitStack() as servers:
-            for listener in listeners:
-                server = await relay(listener, "127.0.0.1", listener.getsockname()[1])
-                servers.callback(server.close)
-            await is_over.wait()
-
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        thread = threading.Thread(target=runner.run, args=(serve(),), name="forwarding", daemon=True)
-        thread.start()
+    with ExitStack() as held:
         try:
-            yield
-        finally:
-            loop.call_soon_threadsafe(is_over.set)
-            thread.join()
+            servers = [held.enter_context(Relay((address, port), ("127.0.0.1", port))) for port in ports]
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            servers = []
+        for server in servers:
+            Thread(target=server.serve_forever, name="forwarding", daemon=True).start()
+            held.callback(server.shutdown)
+        yield

@@ -13,18 +13,16 @@ import base64
 import json
 import sys
 import time
-import tomllib
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-sys.path.append(str(Path(__file__).parents[1] / "layers" / "leadbridge"))
-
-from leadbridge.forms.base import Request, adapter_named  # the layer is not an installed package
+from leadbridge.forms.base import Request, adapter_named
+from tools.config import read_toml
 
 PROJECT = Path(__file__).parents[1]
 LOCAL_SECRETS = PROJECT / ".local" / "secrets.json"
-SOURCES = [PROJECT / "config" / name for name in ("sources.local.toml", "sources.toml")]
 
 Event = dict[str, Any]
 
@@ -37,12 +35,10 @@ class Sender(Protocol):
         ...
 
 
+@cache
 def sender_of(source: str) -> Sender:
     """Return the adapter of a source of `config/`."""
-    sources: dict[str, Any] = {}
-    for file in SOURCES:
-        sources |= tomllib.loads(file.read_text(encoding="utf-8"))
-    return cast("Sender", adapter_named(sources[source]["adapter"]))
+    return cast("Sender", adapter_named(read_toml(PROJECT / "config", "local")["sources"][source]["adapter"]))
 
 
 def signed(event: Event, secret: str, now: int) -> Event:
@@ -56,15 +52,11 @@ def signed(event: Event, secret: str, now: int) -> Event:
     return {
         **event,
         "headers": headers,
-        "multiValueHeaders": _multiple(headers),
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "queryStringParameters": signed_request.query or None,
-        "multiValueQueryStringParameters": _multiple(signed_request.query) or None,
+        "multiValueQueryStringParameters": {name: [value] for name, value in signed_request.query.items()} or None,
         "body": base64.b64encode(raw).decode() if event["isBase64Encoded"] else raw.decode(errors="surrogatepass"),
     }
-
-
-def _multiple(values: dict[str, str]) -> dict[str, list[str]]:
-    return {name: [value] for name, value in values.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,14 +4,11 @@ Each worker of pytest-xdist imports all test modules instead. On two cores that 
 """
 
 import os
-import re
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -19,20 +16,6 @@ BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside t
 LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
-SUMMARY = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*$", re.MULTILINE)  # pytest's last line
-
-
-@dataclass(frozen=True)
-class Result:
-    """The exit code of some tiers, their seconds, and the number of tests by outcome: `passed`, `failed` …"""
-
-    name: str
-    code: int
-    seconds: float
-    tests: Counter[str]
-
-    def __str__(self) -> str:
-        return f"{self.name}: {'FAILED' if self.code else 'passed'} in {self.seconds:.0f} s"
 
 
 def parts() -> list[tuple[str, ...]]:
@@ -50,40 +33,26 @@ def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *chosen]
 
 
-def run(tiers: Sequence[str], *, niceness: int = 10) -> Result:
-    """Run some tiers, then print what pytest printed."""
+def run(tiers: Sequence[str], *, niceness: int = 10) -> tuple[int, str]:
+    """Run some tiers and print what pytest printed. Returns the exit code, and a line with pytest's last one."""
     began = time.monotonic()
     words = ["nice", "-n", str(niceness), *command(tiers, cores=os.cpu_count() or 1)]
     done = subprocess.run(
         words, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, check=False
     )
-    result = Result(", ".join(tiers), done.returncode, time.monotonic() - began, outcomes(done.stdout))
+    last = (done.stdout.strip().splitlines() or ["no output"])[-1].strip("= ")
+    result = f"{', '.join(tiers)}: {'FAILED, ' if done.returncode else ''}{last} ({time.monotonic() - began:.0f} s)"
     print(done.stdout, result, sep="\n", end="\n\n", flush=True)
-    return result
-
-
-def outcomes(printed: str) -> Counter[str]:
-    """Return the number of tests by outcome, from what pytest printed."""
-    summaries = SUMMARY.findall(printed)
-    pairs = (part.split() for part in summaries[-1].split(", ")) if summaries else ()
-    return Counter({outcome: int(number) for number, outcome in pairs})
-
-
-def summary(results: Iterable[Result], seconds: float) -> str:
-    """Return the last line, in the format of pytest's."""
-    tests = sum((result.tests for result in results), Counter[str]())
-    counts = ", ".join(f"{tests[outcome]} {outcome}" for outcome in sorted(tests))
-    return f" {counts or 'no tests ran'} in {seconds:.2f}s ".center(80, "=")
+    return done.returncode, result
 
 
 def main() -> int:
     """Run all tests. Returns 1 if one failed."""
-    began = time.monotonic()
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
         stack = beside.submit(run, (BESIDE,), niceness=0)
         results = [*pool.map(run, parts()), stack.result()]
-    print(*results, summary(results, time.monotonic() - began), sep="\n")
-    return int(any(result.code for result in results))
+    print(*(result for _, result in results), sep="\n")
+    return int(any(code for code, _ in results))
 
 
 if __name__ == "__main__":

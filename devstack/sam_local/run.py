@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -41,14 +41,10 @@ class Surroundings:
     def of(cls, stack: Stack) -> Self:
         """Those of a running stack. Its secrets are copied, with URLs for containers."""
         _copy_secrets(stack)
-        functions = stack.client("lambda")
-        names = stack.resources["AWS::Lambda::Function"]
+        functions, prefix = stack.client("lambda"), {"SECRETS_PREFIX": CONTAINERS_PREFIX}
         environments = {
-            logical_id: {
-                **functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"],
-                "SECRETS_PREFIX": CONTAINERS_PREFIX,
-            }
-            for logical_id, name in names.items()
+            logical_id: functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"] | prefix
+            for logical_id, name in stack.resources["AWS::Lambda::Function"].items()
         }
         return cls(stack.aws, (stack.sandbox_url,), environments)
 
@@ -86,25 +82,17 @@ def sam_local(surroundings: Surroundings, workdir: Workdir = OWN) -> Iterator[Sa
         name = image.image()
         deployment.build(workdir, lock=lock)
         _write_inputs(surroundings, workdir)
-        with forwarded(_address_of_this_machine(name), _ports(surroundings)):
+        hosts = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
+        lines = [line.split() for line in hosts.splitlines()]
+        address = next(words[0] for words in lines if THIS_MACHINE in words[1:])
+        ports = [urlsplit(url).port or 80 for url in (surroundings.aws.url, *surroundings.other_urls)]
+        with forwarded(address, ports):
             yield SamLocal(workdir, name, surroundings.aws)
 
 
 def as_containers_see(text: str) -> str:
     """Replace this machine's address by the one inside containers."""
     return text.replace("127.0.0.1", THIS_MACHINE)
-
-
-def _address_of_this_machine(name: str) -> str:
-    """The address of `host.docker.internal` inside a container."""
-    hosts = image.run_in(name, *KNOWING_THIS_MACHINE, script="while read line; do echo $line; done </etc/hosts")
-    lines = [line.split() for line in hosts.splitlines()]
-    return next(words[0] for words in lines if THIS_MACHINE in words[1:])
-
-
-def _ports(surroundings: Surroundings) -> list[int]:
-    ports = [urlsplit(url).port for url in (surroundings.aws.url, *surroundings.other_urls)]
-    return [port for port in ports if port]
 
 
 def _write_inputs(surroundings: Surroundings, workdir: Workdir) -> None:
@@ -133,14 +121,13 @@ def without_aliases(value: Any) -> Any:
 def _copy_secrets(stack: Stack) -> None:
     manager = stack.client("secretsmanager")
     pages = manager.get_paginator("list_secrets").paginate()
-    there = {secret["Name"] for page in pages for secret in page["SecretList"]}
-    for name in [name for name in there if name.startswith(f"{PREFIX}/")]:
-        copy = f"{CONTAINERS_PREFIX}/{name.removeprefix(f'{PREFIX}/')}"
-        value = as_containers_see(manager.get_secret_value(SecretId=name)["SecretString"])
-        if copy in there:
+    for name in [secret["Name"] for page in pages for secret in page["SecretList"]]:
+        if name.startswith(f"{PREFIX}/"):
+            copy = name.replace(PREFIX, CONTAINERS_PREFIX, 1)
+            value = as_containers_see(manager.get_secret_value(SecretId=name)["SecretString"])
+            with suppress(manager.exceptions.ResourceExistsException):
+                manager.create_secret(Name=copy, SecretString=value)
             manager.put_secret_value(SecretId=copy, SecretString=value)
-        else:
-            manager.create_secret(Name=copy, SecretString=value)
 
 
 def run_to_its_end(sam: SamLocal, *words: str) -> int:

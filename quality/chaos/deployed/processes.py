@@ -4,7 +4,6 @@
 run kills the proxy instead: connections break in the middle, new ones are refused, and what was processed stays.
 """
 
-import asyncio
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from devstack.relay import relay
+from devstack.relay import Relay
 from devstack.workdir import PROJECT, choose_port, wait_until
 
 PROC = Path("/proc")
@@ -107,12 +106,7 @@ class PartnerProxy:
         return False
 
 
-async def _serve(port: int, host: str, to: int) -> None:
-    async with await relay(socket.create_server(("127.0.0.1", port)), host, to) as server:
-        await server.serve_forever()
-
-
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is for the run, which stops this process
     to_host, _, to_port = sys.argv[2].partition(":")
-    asyncio.run(_serve(int(sys.argv[1]), to_host, int(to_port)))
+    Relay(("127.0.0.1", int(sys.argv[1])), (to_host, int(to_port))).serve_forever()
