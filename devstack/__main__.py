@@ -180,7 +180,6 @@ def get(route: Given = "/leads") -> None:
 
 
 def secrets_of_sources() -> dict[str, Any]:
-    """The secrets of the sources on the developer's stack."""
     return dict(json.loads(DEVELOPER.secrets_file.read_text())["sources"])
 
 

@@ -47,7 +47,6 @@ class Emulator:
 
 
 def forget_credentials() -> None:
-    """Remove the user's AWS settings from this process and its children."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(NOTHING_OF_THE_USERS)

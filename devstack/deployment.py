@@ -34,12 +34,10 @@ def fingerprint() -> str:
 
 
 def changes(before: str, now: str) -> set[str]:
-    """The parts in which two fingerprints differ."""
     return {part.partition("=")[0] for part in set(before.split()) ^ set(now.split())}
 
 
 def needs_rebuild(before: str, now: str) -> bool:
-    """Whether two fingerprints differ in more than `make reload` can apply."""
     return "build" in changes(before, now)
 
 

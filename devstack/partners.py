@@ -18,13 +18,11 @@ def further() -> dict[str, dict[str, Any]]:
 
 
 def kind_of(partner: str) -> str:
-    """The kind of a partner of the sandbox."""
     return str(further().get(partner, {"kind": partner})["kind"])
 
 
 @cache
 def partner_profiles() -> dict[str, Profile]:
-    """The profile of every partner with leads, by the partner's name."""
     names = sorted({*profiles(), *further()})
     return {name: profiles()[kind_of(name)].with_words(further().get(name, {}).get("words", {})) for name in names}
 

@@ -17,8 +17,6 @@ GRACE = 10.0
 
 @dataclass
 class Child:
-    """A command and its guard."""
-
     name: str
     guard: subprocess.Popen[bytes]
     log: Path
@@ -81,6 +79,5 @@ def run(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path,
 
 
 def tail(log: Path, lines: int = 30) -> str:
-    """The end of a log, indented, below its path."""
     text = log.read_text(errors="replace").splitlines()[-lines:] if log.exists() else []
     return "\n".join([f"{log}:", *(f"    {line}" for line in text)])

@@ -11,8 +11,6 @@ CHUNK = 65_536
 
 
 class Relay(ThreadingTCPServer):
-    """A server that relays each connection to `target`."""
-
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 100

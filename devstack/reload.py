@@ -103,7 +103,6 @@ def build(workdir: Workdir, part: str, folder: str, into: Path) -> None:
 
 
 def zipped(folder: Path) -> bytes:
-    """Return a folder as an archive."""
     return Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
 
 
@@ -138,7 +137,6 @@ def publish(
 
 
 def delete_old_versions(client: Any, names: Iterable[str]) -> None:
-    """Delete all versions that are not live, with their processes."""
     for name in names:
         live = client.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
         for version in client.list_versions_by_function(FunctionName=name)["Versions"]:

@@ -60,7 +60,6 @@ class Stack:
 
     @cached_property
     def resources(self) -> dict[str, dict[str, str]]:
-        """Resource type to logical id to physical id."""
         return self.aws.resources(self.stack_name)
 
     def client(self, service: str) -> Any:

@@ -19,8 +19,6 @@ class LocalError(Exception):
 
 @dataclass
 class Workdir:
-    """Where a stack keeps its things."""
-
     root: Path
 
     def __post_init__(self) -> None:
@@ -104,7 +102,6 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, otherwise: str,
 
 
 def choose_port(wanted: str | None = None) -> int:
-    """The wanted port if it is free, or any free port."""
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65536):
         raise LocalError(f"LEADBRIDGE_PORT is {wanted!r}, which is not a port.")
     with socket.socket() as probe:

@@ -37,7 +37,6 @@ class Sender(Protocol):
 
 @cache
 def sender_of(source: str) -> Sender:
-    """Return the adapter of a source of `config/`."""
     return cast("Sender", adapter_named(read_toml(PROJECT / "config", "local")["sources"][source]["adapter"]))
 
 
@@ -60,7 +59,6 @@ def signed(event: Event, secret: str, now: int) -> Event:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print a signed event."""
     parser = argparse.ArgumentParser(prog="python -m events.sign", description="Sign a sample event of receive_lead.")
     parser.add_argument("event", type=Path, help="a file such as events/receive_lead/good.json")
     parser.add_argument("--secret", help="the source's secret; by default, the local stack's")

@@ -47,7 +47,6 @@ class Request:
         return f"{self.method} {self.path}"
 
     def is_met_by(self, answer: Answer) -> bool:
-        """Whether an answer is one of the expected ones."""
         if (problem := self.expected.get(answer.status)) is None:
             return answer.status in self.expected
         is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
@@ -55,7 +54,6 @@ class Request:
 
 
 def requests_for(settings: Settings) -> list[Request]:
-    """Return the requests for a stack with this configuration."""
     asked = [
         Request("GET", "/health", {200: None}),
         Request("GET", "/leads", {401: None}),
@@ -115,7 +113,6 @@ def probe_passes(cloud: Cloud, api_url: str, settings: Settings) -> bool:
 
 
 def main() -> int:
-    """Parse the arguments and run all checks."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

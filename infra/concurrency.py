@@ -92,7 +92,6 @@ def parameters_of(environment: str, given: str = "") -> dict[str, str]:
 
 
 def main() -> int:
-    """Parse the arguments and compare."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.concurrency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

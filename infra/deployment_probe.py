@@ -95,7 +95,6 @@ class DeploymentProbe:
         return OTHER_CHECK
 
     def _send(self) -> str | None:
-        """Post the lead. Return where it stopped, or None."""
         body = json.dumps(LEAD, ensure_ascii=False).encode()
         stamp = int(self.now())
         headers = {

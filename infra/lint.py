@@ -52,7 +52,6 @@ def variants(source: dict[str, Any]) -> dict[str, str]:
 
 
 def problems(text: str) -> list[str]:
-    """Return what cfn-lint finds in a template."""
     from cfnlint.api import lint
 
     return [f"line {match.linenumber}: {match.rule.id} {match.message}" for match in lint(text, regions=[REGION])]
@@ -68,7 +67,6 @@ def check(written: Iterable[Path], source: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Lint all templates."""
     found = check((TEMPLATE, *TEMPLATE.parent.glob("infra/*.yaml")), read_template(TEMPLATE))
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0

@@ -47,7 +47,6 @@ def run(tiers: Sequence[str], *, niceness: int = 10) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Run all tests. Returns 1 if one failed."""
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
         stack = beside.submit(run, (BESIDE,), niceness=0)
         results = [*pool.map(run, parts()), stack.result()]

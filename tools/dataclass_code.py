@@ -16,7 +16,6 @@ from typing import Any
 
 
 def main(file: str) -> None:
-    """Write the code of all data classes to a file."""
     code = record()
     from leadbridge.runtime import dataclass_code
 

@@ -27,7 +27,6 @@ def states(first: str, table: Table) -> str:
 
 
 def drawn(page: str) -> str:
-    """Return the text of a page with its present diagrams."""
     return PLACE.sub(lambda place: f"{place[1]}{place[2]}{states(*TABLES[place[1]])}\n", page)
 
 

@@ -36,12 +36,10 @@ class Schemas(GenerateJsonSchema):
     """Schemas of answers: objects without other members."""
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        """Return the schema of a TypedDict."""
         return {**super().typed_dict_schema(schema), "additionalProperties": False}
 
 
 def document() -> dict[str, Any]:
-    """Return the document."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     others = yaml.safe_load(OTHER_ROUTES.read_text(encoding="utf-8"))
     routes, names = all_routes(), names_by_parameter()
@@ -84,7 +82,6 @@ def operation(route: Route, names: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def add_problems(operation: dict[str, Any]) -> None:
-    """Add the responses that are problem details."""
     statuses = {*operation.pop("x-problems", ()), *ALWAYS, *([401] if "security" in operation else [])}
     for status in sorted(statuses):
         operation["responses"][str(status)] = {"description": HTTPStatus(status).phrase, "content": PROBLEM}
@@ -125,12 +122,10 @@ def names_by_parameter() -> dict[str, list[str]]:
 
 
 def reference(model: Any) -> dict[str, str]:
-    """Return the reference to a type's schema."""
     return {"$ref": PLACE.format(model=model.__name__.removesuffix(VIEW))}
 
 
 def schemas(routes: Iterable[Route], others: dict[str, Any]) -> dict[str, Any]:
-    """Return the schemas of all types, by name."""
     requests = [body for route in routes if (body := route.types.get("body"))]
     answers = [kind for route in routes for kind in returned(route)]
     _, schema = TypeAdapter.json_schemas(
@@ -163,7 +158,6 @@ def plain(schema: Any) -> Any:
 
 
 def written() -> str:
-    """Return the document as the file has it."""
     return json.dumps(document(), ensure_ascii=False, indent=1) + "\n"
 
 

@@ -28,8 +28,6 @@ class Answer:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator with a token."""
-
     stack: Stack
 
     def get(self, path: str) -> Answer:

@@ -26,8 +26,6 @@ RUN = uuid4().hex[:8]  # people and ids are new in every run where a partner or 
 
 @dataclass(frozen=True)
 class World:
-    """The running stack with the secrets of its sources, its operator and its partners."""
-
     stack: Stack
     sources: dict[str, Any]
     operator: Operator
@@ -53,12 +51,10 @@ class Journey:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The body of the sample, if that is JSON."""
         return dict(json.loads(self.event["body"]))
 
     @property
     def lead(self) -> dict[str, Any]:
-        """The lead as it is now."""
         return self.world.operator.lead(self.lead_id)
 
     def note(self, who: str, what: str, *, at: str | None = None) -> None:
@@ -66,12 +62,10 @@ class Journey:
         self.lines.append(((time_of(at) if at else time.time()) - self.began, who, what))
 
     def expect(self, holds: bool, otherwise: str) -> None:
-        """Record an unmet expectation."""
         if not holds:
             self.wrong.append(otherwise)
 
     def show(self, console: Console) -> None:
-        """Print the events in order."""
         mark, colour = ("✗", "red") if self.wrong else ("✓", "green")
         console.print(Text(f"\n{mark} ", style=f"bold {colour}") + Text(self.title, style="bold"))
         for seconds, who, what in sorted(self.lines, key=lambda line: line[0]):
@@ -147,12 +141,10 @@ class Journey:
 
     @property
     def phone(self) -> str:
-        """The phone as partners get it."""
         digits = "".join(filter(str.isdigit, str(self.content["person"].get("phone", ""))))
         return f"0{digits[-9:]}"
 
     def is_ours(self, record: dict[str, Any]) -> bool:
-        """Whether a partner's record is of this run: the people of some samples are the same in every run."""
         return time_of(record["at"]) >= self.began - 1
 
 
@@ -184,5 +176,4 @@ def of_another_person(name: str, source: str) -> dict[str, Any]:
 
 
 def time_of(text: str) -> float:
-    """A Unix time from RFC 3339."""
     return from_text(text).timestamp()

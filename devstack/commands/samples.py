@@ -26,7 +26,6 @@ SOURCE_OF_PAGE = "plain-credit"
 
 
 def sample_event(name: str) -> dict[str, Any]:
-    """Read the event of one sample."""
     event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
     return event
 
@@ -56,7 +55,6 @@ def unknown(variable: str, value: str, known: Iterable[str]) -> str:
 
 
 def page_of(action: str) -> bytes:
-    """The page with the form posting to `action`."""
     text = (PAGE / "index.html").read_text(encoding="utf-8")
     text, changed = re.subn(r'(?<=\baction=")[^"]*(?=")', lambda _: escape(action), text)
     if changed != 1:
@@ -66,7 +64,6 @@ def page_of(action: str) -> bytes:
 
 @contextmanager
 def page_server(action: str) -> Iterator[ThreadingHTTPServer]:
-    """A server of the page on a free port of 127.0.0.1."""
     with TemporaryDirectory() as folder:
         shutil.copytree(PAGE, folder, dirs_exist_ok=True)
         Path(folder, "index.html").write_bytes(page_of(action))

@@ -66,7 +66,6 @@ def image() -> str:
 
 
 def make() -> None:
-    """Make our own image. Raises LocalError."""
     if platform.system() != "Linux":
         raise LocalError(f"{AWS_IMAGE} cannot be pulled, and one like it can be made on Linux only.")
     changes = [word for change in (*SETTINGS, f"LABEL {RECIPE}={recipe()}") for word in ("--change", change)]

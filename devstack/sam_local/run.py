@@ -61,7 +61,6 @@ class SamLocal:
         return deployment.sam_env(self.workdir, self.aws)
 
     def command(self, *words: str) -> list[str]:
-        """The complete command line."""
         return [
             *(str(TOOLS / "sam"), "local", *words),
             *("--template", str(self.workdir.build / "containers.json")),
@@ -91,7 +90,6 @@ def sam_local(surroundings: Surroundings, workdir: Workdir = OWN) -> Iterator[Sa
 
 
 def as_containers_see(text: str) -> str:
-    """Replace this machine's address by the one inside containers."""
     return text.replace("127.0.0.1", THIS_MACHINE)
 
 
@@ -106,7 +104,6 @@ def _write_inputs(surroundings: Surroundings, workdir: Workdir) -> None:
 
 
 def without_aliases(value: Any) -> Any:
-    """Replace references to functions' aliases by the functions."""
     match value:
         case {"Ref": str(name)} if name.endswith(".Alias"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Alias')}"

@@ -38,8 +38,6 @@ class WrongConfiguration(ValueError):
 
 @dataclass
 class File:
-    """One TOML file."""
-
     name: str
     content: Tables
     text: str

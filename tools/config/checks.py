@@ -54,8 +54,6 @@ _MUST = {
 
 @dataclass(frozen=True)
 class Wrong:
-    """Something wrong, at a place in one of the tables."""
-
     table: str
     place: Place
     text: str
@@ -95,7 +93,6 @@ def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
 
 
 def adapters() -> list[str]:
-    """The names of the adapters there are."""
     return [module.name for module in iter_modules(adapter_modules.__path__)]
 
 

@@ -62,7 +62,6 @@ def schemas() -> dict[str, Schema]:
 
 
 def as_text(schema: Schema) -> str:
-    """Return a file's text."""
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
 
