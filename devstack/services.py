@@ -68,7 +68,7 @@ def sandbox(workdir: Workdir, *, lock: int) -> Iterator[tuple[str, Child]]:
     """Run the partners' sandbox while the block runs. Yields its URL."""
     port = choose_port()
     command = [sys.executable, "-m", "devstack.sandbox", "--port", str(port), "--state-dir", str(workdir.sandbox)]
-    command += ["--pace", "5", "--partners", str(partners.FILE)]
+    command += ["--partners", str(partners.FILE)]
     url, log = f"http://127.0.0.1:{port}", workdir.log("sandbox")
     with guarded("The partner sandbox", command, env=os.environ, log=log, lock=lock) as child:
         wait_until(

@@ -8,6 +8,7 @@ import pytest
 
 from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import DEFAULT_PACE
 from devstack.stack import Stack
 from quality.testkit.deployed import Form, accepted, eventually, person
 
@@ -35,10 +36,9 @@ def creates(partner: Remote, email: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def slow_partner(partner: Remote) -> Iterator[Remote]:
     """The partner sandbox, whose accounts change their status only on demand."""
-    pace = partner.get("pace")["seconds"]
     partner.set_pace(3600)
     yield partner
-    partner.set_pace(pace)
+    partner.set_pace(DEFAULT_PACE)
 
 
 def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(
