@@ -36,10 +36,8 @@ def up() -> None:
     if (now := fingerprint()) != stack.fingerprint:
         command = "make down up" if needs_rebuild(stack.fingerprint, now) else "make reload"
         print(f"The code has changed since it was started: `{command}` applies the changes.")
-    print(f"  console   {stack.console_url}")
-    print(f"  api       {stack.api_url}")
-    print(f"  sandbox   {stack.sandbox_url}")
-    print(f"  AWS       {stack.aws_endpoint_url}  ({stack.region})")
+    for name in ("console_url", "api_url", "sandbox_url", "aws_endpoint_url"):
+        print(f"  {name:18} {getattr(stack, name)}")
     print(f"  The operator's token is in {DEVELOPER.stack_file}. `make down` stops the stack.")
 
 

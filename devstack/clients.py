@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import urllib3
@@ -27,19 +28,15 @@ CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts
 class Emulator:
     url: str
 
-    @property
-    def session(self) -> boto3.Session:
-        """The session of the root user. Give each client `endpoint_url=emulator.url, config=CONFIG`."""
-        return boto3.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+    def client(self, service: str) -> Any:
+        """A client of the root user."""
+        keys: Any = {name.lower(): value for name, value in CREDENTIALS.items()}
+        make: Any = boto3.Session(region_name=REGION, **keys).client
+        return make(service, endpoint_url=self.url, config=CONFIG)
 
     def resources(self, stack_name: str) -> dict[str, dict[str, str]]:
         """The resources of a stack: resource type to logical id to physical id."""
-        client = self.session.client("cloudformation", endpoint_url=self.url, config=CONFIG)
-        pages = client.get_paginator("list_stack_resources").paginate(StackName=stack_name)
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_name)
         found: dict[str, dict[str, str]] = {}
         for one in (one for page in pages for one in page["StackResourceSummaries"]):
             found.setdefault(one["ResourceType"], {})[one["LogicalResourceId"]] = one.get("PhysicalResourceId", "")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import urllib3
 
-from devstack.clients import CONFIG, CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
+from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import run
 from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir
 
@@ -115,7 +115,7 @@ def sam_env(workdir: Workdir, aws: Emulator | None = None) -> dict[str, str]:
 
 def warm_up(aws: Emulator, api_url: str, operator_token: str) -> None:
     """Start every function once, a few at a time, because more can block the emulator. No call changes anything."""
-    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    functions = aws.client("lambda")
     consumers = {
         mapping["FunctionArn"]
         for page in functions.get_paginator("list_event_source_mappings").paginate()

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from devstack.clients import CONFIG, Emulator
+from devstack.clients import Emulator
 from devstack.workdir import PROJECT
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def call_periodically(aws: Emulator, functions: dict[str, str]) -> Iterator[None
 
 def caller(aws: Emulator, function: str) -> Callable[[], object]:
     """Return what calls a scheduled function and waits for its result. Raises BotoCoreError and ClientError."""
-    functions = aws.session.client("lambda", endpoint_url=aws.url, config=CONFIG)
+    functions = aws.client("lambda")
     return lambda: functions.invoke(FunctionName=function, Payload=json.dumps(scheduled_event()))
 
 

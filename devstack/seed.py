@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from devstack.clients import CONFIG, Emulator
+from devstack.clients import Emulator
 from devstack.deployment import PREFIX
 from devstack.partners import stored_secrets
 from devstack.workdir import PROJECT, Workdir
@@ -32,7 +32,7 @@ def seed_sources(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
 
 def put(aws: Emulator, values: dict[str, dict[str, Any]]) -> None:
     """Store each value whose secret the stack has."""
-    manager = aws.session.client("secretsmanager", endpoint_url=aws.url, config=CONFIG)
+    manager = aws.client("secretsmanager")
     pages = manager.get_paginator("list_secrets").paginate()
     deployed = {secret["Name"] for page in pages for secret in page["SecretList"]}
     for name, value in values.items():

@@ -12,7 +12,7 @@ from functools import cached_property
 from time import monotonic, sleep
 from typing import Any, Self
 
-from devstack.clients import CONFIG, Emulator
+from devstack.clients import Emulator
 from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
 
 START_TIMEOUT = 1200.0
@@ -63,7 +63,7 @@ class Stack:
         return self.aws.resources(self.stack_name)
 
     def client(self, service: str) -> Any:
-        return self.aws.session.client(service, endpoint_url=self.aws_endpoint_url, config=CONFIG)  # type: ignore[call-overload]
+        return self.aws.client(service)
 
     def output(self, name: str) -> str:
         [found] = self.client("cloudformation").describe_stacks(StackName=self.stack_name)["Stacks"]

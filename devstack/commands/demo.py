@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from devstack.commands.journey import RUN, Journey, World, delivery_of, of_another_person, of_this_run, poll
+from devstack.commands.journey import RUN, Journey, World, delivery_of, poll, sample_of_this_run
 from devstack.partners import partner_profiles
 from devstack.stack import Stack
 from leadbridge.domain.clock import to_text, utc_now
@@ -174,7 +174,7 @@ def send_samples(stack: Stack, console: Console) -> bool:
     world = World.of(stack)
 
     def run(title: str, name: str, source: str, steps: Callable[[Journey], None]) -> Journey:
-        journey = Journey(world, title, of_another_person(name, source) if source else of_this_run(name))
+        journey = Journey(world, title, sample_of_this_run(name, source))
         steps(journey)
         return journey
 

@@ -161,18 +161,18 @@ def delivery_of(lead: dict[str, Any]) -> dict[str, Any]:
     return dict(min(lead["deliveries"].values(), key=lambda delivery: delivery["state"] == "rejected"))
 
 
-def of_this_run(name: str) -> dict[str, Any]:
-    """A sample with an e-mail of this run, because the broker identifies people by it."""
+def sample_of_this_run(name: str, source: str = "") -> dict[str, Any]:
+    """A sample with an e-mail of this run, because the broker identifies people by it.
+
+    For another source than its own it is a person of that source, with another phone.
+    """
     event = sample_event(name)
-    return {**event, "body": event["body"].replace("@example.com", f"+{RUN}@example.com")}
-
-
-def of_another_person(name: str, source: str) -> dict[str, Any]:
-    """A sample of this run with a phone and an e-mail of its own, posted to another source."""
-    event = of_this_run(name)
-    body = event["body"].replace(f"+{RUN}@", f"+{RUN}.{source}@")
-    body = body.replace(json.loads(body)["person"]["phone"], f"+38050{int(RUN, 16) % 10**7:07d}")
-    return {**event, "pathParameters": {"source": source}, "body": body}
+    event["body"] = event["body"].replace("@example.com", f"+{RUN}{source and '.'}{source}@example.com")
+    if source:
+        phone = f"+38050{int(RUN, 16) % 10**7:07d}"
+        event["body"] = event["body"].replace(json.loads(event["body"])["person"]["phone"], phone)
+        event["pathParameters"] = {"source": source}
+    return event
 
 
 def time_of(text: str) -> float:

@@ -13,7 +13,6 @@ import ssl
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from importlib.metadata import files, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -102,7 +101,12 @@ def fill(root: tarfile.TarFile) -> None:
             root.add(source.resolve(), str(target).lstrip("/"), recursive=False)
 
     own = Path(sys.base_prefix)
-    interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *_tree(own / "lib" / "python3.13")]
+    library = [
+        path
+        for path in sorted(own.glob("lib/python3.13/**/*"))
+        if path.is_file() and not _is_left_out(path.relative_to(own))
+    ]
+    interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *library]
     client = [
         Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)
     ]
@@ -125,13 +129,8 @@ def fill(root: tarfile.TarFile) -> None:
         root.addfile(made)
 
 
-def _tree(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if path.name not in LEFT_OUT and not path.name.startswith("config-"):
-                yield from _tree(path)
-        elif path.suffix != ".a":
-            yield path
+def _is_left_out(path: Path) -> bool:
+    return path.suffix == ".a" or any(part in LEFT_OUT or part.startswith("config-") for part in path.parts)
 
 
 def _libraries(binaries: list[Path]) -> set[Path]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from devstack.clients import CONFIG, CREDENTIALS, REGION
+from devstack.clients import CREDENTIALS, Emulator
 from devstack.stack import Stack, stack_of_this_process
 from devstack.workdir import DEVELOPER, PROJECT, wait_until
 from quality.testkit.documents import blocks
@@ -53,9 +53,7 @@ def test_lambdas_api_is_served(stack: Stack) -> None:
     (name,) = re.findall(r"--function-name (\w+)", invoke)
     (url,) = re.findall(r"--endpoint-url (\S+)", invoke)
     with served(serve):
-        session = stack.aws.session
-        functions = session.client("lambda", endpoint_url=url, config=CONFIG, region_name=REGION)
-        assert "queued" in json.load(functions.invoke(FunctionName=name)["Payload"])
+        assert "queued" in json.load(Emulator(url).client("lambda").invoke(FunctionName=name)["Payload"])
 
 
 def said_by(line: str) -> str:

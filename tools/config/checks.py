@@ -65,19 +65,15 @@ class Wrong:
 
 def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
     """Everything that is wrong with the configuration of one environment, as it was read from TOML."""
-    right: dict[str, dict[str, Any]] = {"sources": {}, "partners": {}}
+    right: dict[str, dict[str, Any]] = {"sources": {}, "partners": {}, "messages": {}, "alerts": {}}
     found: list[Wrong] = []
-    for table, model in _SECTIONS.items():
-        for name, section in tables[table].items():
-            try:
-                right[table][name] = model.model_validate(section)
-            except ValidationError as error:
-                found += _in_shape(table, (name,), section, model, error)
-    for table, model in _WHOLE.items():
+    sections = [(table, (name,), one) for table in _SECTIONS for name, one in tables[table].items()]
+    for table, place, section in (*sections, *((table, (), tables[table]) for table in _WHOLE)):
+        model = _SECTIONS.get(table) or _WHOLE[table]
         try:
-            right[table] = {table: model.model_validate(tables[table])}
+            right[table]["".join(place)] = model.model_validate(section)
         except ValidationError as error:
-            found += _in_shape(table, (), tables[table], model, error)
+            found += _in_shape(table, place, section, model, error)
     partners = list(tables["partners"])
     text = "a name is part of an address: letters, digits and hyphens, 64 at most"
     found += [Wrong("sources", (name,), text) for name in tables["sources"] if not SOURCE_NAME.fullmatch(name)]
@@ -85,10 +81,11 @@ def wrongs_in(tables: Tables, environment: str) -> list[Wrong]:
         found += [Wrong("sources", (name, *place), text) for place, text in _in_source(source, partners, environment)]
     for name, partner in right["partners"].items():
         found += [Wrong("partners", (name, *place), text) for place, text in _in_partner(partner)]
-    for settings in right.get("messages", {}).values():
+    for settings in right["messages"].values():
         found += _in_notifications(settings, partners)
     if not any(wrong.table in _SECTIONS for wrong in found):  # a wrong section may be the one that names a partner
-        found += [*_in_routes(right["sources"], right["partners"]), *_in_next_partners(**right)]
+        found += _in_routes(right["sources"], right["partners"])
+        found += _in_next_partners(right["sources"], right["partners"])
     return found
 
 
@@ -98,13 +95,9 @@ def adapters() -> list[str]:
 
 def fields_of_a_lead() -> list[str]:
     """The dotted names of a lead's fields, but for the UTM tags, which have any names."""
-    sections = {name: field.annotation for name, field in LeadFields.model_fields.items()}
-    names: dict[str, Iterable[str]] = {
-        section: kind.model_fields
-        for section, kind in sections.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
-    }
-    return [f"{section}.{name}" for section, known in {**names, "ids": IDS}.items() for name in known]
+    sections: dict[str, Any] = {name: field.annotation for name, field in LeadFields.model_fields.items()}
+    names = {section: [*getattr(kind, "model_fields", ())] for section, kind in sections.items()} | {"ids": [*IDS]}
+    return [f"{section}.{name}" for section, known in names.items() for name in known]
 
 
 def _in_shape(
@@ -134,10 +127,8 @@ def _in_source(source: Source, partners: list[str], environment: str) -> Iterato
     if source.adapter not in (known := adapters()):
         yield ("adapter",), f"there is no adapter {source.adapter!r}{meant(source.adapter, known)}"
     elif isinstance(adapter_named(source.adapter), FetchByIdAdapter) is (source.fetch is None):
-        yield (
-            ("fetch",) if source.fetch else (),
-            "a section [….fetch] goes with forms whose posts only name leads, and with no others",
-        )
+        text = "a section [….fetch] goes with forms whose posts only name leads, and with no others"
+        yield ("fetch",) if source.fetch else (), text
     yield from _in_country(source.phone_country)
     named: list[tuple[str, ...]] = []
     for number, rule in enumerate(source.partners):
@@ -177,10 +168,8 @@ def _in_pages(source: Source, environment: str) -> Iterator[Found]:
         if environment != "local":
             yield place, "an address of one's own machine belongs in sources.local.toml alone"
         if ANY_PORT in address and not any(ANY_PORT in origin for origin in source.origins):
-            yield (
-                place,
-                f"{place[0]!r}: the port is that of the page that posts, so 'origins' must have one of any port too",
-            )
+            text = "the port is that of the page that posts, so 'origins' must have one of any port too"
+            yield place, f"{place[0]!r}: {text}"
 
 
 def _in_feedback(source: Source) -> Iterator[Found]:
@@ -228,23 +217,17 @@ def _meant_or_all(name: str, known: Iterable[str]) -> str:
 def _in_routes(sources: dict[str, Source], partners: dict[str, Partner]) -> Iterator[Wrong]:
     """A partner gets leads from a source, or from operators only. The source of the deployment's test lead is none."""
     for name, partner in partners.items():
-        routes = [
-            source
-            for source, found in sources.items()
-            if source != self_check.SOURCE and any(name in rule.partners for rule in found.partners)
-        ]
+        named_by = [source for source, one in sources.items() if any(name in rule.partners for rule in one.partners)]
+        routes = [source for source in named_by if source != self_check.SOURCE]
         if partner.by_hand and routes:
             text = f"source {routes[0]!r} sends it leads, so remove 'by_hand', or the partner from the source"
             yield Wrong("partners", (name, "by_hand"), text)
         elif not partner.by_hand and not routes:
-            text = (
-                "no source sends it leads: add it to 'partners' of a source in sources.toml, "
-                "or set by_hand = true if only operators send it leads"
-            )
-            yield Wrong("partners", (name,), text)
+            text = "no source sends it leads: add it to 'partners' of a source in sources.toml, "
+            yield Wrong("partners", (name,), f"{text}or set by_hand = true if only operators send it leads")
 
 
-def _in_next_partners(sources: dict[str, Source], partners: dict[str, Partner], **_: Any) -> Iterator[Wrong]:
+def _in_next_partners(sources: dict[str, Source], partners: dict[str, Partner]) -> Iterator[Wrong]:
     """A partner that passes leads on needs a rule that does, and a rule that does needs such a partner."""
     passing = {
         (name, outcome)
@@ -281,11 +264,8 @@ def _in_notifications(settings: MessageSettings, partners: list[str]) -> Iterato
         yield Wrong("messages", ("notifications", name), text)
     for name in partners:
         if name not in settings.notifications:
-            text = (
-                f"there are no texts about its statuses: add [notifications.{name}.default] to messages.toml, "
-                "with texts, or with on = false for no messages"
-            )
-            yield Wrong("partners", (name,), text)
+            text = f"there are no texts about its statuses: add [notifications.{name}.default] to messages.toml, "
+            yield Wrong("partners", (name,), f"{text}with texts, or with on = false for no messages")
 
 
 def sentence(error: Any, place: Place, model: type[BaseModel]) -> str:

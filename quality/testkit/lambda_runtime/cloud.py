@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Self
 from uuid import uuid4
 
-from devstack.clients import CONFIG, CREDENTIALS, REGION, Emulator
+from devstack.clients import CREDENTIALS, REGION, Emulator
 from devstack.partners import stored_secrets
 from devstack.sandbox.remote import Remote
 from leadbridge.storage.leads import LeadRepository
@@ -147,5 +147,4 @@ class Backend:
 
 @cache
 def _client(aws: Emulator, service: str) -> Any:
-    session: Any = aws.session
-    return session.client(service, endpoint_url=aws.url, config=CONFIG)
+    return aws.client(service)
