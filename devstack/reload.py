@@ -51,9 +51,8 @@ def reload(workdir: Workdir, stack: Stack) -> list[str]:
     archives = {part: zipped(draft / part) for part in parts}
     if LAYER in parts:
         seed.seed_sources(workdir, stack.aws, stack.sandbox_url)  # those of partners may have been changed by hand
-    client = stack.client("lambda")
+    client, layer = stack.client("lambda"), archives.pop(LAYER, None)
     delete_old_versions(client, names.values())
-    layer = archives.pop(LAYER, None)
     code = {names[part]: archive for part, archive in archives.items()}
     publish(client, names.values(), code=code, layer=layer, tried=tried)
     (workdir.build / "fingerprint").unlink(missing_ok=True)
@@ -69,8 +68,7 @@ def report(workdir: Workdir, stack: Stack) -> str:
     """Reload, and return what was replaced and how long it took. Raises LocalError as `reload` does."""
     began = time.monotonic()
     folders = reload(workdir, stack)
-    took = f"{time.monotonic() - began:.1f} s"
-    return f"Reloaded {', '.join(folders)} in {took}." if folders else "Nothing has changed."
+    return f"Reloaded {', '.join(folders)} in {time.monotonic() - began:.1f} s." if folders else "Nothing has changed."
 
 
 def reloads(workdir: Workdir, stack: Stack) -> Iterator[str]:
@@ -114,11 +112,9 @@ def publish(
     Raises LocalError if one does not start; no alias has moved then. The processes of the old versions finish their
     work, and stay until the next reload.
     """
-    versions = {}
-    arn = ""
+    versions, arn = {}, ""
     if layer:
-        content = {"ZipFile": layer}
-        arn = client.publish_layer_version(LayerName=LAYER_NAME, Content=content)["LayerVersionArn"]
+        arn = client.publish_layer_version(LayerName=LAYER_NAME, Content={"ZipFile": layer})["LayerVersionArn"]
     for name in names if arn else code:
         if name in code:
             client.update_function_code(FunctionName=name, ZipFile=code[name])

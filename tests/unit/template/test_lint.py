@@ -39,10 +39,10 @@ def test_a_dependency_on_what_a_condition_leaves_out_is_a_problem() -> None:
     for name in RESOLVED_BY_SAM:
         del source["Parameters"][name]
     source["Conditions"] = {"HasAlarmEmail": source["Conditions"]["HasAlarmEmail"]}
-    ((text, _),) = variants(source).items()
+    (text,) = variants(source)
     assert not [one for one in problems(text) if ": E" in one]
     source["Resources"]["ApiLogs"]["DependsOn"] = "AlarmsByEmail"
-    ((text, _),) = variants(source).items()
+    (text,) = variants(source)
     assert [one for one in problems(text) if "E3005" in one]
 
 
