@@ -16,9 +16,9 @@ import time
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
-from leadbridge.forms.base import Request, adapter_named
+from leadbridge.forms.base import Adapter, Request, adapter_named
 from tools.config import read_toml
 
 PROJECT = Path(__file__).parents[1]
@@ -27,17 +27,9 @@ LOCAL_SECRETS = PROJECT / ".local" / "secrets.json"
 Event = dict[str, Any]
 
 
-class Sender(Protocol):
-    """The part of an adapter that signs requests."""
-
-    def sign_request(self, request: Request, secret: str, now: datetime) -> Request:
-        """Return the request with a valid signature or token."""
-        ...
-
-
 @cache
-def sender_of(source: str) -> Sender:
-    return cast("Sender", adapter_named(read_toml(PROJECT / "config", "local")["sources"][source]["adapter"]))
+def sender_of(source: str) -> Adapter:
+    return adapter_named(read_toml(PROJECT / "config", "local")["sources"][source]["adapter"])
 
 
 def signed(event: Event, secret: str, now: int) -> Event:

@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from events.sign import Sender
 from leadbridge.domain.lead import Lead
-from leadbridge.forms.base import Request, adapter_named
+from leadbridge.forms.base import Adapter, Request, adapter_named
 from leadbridge.settings import Source
 from quality.testkit.forms.posts import JSON, URLENCODED
 from quality.testkit.forms.receiver import configured, opened, secrets_of
@@ -47,7 +46,7 @@ class Door:
         wanted = Source.model_validate(tomllib.loads(source))
         endpoint = self._stack.enter_context(opened(settings.model_copy(update={"sources": {"form": wanted}})))
         raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        sender: Sender = adapter_named(wanted.adapter)
+        sender: Adapter = adapter_named(wanted.adapter)
         request = sender.sign_request(
             Request({"content-type": content_type, **headers}, {}, raw), secrets_of("form")[0], datetime.now(UTC)
         )
