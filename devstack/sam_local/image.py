@@ -101,8 +101,8 @@ def fill(root: tarfile.TarFile) -> None:
             root.add(source.resolve(), str(target).lstrip("/"), recursive=False)
 
     own = Path(sys.base_prefix)
-    found = sorted(path for path in own.glob("lib/python3.13/**/*") if path.is_file())
-    library = [path for path in found if not _is_left_out(path.relative_to(own))]
+    there = sorted(path for path in own.glob("lib/python3.13/**/*") if path.is_file())
+    library = [path for path in there if not _is_left_out(path.relative_to(own))]
     interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *library]
     client = [
         Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)

@@ -5,12 +5,13 @@ address of this machine (on Linux), what the functions call is forwarded from th
 """
 
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from devstack import deployment
@@ -95,24 +96,17 @@ def as_containers_see(text: str) -> str:
 
 def _write_inputs(surroundings: Surroundings, workdir: Workdir) -> None:
     """The template and the environments. `sam local` passes only declared variables, and does not support aliases."""
-    template = without_aliases(read_template(workdir.build / "template.yaml"))
+    template = read_template(workdir.build / "template.yaml")
     where = {"AWS_ENDPOINT_URL": as_containers_see(surroundings.aws.url)}
     template["Globals"]["Function"]["Environment"]["Variables"] |= where
-    (workdir.build / "containers.json").write_text(json.dumps(template), encoding="utf-8")
+    (workdir.build / "containers.json").write_text(without_aliases(json.dumps(template)), encoding="utf-8")
     environments = {function: values | where for function, values in surroundings.environments.items()}
     (workdir.root / "environments.json").write_text(as_containers_see(json.dumps(environments)), encoding="utf-8")
 
 
-def without_aliases(value: Any) -> Any:
-    match value:
-        case {"Ref": str(name)} if name.endswith(".Alias"):
-            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name.removesuffix('.Alias')}"
-        case dict():
-            return {key: without_aliases(each) for key, each in value.items()}
-        case list():
-            return [without_aliases(each) for each in value]
-        case _:
-            return value
+def without_aliases(template: str) -> str:
+    """Replace references to functions' aliases in JSON by the functions."""
+    return re.sub(r'\{"Ref": "(\w+)\.Alias"\}', rf'"arn:aws:lambda:{REGION}:{ACCOUNT}:function:\1"', template)
 
 
 def _copy_secrets(stack: Stack) -> None:
