@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from rich.console import Console
 
-from devstack.commands.journey import RUN, Journey, World, delivery_of, poll, sample_of_this_run
+from devstack.commands.journey import RUN, Journey, delivery_of, poll, sample_of_this_run
 from devstack.partners import partner_profiles
 from devstack.stack import Stack
 from leadbridge.domain.clock import to_text, utc_now
@@ -44,7 +44,7 @@ def incomplete(journey: Journey) -> None:
     is_kept = (answer.status, answer.content.get("status")) == (202, "incomplete")
     journey.expect(is_kept, "expected a 202 with the status incomplete")
     person = {"person": {"phone": COMPLETED_PHONE}}
-    corrected = journey.world.operator.patch(f"/leads/{journey.lead_id}", person)
+    corrected = journey.operator.patch(f"/leads/{journey.lead_id}", person)
     journey.note("operator", f"corrects the phone: {corrected.status} {corrected.content.get('status')}")
     journey.expect(corrected.status == 200 and not corrected.content["problems"], "expected a complete lead")
     journey.follow("closed")
@@ -53,7 +53,7 @@ def incomplete(journey: Journey) -> None:
 
 def reply_lost(journey: Journey) -> None:
     match = {"clientInfo.telephone": journey.phone}
-    journey.world.partner.arm("leadleader", "create", {"kind": "drop", "when": "after"}, match=match)
+    journey.partner.arm("leadleader", "create", {"kind": "drop", "when": "after"}, match=match)
     journey.post()
     journey.follow("unknown")
     journey.note("leadbridge", "an operator must ask the partner; the lead is in the list of unknown leads")
@@ -61,7 +61,7 @@ def reply_lost(journey: Journey) -> None:
 
 
 def partner_down(journey: Journey) -> None:
-    partner = journey.world.partner
+    partner = journey.partner
     fault = partner.arm("leadleader", "authorize", {"kind": "drop", "when": "before"}, times=None)
     journey.note("sandbox", "the partner becomes unavailable")
     journey.post()
@@ -78,7 +78,7 @@ def trading(journey: Journey) -> None:
 
 def trading_reply_lost(journey: Journey) -> None:
     match = {"account.email": journey.content["person"]["email"]}
-    journey.world.partner.arm("matchtrade", "create", {"kind": "drop", "when": "after"}, match=match)
+    journey.partner.arm("matchtrade", "create", {"kind": "drop", "when": "after"}, match=match)
     journey.post()
     journey.follow("submitted")
     journey.expect_creates("matchtrade", 1)
@@ -87,12 +87,12 @@ def trading_reply_lost(journey: Journey) -> None:
 def refused(journey: Journey) -> None:
     """The first partner of the order refuses the person permanently, and the second one gets the lead."""
     source, person = journey.event["pathParameters"]["source"], journey.content["person"]
-    route = journey.world.operator.post(f"/sources/{source}/route", journey.content).content
+    route = journey.operator.post(f"/sources/{source}/route", journey.content).content
     journey.note("operator", f"tries the rules of {source}: {route['reason']}")
     first = str(route["partners"][0])
     profile = partner_profiles()[first]
     match = {profile.refused_field: person[profile.refused_by]}
-    journey.world.partner.arm(first, "create", profile.refusing, match=match)
+    journey.partner.arm(first, "create", profile.refusing, match=match)
     journey.post()
     lead = journey.follow("submitted", "closed")
     (second,) = lead["deliveries"].keys() - {first}
@@ -113,7 +113,7 @@ def postbacks(journey: Journey) -> None:
     sent = poll(lambda: journey.lead, is_settled)["feedback"]
     for one in sent:
         journey.note("leadbridge", f"postback {one['status']}: {one['state']}", at=one["created_at"])
-    events = [one for one in journey.world.partner.rows("feedback/postbacks") if one["lead_id"] == journey.lead_id]
+    events = [one for one in journey.partner.rows("feedback/postbacks") if one["lead_id"] == journey.lead_id]
     for event in events:
         journey.note("tracker", f"{event['status']} for {event['click_id']}, {event['received']} ×", at=event["at"])
     journey.expect({one["click_id"] for one in events} == {click_id}, f"expected the click id {click_id}")
@@ -124,7 +124,7 @@ def postbacks(journey: Journey) -> None:
 
 def alert(journey: Journey) -> None:
     """An alarm passes through its topic and queue, and today's digest is sent, to the sandbox's Telegram."""
-    stack = journey.world.stack
+    stack = journey.stack
     change = {
         "AlarmName": f"{stack.stack_name}-{RUN}",
         "AlarmDescription": "A partner has not accepted leads for an hour: docs/runbook.md#submit-lag",
@@ -139,7 +139,7 @@ def alert(journey: Journey) -> None:
     stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps({"Records": [digest]}))
 
     def found(mark: str) -> str:
-        texts = [message["text"] for message in journey.world.partner.rows("telegram/messages")]
+        texts = [message["text"] for message in journey.partner.rows("telegram/messages")]
         return str(next((text for text in reversed(texts) if text.startswith(mark)), ""))
 
     for mark in ("🔴", "📊"):
@@ -171,10 +171,10 @@ AFTERWARDS = (
 
 def send_samples(stack: Stack, console: Console) -> bool:
     """Send all samples and print each result. Returns whether all are as expected."""
-    world = World.of(stack)
+    secrets = stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
 
     def run(title: str, name: str, source: str, steps: Callable[[Journey], None]) -> Journey:
-        journey = Journey(world, title, sample_of_this_run(name, source))
+        journey = Journey(stack, json.loads(secrets), title, sample_of_this_run(name, source))
         steps(journey)
         return journey
 

@@ -24,24 +24,12 @@ TIMEOUT = 90.0  # seconds for one sample
 RUN = uuid4().hex[:8]  # people and ids are new in every run where a partner or a form recognizes them
 
 
-@dataclass(frozen=True)
-class World:
-    stack: Stack
-    sources: dict[str, Any]
-    operator: Operator
-    partner: Remote
-
-    @classmethod
-    def of(cls, stack: Stack) -> "World":
-        sources = stack.client("secretsmanager").get_secret_value(SecretId="leadbridge/sources")["SecretString"]
-        return cls(stack, json.loads(sources), Operator(stack), Remote(stack.sandbox_url))
-
-
 @dataclass
 class Journey:
     """What happens to one sample, and what is wrong."""
 
-    world: World
+    stack: Stack
+    secrets: dict[str, Any]  # of the sources
     title: str
     event: dict[str, Any]
     lead_id: str = ""  # after it was posted
@@ -49,13 +37,16 @@ class Journey:
     lines: list[tuple[float, str, str]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.operator, self.partner = Operator(self.stack), Remote(self.stack.sandbox_url)
+
     @property
     def content(self) -> dict[str, Any]:
         return dict(json.loads(self.event["body"]))
 
     @property
     def lead(self) -> dict[str, Any]:
-        return self.world.operator.lead(self.lead_id)
+        return self.operator.lead(self.lead_id)
 
     def note(self, who: str, what: str, *, at: str | None = None) -> None:
         """Add a line; `at` is a time in RFC 3339, now if not given."""
@@ -75,8 +66,8 @@ class Journey:
 
     def post(self, times: int = 1) -> list[Answer]:
         """Post the sample as its form does, several times at once if asked, and note the answers."""
-        path, headers, body = request_of(self.event, self.world.sources)
-        url = self.world.stack.api_url + path
+        path, headers, body = request_of(self.event, self.secrets)
+        url = self.stack.api_url + path
         with ThreadPoolExecutor(times) as pool:
             answers = list(pool.map(lambda _: ask("POST", url, headers=headers, body=body), range(times)))
         for answer in answers:
@@ -118,9 +109,7 @@ class Journey:
 
         number = max(0, count("status_changed") - 1)
         poll(lambda: count("message_sent"), lambda sent: sent >= number)
-        read = [
-            one for one in self.world.partner.rows("leeloo/messages", phone=f"+38{self.phone}") if self.is_ours(one)
-        ]
+        read = [one for one in self.partner.rows("leeloo/messages", phone=f"+38{self.phone}") if self.is_ours(one)]
         for message in read:
             self.note("the person", f"reads «{message['text']}»", at=message["at"])
         self.expect(len(read) == number, f"expected {number} messages to the person, not {len(read)}")
@@ -131,7 +120,7 @@ class Journey:
         person = {"phone": phone} if phone else {"phone": self.phone, "email": self.content["person"].get("email")}
         calls = [
             call
-            for call in self.world.partner.calls(partner, "create")
+            for call in self.partner.calls(partner, "create")
             if profile.person_of(call).items() <= person.items() and self.is_ours(call)
         ]
         made = [call for call in calls if call.get(profile.id_field) is not None]
