@@ -12,7 +12,6 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from leadbridge.settings import Settings
@@ -42,15 +41,11 @@ class File:
     content: Tables
     text: str
 
-    @cached_property
-    def lines(self) -> dict[Place, int]:
-        """The line of each place. Only problems need them, and finding them takes longer than reading the file."""
-        return lines_of(self.text)
-
     def line_of(self, place: Place) -> tuple[int, int]:
         """The length of the part of a place that exists in the file, and its line."""
-        known = next((place[:length] for length in range(len(place), 0, -1) if place[:length] in self.lines), ())
-        return len(known), self.lines.get(known, 1)
+        lines = lines_of(self.text)
+        known = next((place[:length] for length in range(len(place), 0, -1) if place[:length] in lines), ())
+        return len(known), lines.get(known, 1)
 
 
 def read_toml(folder: Path, environment: str) -> Tables:
