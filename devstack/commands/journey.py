@@ -50,7 +50,7 @@ class Journey:
 
     def note(self, who: str, what: str, *, at: str | None = None) -> None:
         """Add a line; `at` is a time in RFC 3339, now if not given."""
-        self.lines.append(((time_of(at) if at else time.time()) - self.began, who, what))
+        self.lines.append(((from_text(at).timestamp() if at else time.time()) - self.began, who, what))
 
     def expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
@@ -134,7 +134,7 @@ class Journey:
         return f"0{digits[-9:]}"
 
     def is_ours(self, record: dict[str, Any]) -> bool:
-        return time_of(record["at"]) >= self.began - 1
+        return from_text(record["at"]).timestamp() >= self.began - 1
 
 
 def poll[T](read: Callable[[], T], holds: Callable[[T], bool], timeout: float = TIMEOUT) -> T:
@@ -162,7 +162,3 @@ def sample_of_this_run(name: str, source: str = "") -> dict[str, Any]:
         event["body"] = event["body"].replace(json.loads(event["body"])["person"]["phone"], phone)
         event["pathParameters"] = {"source": source}
     return event
-
-
-def time_of(text: str) -> float:
-    return from_text(text).timestamp()

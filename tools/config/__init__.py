@@ -85,8 +85,7 @@ def _files(folder: Path, environment: str) -> dict[str, list[File]]:
     files: dict[str, list[File]] = {table: [] for table in TABLES}
     problems: list[Problem] = []
     for table, found in files.items():
-        overlay = folder / f"{table}.{environment}.toml"
-        for path in (folder / f"{table}.toml", *([overlay] if overlay.exists() else [])):
+        for path in (folder / f"{table}.toml", *folder.glob(f"{table}.{environment}.toml")):
             try:
                 found.append(_read(path))
             except WrongConfiguration as wrong:
@@ -131,7 +130,6 @@ def _merge(table: Tables, overlay: Tables) -> None:
 
 
 def _located(wrong: Wrong, files: list[File]) -> Problem:
-    """An error with file and line: the overlay if that has the whole place, else the file with most of it."""
-    whole = [file for file in files if file.line_of(wrong.place)[0] == len(wrong.place)]
-    file = whole[-1] if whole else max(files, key=lambda one: one.line_of(wrong.place)[0])
+    """An error with file and line: the file with most of its place, an overlay if that has as much."""
+    file = max(reversed(files), key=lambda one: one.line_of(wrong.place)[0])
     return file.name, file.line_of(wrong.place)[1], str(wrong)
