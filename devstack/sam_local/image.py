@@ -27,7 +27,7 @@ RECIPE = "leadbridge.recipe"  # the label that says what an image of our own was
 CLIENT = ("awslambdaric", "snapshot_restore_py")
 TOOLS = ("sh", "cp", "mv", "rm", "chmod")  # what SAM's Dockerfile runs in the image
 FOR_WHEELS = ("libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1")
-LEFT_OUT = {"__pycache__", "site-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip"}
+SKIPPED = {"__pycache__", "site-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip"}
 INTERPRETER = Path("/var/lang")
 RUNTIME = Path("/var/runtime")
 BOOTSTRAP = f"""\
@@ -102,7 +102,7 @@ def fill(root: tarfile.TarFile) -> None:
 
     own = Path(sys.base_prefix)
     there = sorted(path for path in own.glob("lib/python3.13/**/*") if path.is_file())
-    library = [path for path in there if not _is_left_out(path.relative_to(own))]
+    library = [path for path in there if not _is_skipped(path.relative_to(own))]
     interpreter = [own / "bin" / "python3.13", *own.glob("lib/libpython3*"), *library]
     client = [
         Path(str(file.locate())) for name in CLIENT for file in files(name) or () if ".dist-info" not in str(file)
@@ -126,8 +126,8 @@ def fill(root: tarfile.TarFile) -> None:
         root.addfile(made)
 
 
-def _is_left_out(path: Path) -> bool:
-    return path.suffix == ".a" or any(part in LEFT_OUT or part.startswith("config-") for part in path.parts)
+def _is_skipped(path: Path) -> bool:
+    return path.suffix == ".a" or any(part in SKIPPED or part.startswith("config-") for part in path.parts)
 
 
 def _libraries(binaries: list[Path]) -> set[Path]:
