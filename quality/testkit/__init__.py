@@ -1,1 +1,1 @@
-"""Fakes, a moto stack and wiring that tests, chaos and benchmarks share."""
+"""Fakes, a stack in memory and wiring that tests, chaos and benchmarks share."""

@@ -1,9 +1,9 @@
-"""Fixtures that every tier may use: AWS mocked by moto, the compiled configuration, a function's module."""
+"""Fixtures that every tier may use: AWS in memory, the compiled configuration, a function's module."""
 
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -16,10 +16,9 @@ from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.clients import shared_session
-from quality.testkit.aws.memory_dynamodb import memory_dynamodb
-from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.configuration import compiled_configuration
 from quality.testkit.handlers import load_function
+from quality.testkit.memory_aws.account import memory_account
 from quality.testkit.template import table_definition, variables_of
 
 TABLE = "leads"
@@ -46,14 +45,14 @@ def time() -> Time:
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
-    """What answers for DynamoDB: "memory", or "moto" where botocore's own requests matter."""
+def aws_engine() -> str:
+    """What answers for AWS: "memory", or "moto" where botocore's own requests matter."""
     return "memory"
 
 
 @pytest.fixture
-def aws_mocked(monkeypatch: pytest.MonkeyPatch, dynamodb_engine: str) -> Iterator[None]:
-    """AWS in this process, by moto and in memory, with everything that a function finds in its environment."""
+def aws_mocked(monkeypatch: pytest.MonkeyPatch, aws_engine: str) -> Iterator[None]:
+    """AWS in this process, with everything that a function finds in its environment."""
     environment = {
         "AWS_DEFAULT_REGION": "eu-central-1",
         "AWS_ACCESS_KEY_ID": "testing",
@@ -69,7 +68,12 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch, dynamodb_engine: str) -> Iterato
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(aws, "get_session", shared_session)
-    with moto_calls(), memory_dynamodb() if dynamodb_engine == "memory" else nullcontext():
+    engine: Callable[[], AbstractContextManager[object]] = memory_account
+    if aws_engine == "moto":  # few tests need it, and it takes long to import
+        from quality.testkit.aws.moto_calls import moto_calls
+
+        engine = moto_calls
+    with engine():
         aws.reset_clients()
         yield
         aws.reset_clients()

@@ -1,4 +1,4 @@
-"""The operators' API called through its handler, with the table mocked by moto."""
+"""The operators' API called through its handler, with AWS in memory."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The browser tier: the console in a real browser, before the real handlers over moto."""
+"""The browser tier: the console in a real browser, before the real handlers over AWS in memory."""
 
 import json
 import os

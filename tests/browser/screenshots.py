@@ -54,8 +54,7 @@ def side_by_side(page: Page, shots: list[bytes]) -> bytes:
 
 def test_pictures(browser: Browser, open_console: Open, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "datetime", StoppedClock)
-    monkeypatch.setattr("moto.sqs.models.unix_time_millis", lambda: NOW.timestamp() * 1000)
-    monkeypatch.setattr("moto.sqs.models.unix_time", NOW.timestamp)
+    monkeypatch.setattr("quality.testkit.memory_aws.sqs.unix_seconds", NOW.timestamp)
     blank = browser.new_page()
     leads = busy(world)
 

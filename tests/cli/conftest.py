@@ -1,4 +1,4 @@
-"""The command tier: the operators' command against the real handlers over moto, and against the partners' sandbox."""
+"""The command tier: the operators' command against the real handlers, with AWS in memory, and the partners' sandbox."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -27,7 +27,7 @@ MATCHTRADE = {
 
 
 def secrets(*arguments: str, stdin: str | None = None) -> CommandResult:
-    """Run `secrets …` against AWS as moto plays it."""
+    """Run `secrets …` against AWS in memory."""
     return run("secrets", *arguments, *AT_AWS, stdin=stdin)
 
 

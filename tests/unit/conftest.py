@@ -1,4 +1,4 @@
-"""The unit tier: no sockets, AWS by moto, one table made as the template has it."""
+"""The unit tier: no sockets, AWS in memory, one table made as the template has it."""
 
 from collections.abc import Iterator
 

@@ -23,8 +23,6 @@ from unittest.mock import patch
 
 from botocore.client import BaseClient
 from botocore.exceptions import ReadTimeoutError
-from moto.moto_api._internal import mock_random
-from moto.sqs import models as moto_sqs
 
 import leadbridge
 from devstack.sandbox import faults
@@ -36,6 +34,7 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.checks import parallel
 from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
+from quality.testkit.memory_aws import sqs
 
 STEPS = 18  # of a worker, at which a fault may occur
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
@@ -256,8 +255,7 @@ class Harness:
         moved = SimpleNamespace(now=lambda _zone: self.time.now, fromisoformat=datetime.fromisoformat)
         with ExitStack() as stack:
             stack.enter_context(patch.object(clock, "datetime", moved))
-            stack.enter_context(patch.object(moto_sqs, "unix_time_millis", lambda: self.time.seconds() * 1000))
-            stack.enter_context(patch.object(moto_sqs, "unix_time", self.time.seconds))
+            stack.enter_context(patch.object(sqs, "unix_seconds", self.time.seconds))
             stack.enter_context(patch.object(Budget, "of", classmethod(budget_of)))
             defaults: Any = Secrets.__init__.__kwdefaults__
             stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
@@ -279,6 +277,5 @@ def seeded_entropy(seed: int) -> Iterator[None]:
     """While the block runs, ids, secrets and jitter are drawn from the seed."""
     draw = Random(seed).randbytes
     random.seed(seed)
-    mock_random.seed(seed)
     with patch.object(os, "urandom", draw), patch.object(random, "_urandom", draw):
         yield

@@ -1,1 +1,1 @@
-"""AWS for tests: moto, recorded calls, permissions."""
+"""AWS for tests: the stack in one process, recorded calls, permissions."""

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import json
 import marshal
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
-from threading import RLock
 from typing import Any
-from unittest.mock import patch
-
-from botocore.client import BaseClient
 
 from quality.testkit.aws import dynamodb_expressions as expressions
 from quality.testkit.aws.dynamodb_expressions import Invalid, Item, Scope
 from quality.testkit.aws.parameter_validation import validate
+from quality.testkit.memory_aws.calls import Answer, MemoryService, Refused, answering, innermost
 
 MAX_ITEM = 400 * 1024  # bytes
 MAX_PAGE = 1024 * 1024  # bytes that one query or scan reads
@@ -33,15 +28,6 @@ MAX_EXPRESSION = 4096  # bytes
 OLD, NEW = "ALL_OLD", "ALL_NEW"
 
 type Key = tuple[str, str]
-type Answer = dict[str, Any]
-
-
-class Refused(Exception):
-    """An error that AWS answers: its code, and further members of the response."""
-
-    def __init__(self, code: str, message: str = "", **more: Any) -> None:
-        super().__init__(code)
-        self.code, self.message, self.more = code, message, more
 
 
 @dataclass(frozen=True)
@@ -133,24 +119,24 @@ class MemoryTable:
         return self._sorted.get((index.name, partition), [])
 
 
-class MemoryDynamoDB:
+class MemoryDynamoDB(MemoryService):
     """The tables of one account, and the calls on them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tables: dict[str, MemoryTable] = {}
         self._done: dict[str, Answer] = {}  # answers of transactions, by their idempotency tokens
-        self._lock = RLock()
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Answer:
         """Answer a call. Raises Refused."""
-        answer: Callable[[Mapping[str, Any]], Answer] | None = getattr(self, _method_name(operation), None)
-        if answer is None:
-            raise NotImplementedError(operation)
-        with self._lock:
-            try:
-                return answer(parameters)
-            except Invalid as error:
-                raise Refused("ValidationException", str(error)) from None
+        try:
+            return super().call(operation, parameters)
+        except Invalid as error:
+            raise Refused("ValidationException", str(error)) from None
+
+    def validate(self, model: Any, parameters: dict[str, Any]) -> None:
+        """Raise ParamValidationError for parameters that do not match the operation's model."""
+        validate(model, parameters)
 
     def table(self, name: str) -> MemoryTable:
         """A table by its name. Raises Refused."""
@@ -435,11 +421,6 @@ def _comparable(value: dict[str, Any]) -> Any:
     return expressions.number(value) if "N" in value else value.get("S", value.get("B"))
 
 
-@cache
-def _method_name(operation: str) -> str:
-    return "_" + re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
-
-
 def _size(item: Item) -> int:
     """About as many bytes as DynamoDB counts. This format repeats what is equal, as version 2 knows no references."""
     try:
@@ -474,45 +455,12 @@ def _copied(value: Any) -> Any:
 def memory_dynamodb() -> Iterator[MemoryDynamoDB]:
     """Answer all calls to DynamoDB from memory while the block runs. Other services are called as before."""
     database = MemoryDynamoDB()
-    base: Any = BaseClient
-    call = base._make_api_call
-
-    def answered(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        # A test's monkeypatch that is undone after this block puts this function back: then it only passes calls on.
-        if database not in _open or client.meta.service_model.service_name != "dynamodb":
-            return call(client, operation, parameters)
-        return answer(database, client, operation, parameters)
-
-    _open.append(database)
-    try:
-        with patch.object(base, "_make_api_call", answered):
-            yield database
-    finally:
-        _open.pop()
-
-
-_open: list[MemoryDynamoDB] = []
+    with answering({"dynamodb": database}):
+        yield database
 
 
 def memory_table(name: str) -> MemoryTable:
-    """A table of the innermost `memory_dynamodb` that is open."""
-    return _open[-1].table(name)
-
-
-def answer(database: MemoryDynamoDB, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-    """Answer one call as botocore's client does: parameters are checked, events emitted, errors are ClientErrors."""
-    model = client.meta.service_model.operation_model(operation)
-    if client.meta.config.parameter_validation:
-        validate(model, parameters)
-    emitted: dict[str, Any] = {"model": model, "context": {}}
-    request = {"headers": {}, "body": b""}
-    client.meta.events.emit(f"before-call.dynamodb.{operation}", params=request, request_signer=None, **emitted)
-    try:
-        answered = database.call(operation, parameters)
-    except Refused as refused:
-        response = {"Error": {"Code": refused.code, "Message": refused.message}, **refused.more}
-        response["ResponseMetadata"] = {"HTTPStatusCode": 400, "RetryAttempts": 0}
-        raise client.exceptions.from_code(refused.code)(response, operation) from None
-    parsed = {**answered, "ResponseMetadata": {"HTTPStatusCode": 200, "RetryAttempts": 0}}
-    client.meta.events.emit(f"after-call.dynamodb.{operation}", http_response=None, parsed=parsed, **emitted)
-    return parsed
+    """A table of the innermost DynamoDB in memory that is open."""
+    database = innermost("dynamodb")
+    assert isinstance(database, MemoryDynamoDB)
+    return database.table(name)

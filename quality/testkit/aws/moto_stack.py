@@ -1,4 +1,4 @@
-"""The functions of the template in this process, with moto for AWS: what calls what is read from the template.
+"""The functions of the template in this process, with AWS in memory: what calls what is read from the template.
 
 Nothing runs automatically: a test invokes a function, or calls `carry` to deliver records and messages.
 """
@@ -17,21 +17,19 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.client import BaseClient
-from moto.sqs.models import sqs_backends
 
 from leadbridge import settings
 from leadbridge.runtime import aws
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.clients import shared_session
-from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, memory_dynamodb
-from quality.testkit.aws.moto_calls import moto_calls
 from quality.testkit.configuration import compiled_configuration
 from quality.testkit.handlers import load_function
+from quality.testkit.memory_aws.account import MemoryAccount, memory_account
+from quality.testkit.memory_aws.calls import ACCOUNT, REGION
 from quality.testkit.template import resources, table_definition, template
 from quality.testkit.wiring import passes_stream_filter, routes, schedules, stream_mappings, workers
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
 OUTSIDE = {
     "Environment": "local",
     "Prefix": "leadbridge",
@@ -74,7 +72,7 @@ class Context:
 class MotoStack:
     """One stack. `calls` are those that functions have made to AWS, `answered` the routes that have succeeded."""
 
-    database: MemoryDynamoDB
+    account: MemoryAccount
     calls: list[Call] = field(default_factory=list)
     answered: set[tuple[str, str]] = field(default_factory=set)
     _modules: dict[str, ModuleType] = field(default_factory=dict)
@@ -229,7 +227,7 @@ class MotoStack:
 
     def _records(self) -> list[dict[str, Any]]:
         """Take the records that the table's stream holds."""
-        return self.database.table("Leads").take_records()
+        return self.account.dynamodb.table("Leads").take_records()
 
     def _work_off(self, queue: str, function: str) -> int:
         url, number = self.ref(queue), 0
@@ -249,10 +247,9 @@ class MotoStack:
                 number += 1
         return number
 
-    @staticmethod
-    def has_messages(queue: str) -> bool:
-        """Whether a queue has messages to receive. Much faster than receiving none."""
-        return bool(sqs_backends[ACCOUNT][REGION].queues[queue].messages)
+    def has_messages(self, queue: str) -> bool:
+        """Whether a queue has messages to receive."""
+        return bool(self.account.sqs.queue(queue).visible())
 
     @staticmethod
     def _timeout(function: str) -> int:
@@ -296,10 +293,9 @@ def moto_stack() -> Iterator[MotoStack]:
         patch.dict(os.environ, CREDENTIALS),
         patch.object(settings, "_SHIPPED", compiled_configuration()),
         patch.object(aws, "get_session", shared_session),
-        moto_calls(),
-        memory_dynamodb() as database,
+        memory_account() as account,
     ):
-        stack, make_call = MotoStack(database), base._make_api_call
+        stack, make_call = MotoStack(account), base._make_api_call
 
         def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
             stack.note(operation, parameters)

@@ -105,8 +105,7 @@ def secret(name: str, value: Any) -> None:
 def stored_secret(name: str) -> Any:
     """The value that a secret has now."""
     manager = aws.secrets_manager()
-    # Without its label moto gives the version that it had first, which AWS does not.
-    got = manager.get_secret_value(SecretId=f"leadbridge/{name}", VersionStage="AWSCURRENT")
+    got = manager.get_secret_value(SecretId=f"leadbridge/{name}")
     return json.loads(got["SecretString"])
 
 

@@ -11,7 +11,7 @@ from leadbridge.runtime import aws, environment
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """botocore's requests are looked at."""
     return "moto"
 

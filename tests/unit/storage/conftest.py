@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture(params=["memory", "moto"])
-def dynamodb_engine(request: pytest.FixtureRequest) -> str:
+def aws_engine(request: pytest.FixtureRequest) -> str:
     """What answers for DynamoDB."""
     engine: str = request.param
     return engine

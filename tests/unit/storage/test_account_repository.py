@@ -51,7 +51,7 @@ def account(number: int, **changes: Any) -> StoredAccount:
     return StoredAccount(f"uuid-{number}", NOW, **values | changes)
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)  # moto takes seconds for so many
+@pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)  # moto takes seconds for so many
 def test_accounts_are_kept_and_read_however_many(accounts: AccountRepository) -> None:
     some = [account(number, lead_id="ld_1" if number % 2 else None) for number in range(130)]
     accounts.store(some)
@@ -77,7 +77,7 @@ def test_deliveries_of_a_page_are_read_in_batches(accounts: AccountRepository, s
     assert (len(found), some[2].lead_id in found) == (152, False)
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)  # moto takes seconds for so many
+@pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)  # moto takes seconds for so many
 def test_what_is_forgotten_is_gone_and_its_tie_is_not(accounts: AccountRepository) -> None:
     tie = items.encode({**items.link_key("matchtrade", "uuid-1"), "lead_id": "ld_1", "is_erased": True})
     aws.dynamodb().put_item(TableName=TABLE, Item=tie)

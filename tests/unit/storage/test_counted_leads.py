@@ -35,7 +35,7 @@ Records = list[dict[str, Any]]
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """Only the memory has the stream's records."""
     return "memory"
 

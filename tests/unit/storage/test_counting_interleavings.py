@@ -36,7 +36,7 @@ MAX_DEPTH = 2  # workers of which each runs while the one before is in a call
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """Only the memory has the stream's records."""
     return "memory"
 

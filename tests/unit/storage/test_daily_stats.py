@@ -31,7 +31,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
     return "memory"
 

@@ -110,7 +110,7 @@ def test_a_write_whose_answers_are_all_lost_is_not_taken_for_made(
         store.apply(steps.start_attempt(waiting, NOW, MINUTE))
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)  # moto copies the table for each write
+@pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)  # moto copies the table for each write
 def test_a_hundred_retries_stay_in_the_timeline_and_outside_of_the_item(store: LeadRepository) -> None:
     delivery, sizes, expected = accepted(store), [], ["received"]
     for number in range(100):

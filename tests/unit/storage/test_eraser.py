@@ -148,7 +148,7 @@ def many_partners(store: LeadRepository, number: int) -> Lead:
     return wide
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)  # moto takes seconds for so many
+@pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)  # moto takes seconds for so many
 @pytest.mark.parametrize("number", [19, 60])
 def test_lead_with_many_partners_is_erased_in_transactions_of_a_hundred_items(
     number: int, store: LeadRepository

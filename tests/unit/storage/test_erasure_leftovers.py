@@ -42,7 +42,7 @@ TRADER = lead(7).model_copy(update={"partners": (PARTNER,)})
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
     return "memory"
 

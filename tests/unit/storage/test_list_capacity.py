@@ -32,7 +32,7 @@ SIZES = {"PAGE_SIZE": 10, "MAX_PAGE_SIZE": 20}  # as small beside these leads as
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """Thousands of leads: moto would take minutes."""
     return "memory"
 

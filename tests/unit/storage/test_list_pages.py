@@ -37,7 +37,7 @@ MAX_PAGES = 300
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """Many examples: moto would take minutes. The repositories' own tests run on both."""
     return "memory"
 

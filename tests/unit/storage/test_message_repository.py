@@ -135,7 +135,7 @@ def test_more_messages_than_fit_into_a_page_are_all_read(outbox: MessageReposito
     assert [one.message_id for one in outbox.messages(LEAD.lead_id)] == [f"{number:03d}" for number in range(25)]
 
 
-@pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)  # moto takes seconds for so many
+@pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)  # moto takes seconds for so many
 def test_the_newest_message_of_an_owner_who_had_very_many_is_found(outbox: MessageRepository) -> None:
     """An operator may write to one account for years, and the newest message is the one that waits."""
     settled = Message("acc", "", NOW, account_id="acc", text="x", state=MessageState.SENT)

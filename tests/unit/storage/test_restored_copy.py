@@ -45,7 +45,7 @@ LATER = NOW + timedelta(hours=3)
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """Only moto has backups and restores."""
     return "moto"
 

@@ -40,7 +40,7 @@ DAY = 86_400
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """All expressions of these many writes are in tests that also run on moto, which takes seconds for them."""
     return "memory"
 

@@ -29,7 +29,7 @@ from quality.testkit.services.erasure_races import Director, Erasure, die, direc
 BROKER, UUID = "matchtrade", "u-1"
 ONE, OTHER = (lead(number).model_copy(update={"partners": (BROKER,)}) for number in (1, 2))
 EMAIL, LATER_EMAIL = ONE.person.email, "olena.new@example.com"
-IN_MEMORY = pytest.mark.parametrize("dynamodb_engine", ["memory"], indirect=True)
+IN_MEMORY = pytest.mark.parametrize("aws_engine", ["memory"], indirect=True)
 
 
 def hashed(value: str) -> str:

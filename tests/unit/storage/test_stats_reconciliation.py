@@ -19,9 +19,10 @@ from leadbridge.storage.statistics.counted import counted_key
 from leadbridge.storage.statistics.reconciliation import AGES, SETTLED_AFTER, Reconciled, Reconciler
 from leadbridge.storage.table import Table
 from leadbridge.storage.writes import put
-from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, Refused
+from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.fixtures import TABLE
+from quality.testkit.memory_aws.calls import Refused
 from quality.testkit.people import NOW, lead
 from quality.testkit.statistics import count_all, counts_of, every_item, expected_counts
 
@@ -29,7 +30,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def dynamodb_engine() -> str:
+def aws_engine() -> str:
     """The contract of the repositories is tested elsewhere; this takes moto minutes."""
     return "memory"
 

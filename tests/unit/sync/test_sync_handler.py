@@ -48,7 +48,7 @@ def app(
     shipped_settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> ModuleType:
-    """The function, with the broker in memory and moto's table."""
+    """The function, with the broker and AWS in memory."""
     monkeypatch.setenv("QUEUE_URL", queue("sync"))
     manager = boto3.client("secretsmanager")
     manager.create_secret(Name="leadbridge/matchtrade", SecretString="{}")

@@ -1,0 +1,1 @@
+"""AWS in memory, behind botocore's clients."""
