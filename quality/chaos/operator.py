@@ -36,6 +36,7 @@ DIGITS = str.maketrans("0123456789", "абвгдеєжзи")  # a name has lette
 SHARES = {"erase": 4, "write": 16, "redrive": 10, "check": 10, "correct": 30, "settle": 18, "add": 6, "pause": 6}
 
 type OnStatus = Callable[[int], None]
+type Values = dict[str, Any] | None  # of a path, or of a body
 
 
 def ignore(_status: int) -> None:
@@ -44,18 +45,14 @@ def ignore(_status: int) -> None:
 
 class Operator:
     def __init__(self, world: World) -> None:
-        self.world, self.random, self.counters = world, world.aside, world.counters
+        self.world, self.random, self.counters, self.posted = world, world.aside, world.counters, world.posted
         self.written, self.last_call = 0, 0
-        self.to_be_erased: list[str] = []
+        self.to_be_erased: dict[str, None] = {}
         self.erased: set[str] = set()
         self.corrections: list[Correction] = []
         self.pauses: list[Pause] = []
         self.added_partners: list[AddedPartner] = []
         self._moments, self._names = itertools.count(1), itertools.count(1)
-
-    @property
-    def posted(self) -> list[Posted]:
-        return self.world.posted
 
     def posted_of(self, lead_id: str) -> Posted:
         return next(one for one in self.posted if one.lead_id == lead_id)
@@ -129,9 +126,8 @@ class Operator:
 
         def answered(status: int) -> None:
             since = self.last_call  # other threads may change it meanwhile
-            last = max([since, *(call["number"] for call in self.world.partner.calls(since=since))])
-            self.last_call = max(self.last_call, last)
-            correction.status, correction.calls = status, last
+            correction.calls = max([since, *(call["number"] for call in self.world.partner.calls(since=since))])
+            self.last_call, correction.status = max(self.last_call, correction.calls), status
             correction.ended = next(self._moments) if status else None
             on(status)
 
@@ -139,12 +135,11 @@ class Operator:
 
     def erase(self, lead_id: str) -> None:
         self.erased.add(lead_id)
-        if lead_id not in self.to_be_erased:
-            self.to_be_erased.append(lead_id)
+        self.to_be_erased[lead_id] = None
 
         def done(status: int) -> None:
-            if status == 204 and lead_id in self.to_be_erased:
-                self.to_be_erased.remove(lead_id)
+            if status == 204:
+                self.to_be_erased.pop(lead_id, None)
 
         self.world.call("DELETE", LEAD, None, {"lead_id": lead_id}, on=done)
 
@@ -154,10 +149,7 @@ class Operator:
             self.erase(lead_id)
 
     def probe_all(self, snapshot: Snapshot) -> None:
-        """Call every route, for random leads, and for a delivery in each state. The erasure comes first.
-
-        Half of the incomplete leads are completed.
-        """
+        """Call every route, for random leads, half of the incomplete ones, and a delivery in each state."""
         lead_ids, random = sorted(snapshot.leads), self.random
         if lead_ids:
             erased = lead_ids.pop(random.randrange(len(lead_ids)))
@@ -201,26 +193,17 @@ class Operator:
         state, place = delivery.state, {"lead_id": delivery.lead_id, "partner": delivery.partner}
         is_followed = state is State.SUBMITTED and not delivery.is_erased
         self._probe({202 if is_followed else 409}, "POST", CHECK, place)
+        can_be_retried = state in RETRIED - {State.SKIPPED} and not delivery.is_erased  # without `confirm`
+        # 409 if the partner would not accept the lead, or has its person from elsewhere
+        self._probe({202, 409} if can_be_retried else {409}, "POST", RETRY, place, {})
         if delivery.is_erased or state not in RETRIED | {State.UNKNOWN}:
-            self._probe({409}, "POST", RETRY, place, {})
             self._probe({409}, "POST", RESOLVE, place, {"outcome": "not_created", "expected_state": "unknown"})
         elif state is State.UNKNOWN:
-            self._probe({409}, "POST", RETRY, place, {})  # without `confirm`
             self._probe({200, 409}, "POST", RESOLVE, place, self._find_at_partner(delivery))
         elif state is State.SKIPPED:
-            self._probe({409}, "POST", RETRY, place, {})  # without `confirm`
             self._probe({202, 409}, "POST", RETRY, place, {"confirm": True})
-        else:  # 409 if the partner would not accept the lead, or has its person from elsewhere
-            self._probe({202, 409}, "POST", RETRY, place, {})
 
-    def _probe(
-        self,
-        expected: set[int],
-        method: str,
-        resource: str,
-        place: dict[str, str] | None = None,
-        body: dict[str, Any] | None = None,
-    ) -> None:
+    def _probe(self, expected: set[int], method: str, resource: str, place: Values = None, body: Values = None) -> None:
         """Call a route, which must return one of these statuses. The body of a correction is its values."""
 
         def answered(status: int) -> None:
@@ -237,12 +220,12 @@ class Operator:
         else:
             self.world.call(method, resource, body, place, on=answered)
 
-    def _post(self, counted_as: str, resource: str, body: Any, place: dict[str, str] | None = None) -> None:
+    def _post(self, counted_as: str, resource: str, body: Values, place: Values = None) -> None:
         self.counters.add(counted_as)
         self.world.call("POST", resource, body, place)
 
     def _add(self, lead: Lead, body: dict[str, Any], on: OnStatus = ignore) -> None:
-        added = AddedPartner(lead.lead_id, body["partner"], body["confirm"], lead.fallbacks, lead.next_on)
+        added = AddedPartner(lead, body["partner"], body["confirm"])
         self.added_partners.append(added)
 
         def answered(status: int) -> None:
@@ -253,19 +236,19 @@ class Operator:
 
     def _pause_or_resume(self, partner: str) -> None:
         """Pause a partner, or resume it if it may be paused."""
-        if any(one.partner == partner and one.until is None for one in self.pauses):
-            self.counters.add("partners resumed")
-            self._resume(partner)
-            return
-        self.counters.add("partners paused")
         pause = Pause(partner)
-        self.pauses.append(pause)
 
         def answered(status: int) -> None:
             if status == 200:
                 pause.since = self.world.now()
 
-        self.world.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
+        if any(one.partner == partner and one.until is None for one in self.pauses):
+            self.counters.add("partners resumed")
+            self._resume(partner)
+        else:
+            self.counters.add("partners paused")
+            self.pauses.append(pause)
+            self.world.call("POST", PAUSE, {"reason": "a pause of the chaos"}, {"partner": partner}, on=answered)
 
     def _resume(self, partner: str) -> bool:
         """Resume a partner. Returns whether that was confirmed."""
@@ -281,16 +264,14 @@ class Operator:
         for partner in partner_profiles():
             delivery = self.world.delivery(posted.lead_id, partner)
             place = {"lead_id": posted.lead_id, "partner": partner}
-            if delivery is None:
-                continue
-            if delivery.state is State.UNKNOWN and self.world.can_be_settled(delivery):
+            if delivery is not None and delivery.state in RETRIED:
+                body = {"confirm": True} if delivery.state is State.SKIPPED else {}
+                self._post("failed deliveries retried", RETRY, body, place)
+            elif delivery is not None and delivery.state is State.UNKNOWN and self.world.can_be_settled(delivery):
                 if self.random.random() < 0.2:
                     self._post("unknown deliveries retried", RETRY, {"confirm": True}, place)
                 else:
                     self._post("unknown deliveries resolved", RESOLVE, self._find_at_partner(delivery), place)
-            elif delivery.state in RETRIED:
-                body = {"confirm": True} if delivery.state is State.SKIPPED else {}
-                self._post("failed deliveries retried", RETRY, body, place)
 
     def _find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
         """The body of a resolution: what the partner has of a lead's person."""

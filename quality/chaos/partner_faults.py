@@ -16,14 +16,12 @@ OTHERS: dict[str, tuple[int, tuple[str | None, ...]]] = {"leeloo": (3, (None,)),
 
 
 def fault(random: Random, faults: dict[str, dict[str, Any]]) -> tuple[str, str | None, str, dict[str, Any]]:
-    """A partner, one of its operations (None: any), the fault's name, and the sandbox's order.
-
-    A partner whose contract treats every 2xx as success never returns a false one, which cannot be detected.
-    """
+    """A partner, one of its operations (None: any), the fault's name, and the sandbox's order."""
     found = {name: (one.weight, one.operations) for name, one in partner_profiles().items()} | OTHERS
     partner = random.choices(list(found), [weight for weight, _ in found.values()])[0]
     operation, name = random.choice(found[partner][1]), random.choice(list(faults))
     order, profile = faults[name], partner_profiles().get(partner)
+    # A partner of which every 2xx counts as success never returns a false one: nothing could detect it.
     if profile is not None and profile.trusts_success and order.get("status") == 200 and not order.get("processed"):
         name = "loses its answer"
     return partner, operation, name, faults[name]

@@ -1,11 +1,13 @@
 """Random people, how they type, and the posts of their forms."""
 
 import itertools
+import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -30,41 +32,8 @@ IN_PARTS = 0.3  # the share of people whose form asks for the parts of the name
 SHARE_TYPED = 0.3  # of people who type some values in an unusual way that can be read
 SHARE_UNUSABLE = 0.4  # of people with one or two values that cannot be used
 
-type Style = Callable[[str], str] | str | None  # readable; the text that cannot be read; left empty
-
-# By lead field: unusual ways to type a value that have the same reading.
-READABLE: Mapping[str, tuple[Callable[[str], str], ...]] = {
-    "person.phone": (
-        lambda phone: f"0{phone[4:6]} {phone[6:9]} {phone[9:11]} {phone[11:]}",
-        lambda phone: f"(0{phone[4:6]}) {phone[6:9]}-{phone[9:11]}-{phone[11:]}",
-        lambda phone: f"00{phone[1:]}",
-        lambda phone: f"{phone[1:]}.0",
-        lambda phone: phone[4:],
-        lambda phone: f"тел. {phone}",
-    ),
-    "person.email": (lambda email: f"mailto:{email}", lambda email: f"<{email}>", lambda email: f"«{email}»,"),
-    "person.tax_number": (
-        lambda number: f"{number[:4]} {number[4:7]} {number[7:]}",
-        lambda number: f"ІПН: {number}",
-        lambda number: f"{number}.0",
-    ),
-    "loan.amount": (
-        lambda amount: f"{int(amount):,} грн".replace(",", " "),
-        lambda amount: f"{amount},00 ₴",
-        lambda amount: f"{amount} UAH",
-    ),
-    "loan.term": (lambda term: f"{term} міс.", lambda term: f"{term}.0", lambda _: "1 рік"),
-}
-# By lead field: texts that cannot be read, each with the person's number so that it is found wherever it is stored.
-UNUSABLE: Mapping[str, tuple[Style, ...]] = {
-    "person.full_name": ("№ {:04}", None),
-    "person.phone": ("у вайбері, кімната {:04}", None),
-    "person.email": ("пошта {:04} собака укрнет", None),
-    "person.tax_number": ("загубила картку {:04}", None),
-    "person.activity": (None,),
-    "loan.amount": ("від {:04} до 20 тисяч", None),
-    "loan.term": ("як дадуть, варіант {:04}", None),
-}
+_TYPED: dict[str, dict[str, list[str]]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+READABLE, UNUSABLE = _TYPED["readable"], _TYPED["unusable"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +41,8 @@ class Visitor:
     """A person who fills in a form. `number` is new for each post.
 
     `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `refused_by` are the
-    partners that permanently refuse the person. `is_in_parts`: the form asks for the parts of the name.
+    partners that permanently refuse the person. `styles` is how they type some lead fields, and `unusable` those that
+    they leave empty, or fill with what cannot be read. `is_in_parts`: the form asks for the parts of the name.
     """
 
     number: int
@@ -83,7 +53,8 @@ class Visitor:
     tax_number_of: int = 0
     email_of: int = 0
     refused_by: frozenset[str] = frozenset()
-    styles: Mapping[str, Style] = field(default_factory=dict)
+    styles: Mapping[str, str] = field(default_factory=dict)
+    unusable: frozenset[str] = frozenset()
     is_in_parts: bool = False
 
     @property
@@ -117,16 +88,9 @@ class Visitor:
     @property
     def typed(self) -> dict[str, str]:
         """What they type, by lead field. A field that they leave empty is missing."""
-        typed = self.values | {path: self._typed(style, self.values[path]) for path, style in self.styles.items()}
-        return {path: text for path, text in typed.items() if text is not None}
-
-    def _typed(self, style: Style, value: str) -> str | None:
-        return style(value) if callable(style) else style and style.format(self.number)
-
-    @property
-    def unusable(self) -> frozenset[str]:
-        """The lead fields that they leave empty, or fill with what cannot be read."""
-        return frozenset(path for path, style in self.styles.items() if not callable(style))
+        more = {"number": self.number, "local": self.phone[4:], "thousands": f"{self.amount:,}".replace(",", " ")}
+        typed = {path: self.styles.get(path, "{value}").format(value=one, **more) for path, one in self.values.items()}
+        return {path: text for path, text in typed.items() if text}
 
     def fill_in(self, source: str) -> dict[str, str]:
         """What they type in a source's form, by the form's names of the fields."""
@@ -168,13 +132,8 @@ class Post:
         return adapter_named(adapter).sign_request(unsigned, secret, now)
 
 
-def posts(
-    random: Random, run: str, ordered: frozenset[str] = frozenset(), sources: Mapping[str, int] = SOURCES
-) -> Iterator[Post]:
-    """An endless sequence of posts of several sources; some people post a plain form twice.
-
-    `ordered` are the sources that try the broker after the lender. Some of their people lack what the lender requires.
-    """
+def posts(random: Random, run: str, ordered: frozenset[str], sources: Mapping[str, int]) -> Iterator[Post]:
+    """Posts without end. Some people post a plain form again; some of `ordered` sources lack what lenders require."""
     asked: dict[str, list[Visitor]] = defaultdict(list)
     typing = Random(run)
     for number in itertools.count(1):
@@ -182,15 +141,16 @@ def posts(
         refused_by = frozenset(name for name, one in partner_profiles().items() if random.random() < one.refused_share)
         amount = random.choice([6000, 12_500, 99_000, 600_000])  # above half a million the lender declines in the end
         is_in_parts = typing.random() < IN_PARTS
-        visitor = Visitor(number, run, name, amount, 0, 0, 0, refused_by, _styles(typing), is_in_parts)
+        visitor = Visitor(number, run, name, amount, 0, 0, 0, refused_by, *_styles(typing), is_in_parts)
         (source,) = random.choices(list(sources), list(sources.values()))
         if _settings(source)["adapter"] == "plain":
             if asked[source] and random.random() < REPEATED:
                 visitor = _again(random, visitor, random.choice(asked[source][-RECENT:]))
             asked[source].append(visitor)
         elif source in ordered and random.random() < LENDER_LESS:
-            lacking: dict[str, Style] = {"person.tax_number": None, "person.activity": None}
-            visitor = replace(visitor, refused_by=frozenset(), styles={**visitor.styles, **lacking})
+            styles = {**visitor.styles, "person.tax_number": "", "person.activity": ""}
+            unusable = visitor.unusable | {"person.tax_number", "person.activity"}
+            visitor = replace(visitor, refused_by=frozenset(), styles=styles, unusable=unusable)
         yield Post(source, visitor)
 
 
@@ -203,16 +163,15 @@ def sections(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return dict(found)
 
 
-def _styles(random: Random) -> dict[str, Style]:
+def _styles(random: Random) -> tuple[dict[str, str], frozenset[str]]:
     """Draw how one person types: as expected, in unusual ways, or with one or two values that cannot be used."""
-    drawn = random.random()
-    styles: dict[str, Style] = {}
+    drawn, styles, unusable = random.random(), dict[str, str](), list[str]()
     if drawn < SHARE_TYPED + SHARE_UNUSABLE:
         styles = {path: random.choice(ways) for path, ways in READABLE.items() if random.random() < 0.5}
     if drawn < SHARE_UNUSABLE:
-        for path in random.sample(sorted(UNUSABLE), random.choice([1, 1, 2])):
-            styles[path] = random.choice(UNUSABLE[path])
-    return styles
+        unusable = random.sample(sorted(UNUSABLE), random.choice([1, 1, 2]))
+        styles |= {path: random.choice(UNUSABLE[path]) for path in unusable}
+    return styles, frozenset(unusable)
 
 
 def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:

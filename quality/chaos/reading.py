@@ -16,7 +16,9 @@ from leadbridge.storage.queries.lead_list import LeadList
 from leadbridge.storage.table import Table
 
 PAGE = 100  # leads of one page of the list
-WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+VISIBLE, HIDDEN = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+RECEIVE: dict[str, Any] = {"MaxNumberOfMessages": 10, "VisibilityTimeout": 60}
+RECEIVE |= {"MessageSystemAttributeNames": ["SentTimestamp"], "MessageAttributeNames": ["All"]}
 
 
 @dataclass(frozen=True)
@@ -39,40 +41,31 @@ class Stores:
 
     def listed_incomplete(self) -> frozenset[str]:
         """The leads in the operators' list of incomplete ones."""
-        listing, cursor, found = LeadList(Table(self.dynamodb, self.table)), None, set[str]()
-        while True:
-            page = listing.page(LeadFilter(status=LeadStatus.INCOMPLETE), PAGE, cursor)
-            found |= {journey.lead.lead_id for journey in page.leads}
-            cursor = page.cursor
-            if cursor is None:
-                return frozenset(found)
+        listing, wanted = LeadList(Table(self.dynamodb, self.table)), LeadFilter(status=LeadStatus.INCOMPLETE)
+        pages = [listing.page(wanted, PAGE, None)]
+        while pages[-1].cursor is not None:
+            pages.append(listing.page(wanted, PAGE, pages[-1].cursor))
+        return frozenset(journey.lead.lead_id for page in pages for journey in page.leads)
 
     def waiting(self) -> dict[str, int]:
         """The number of messages in each queue, including hidden ones, and of hidden dead letters."""
-        hidden = {f"{name}, hidden dead letters": url for name, url in self.dead_letter_queues.items()}
-        sizes = {name: sum(self._sizes(url, WAITING)) for name, url in self.queues.items()}
-        return sizes | {name: sum(self._sizes(url, WAITING[1:])) for name, url in hidden.items()}
+        hidden = {f"{name}, hidden": self._size(url, HIDDEN) for name, url in self.dead_letter_queues.items()}
+        return {name: self._size(url, VISIBLE, HIDDEN) for name, url in self.queues.items()} | hidden
 
-    def _sizes(self, url: str, kinds: tuple[str, ...]) -> list[int]:
-        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(kinds))["Attributes"]
-        return [int(found[kind]) for kind in kinds]
+    def _size(self, url: str, *kinds: str) -> int:
+        return sum(map(int, self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"].values()))
 
     def dead_letters(self) -> list[DeadLetter]:
         """Every dead letter. They stay hidden for a moment."""
-        return [letter for name, url in self.dead_letter_queues.items() for letter in self._letters(name, url)]
-
-    def _letters(self, name: str, url: str) -> Iterator[DeadLetter]:
-        receipts: dict[str, str] = {}
-        options: Any = {"MessageSystemAttributeNames": ["SentTimestamp"], "MessageAttributeNames": ["All"]}
-        options |= {"MaxNumberOfMessages": 10, "VisibilityTimeout": 60}
-        while True:
-            found = self.sqs.receive_message(QueueUrl=url, **options).get("Messages", [])
-            fresh = [message for message in found if message["MessageId"] not in receipts]
-            if not fresh:
-                break
-            for message in fresh:
-                receipts[message["MessageId"]] = message["ReceiptHandle"]
-                yield parse_dead_letter(name, message)
-        for receipt in receipts.values():
+        found: dict[str, DeadLetter] = {}
+        for name, url in self.dead_letter_queues.items():
+            before = -1
+            while len(found) > before:
+                before = len(found)
+                for message in self.sqs.receive_message(QueueUrl=url, **RECEIVE).get("Messages", []):
+                    found.setdefault(message["MessageId"], parse_dead_letter(name, message))
+        for letter in found.values():
+            url = self.dead_letter_queues[letter.queue]
             with suppress(ClientError):  # moto refuses it for a letter of half a day; it is visible in a minute
-                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+        return list(found.values())

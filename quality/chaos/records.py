@@ -16,6 +16,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.fetch import Fetch, FetchState
+from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
 from leadbridge.domain.timeline import Entry, VersionedEntry
 from leadbridge.services.dead_letters.queues import DeadLetter
@@ -34,20 +35,16 @@ type Item = dict[str, Any]
 
 @dataclass(frozen=True)
 class Posted:
-    """A form's post that was accepted as a lead, or refused with 422. `phone` is E.164.
-
-    `values` are the person's true values by lead field, `typed` what was typed instead, `unusable` the fields that were
-    left empty or cannot be read.
-    """
+    """A form's post that was accepted as a lead, or refused with 422, with the true values and what was typed."""
 
     post_id: str
     lead_id: str
-    phone: str
+    phone: str  # E.164
     email: str
     tax_number: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
-    unusable: frozenset[str] = frozenset()
+    unusable: frozenset[str] = frozenset()  # fields that were left empty or cannot be read
     source: str = ""
 
     @classmethod
@@ -60,6 +57,11 @@ class Posted:
     def missing_values(self) -> dict[str, str]:
         """The true values of the fields that are unusable."""
         return {path: self.values[path] for path in sorted(self.unusable)}
+
+    def is_person(self, *, phone: str = "", email: str = "") -> bool:
+        """Whether this person has a phone in Lead Leader's form (0XXXXXXXXX), or an e-mail."""
+        has_phone = phone != "" and self.phone.endswith(phone)
+        return has_phone or (email != "" and self.email.casefold() == email.casefold())
 
     def is_in(self, client: Mapping[str, str]) -> bool:
         """Whether a deal's client is this person."""
@@ -104,48 +106,15 @@ class Correction:
     def is_accepted(self) -> bool:
         return self.status == CORRECTED
 
-    @property
-    def may_have_worked(self) -> bool:
-        return not 400 <= self.status < 500
-
-    def precedes(self, other: Correction) -> bool:
-        """Whether it certainly took effect before another one began, if it did at all."""
-        return self.ended is not None and self.ended < other.began
-
 
 @dataclass
 class AddedPartner:
-    """An operator's call that gives a lead to a further partner, and its status, 0 without an answer.
+    """An operator's call that gives a lead, as it was, to a further partner, and its status, 0 without an answer."""
 
-    `fallbacks` and `next_on` are the lead's order before the call, which removes them.
-    """
-
-    lead_id: str
+    lead: Lead
     partner: str
     is_confirmed: bool = False
-    fallbacks: Mapping[str, str] = field(default_factory=dict)
-    next_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     status: int = 0
-
-
-@dataclass(frozen=True)
-class LeadOrder:
-    """The partners of a lead by its rules, until `ended_at`, when an operator chose the first partner; None for never.
-
-    `first` is the first partner of each order. `added` are the partners that operators chose, `confirmed` those of them
-    that they chose although another partner might have the lead.
-    """
-
-    fallbacks: Mapping[str, str]
-    next_on: Mapping[str, tuple[str, ...]]
-    first: frozenset[str]
-    ended_at: datetime | None
-    added: frozenset[str]
-    confirmed: frozenset[str]
-
-    def is_valid_at(self, moment: datetime) -> bool:
-        """Whether the rules decided on the next partner at a moment."""
-        return self.ended_at is None or moment < self.ended_at
 
 
 @dataclass(frozen=True)
@@ -198,16 +167,28 @@ class LeadRecord(Journey):
                     steps[int(version), entry.at] = VersionedEntry(int(version), entry)
         return [steps[key] for key in sorted(steps)]
 
-    @cached_property
-    def order(self) -> LeadOrder:
-        lead, chosen = self.lead, self.entries("partner_added")
-        added = frozenset(entry.partner for entry in chosen if entry.partner is not None)
-        calls = self.additions if added else ()
-        before = next((one for one in calls if one.fallbacks and not lead.fallbacks), lead)
-        first = frozenset({*lead.partners} - added | before.fallbacks.keys()) - set(before.fallbacks.values())
-        confirmed = {one.partner for one in calls if one.is_confirmed and not 400 <= one.status < 500}
-        ended_at = min((entry.at for entry in chosen), default=None)
-        return LeadOrder(before.fallbacks, before.next_on, first, ended_at, added, added & confirmed)
+    @property
+    def added(self) -> dict[str, datetime]:
+        """The partners that operators chose, and when."""
+        return {str(entry.partner): entry.at for entry in self.entries("partner_added")}
+
+    @property
+    def ruled_lead(self) -> Lead:
+        """The lead with the order of partners that it had before an operator chose one."""
+        orders = [one.lead for one in self.additions if one.lead.fallbacks]
+        if not self.added or self.lead.fallbacks or not orders:
+            return self.lead
+        return self.lead.model_copy(update={"fallbacks": orders[0].fallbacks, "next_on": orders[0].next_on})
+
+    @property
+    def first(self) -> frozenset[str]:
+        """The first partner of each order."""
+        fallbacks = self.ruled_lead.fallbacks
+        return frozenset({*self.lead.partners} - self.added.keys() | fallbacks.keys()) - set(fallbacks.values())
+
+    def is_ruled_at(self, moment: datetime) -> bool:
+        """Whether the rules decided on the next partner at a moment: until an operator chose one."""
+        return all(moment < at for at in self.added.values())
 
 
 @dataclass(frozen=True)
@@ -236,7 +217,7 @@ class Snapshot:
     corrections: Sequence[Correction] = ()
     pauses: Sequence[Pause] = ()
     added_partners: Sequence[AddedPartner] = ()
-    listed_incomplete: frozenset[str] | None = None  # the leads in that list; None if unknown
+    listed_incomplete: frozenset[str] = frozenset()  # the leads in that list
     overwritten: Sequence[tuple[str, str]] = ()  # leads with a delivery of which a write replaced another one's step
     has_statistics: bool = False  # update_stats has counted the leads
     tracker_events: Sequence[Item] = ()  # what the tracker accepted, in order
@@ -258,13 +239,14 @@ class Snapshot:
     @cached_property
     def leads(self) -> dict[str, LeadRecord]:
         """The leads whose own item exists."""
+        posted = {one.lead_id: one for one in self.posted}
         return {
             lead_id: LeadRecord(
                 **vars(journey),
                 items=found,
-                posted=self.people_by_lead.get(lead_id),
+                posted=posted.get(lead_id),
                 corrections=[one for one in self.corrections if one.lead_id == lead_id],
-                additions=[one for one in self.added_partners if one.lead_id == lead_id],
+                additions=[one for one in self.added_partners if one.lead.lead_id == lead_id],
             )
             for lead_id, found in self.items_by_lead.items()
             if (journey := journey_of(found)) is not None
@@ -275,27 +257,20 @@ class Snapshot:
             for delivery in record.deliveries.values():
                 yield lead_id, record, delivery
 
-    @cached_property
-    def _partner_records_by_id(self) -> dict[tuple[str, int | str | None], PartnerRecord]:
-        return {(one.partner, one.id): one for one in self.partner_records}
-
     def partner_record_of(self, delivery: Delivery) -> PartnerRecord | None:
         """The partner's record with the id of a delivery."""
-        return self._partner_records_by_id.get((delivery.partner, delivery.created))
+        made = (delivery.partner, delivery.created)
+        return next((one for one in self.partner_records if (one.partner, one.id) == made), None)
 
     @cached_property
-    def created_calls(self) -> list[tuple[Item, datetime, list[str]]]:
-        """The create calls that created something, each with its time and the leads of its person."""
+    def created_calls(self) -> list[tuple[str, datetime, list[LeadRecord]]]:
+        """The partner, the time and the person's leads of each create call that created something."""
         profiles = partner_profiles()
         return [
-            (call, from_text(call["at"]), self.leads_of(**profiles[call["partner"]].person_of(call)))
+            (call["partner"], from_text(call["at"]), self.leads_of(profiles[call["partner"]].person_of(call)))
             for call in self.calls
             if call.get(profiles[call["partner"]].id_field) is not None
         ]
-
-    @cached_property
-    def people_by_lead(self) -> dict[str, Posted]:
-        return {posted.lead_id: posted for posted in self.posted}
 
     @cached_property
     def cap_counts(self) -> dict[tuple[str, str], int]:
@@ -320,14 +295,9 @@ class Snapshot:
         is_full = partner.intake.per_hour is not None and count >= partner.intake.per_hour
         return is_full and delivery.waits_for_partner and delivery.waiting_reason == WaitReason.CAPPED
 
-    def leads_of(self, *, phone: str | None = None, email: str | None = None) -> list[str]:
-        """The leads with a phone in Lead Leader's form (0XXXXXXXXX), or with an e-mail."""
-        return [
-            lead_id
-            for lead_id, posted in self.people_by_lead.items()
-            if (phone is not None and posted.phone.endswith(phone))
-            or (email is not None and posted.email.casefold() == email.casefold())
-        ]
+    def leads_of(self, person: Mapping[str, str]) -> list[LeadRecord]:
+        """The leads of a partner's person."""
+        return [one for one in self.leads.values() if one.posted is not None and one.posted.is_person(**person)]
 
     def unsettled(self) -> Counter[str]:
         """What has not settled yet, by kind."""

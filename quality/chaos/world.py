@@ -88,9 +88,9 @@ class World(ABC):
         self.partner, self.settings, self.random, self.posts = partner, settings, random, posts
         self.aside = aside or random
         self.counters = Counters()
-        self.operator = Operator(self)
         self.sent: list[Post] = []
         self.posted: list[Posted] = []
+        self.operator = Operator(self)
         self.refused: dict[str, Posted] = {}
         self.creates: list[Create] = []
         self.overwritten: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""No lead is lost, each delivery reaches an end state, and its timeline explains it."""
+"""No lead is lost or counted twice, each delivery reaches an end state, and its timeline explains it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -6,17 +6,37 @@ from collections.abc import Iterator
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.errors.error_codes import ErrorCode
 from leadbridge.domain.fetch import FetchState
-from leadbridge.domain.lead import find_missing_fields
 from leadbridge.domain.message import MessageState
-from leadbridge.domain.routing.fallback import DEFAULT_NEXT_ON, NextOn
-from quality.chaos.checks.history import contradictions
+from leadbridge.domain.routing.fallback import NextOn, next_partner
+from leadbridge.domain.timeline import Entry
+from leadbridge.domain.transitions import DELIVERY
 from quality.chaos.checks.registry import check, check_deliveries, check_leads
 from quality.chaos.records import UNSETTLED, LeadRecord, Snapshot
+from quality.testkit.statistics import miscounted
 
 BY_OPERATORS = {None, ErrorCode.ERASED, ErrorCode.NOT_CREATED}  # failures without a dead letter
 WAITING = frozenset({State.RECEIVED, State.SUBMITTING})
 SENT = frozenset({State.SUBMITTED, State.CLOSED, State.UNKNOWN})
 INDEXES = (("due_shard", "due_at"), ("follow_shard", "followed_since"))
+# The events of the state table that a timeline entry may stand for, if they have another name.
+EVENTS: dict[str, tuple[str, ...]] = {
+    "submitting": ("start_attempt",),
+    "attempt_failed": ("schedule_retry", "record_not_processed"),
+    "attempt_uncertain": ("mark_uncertain",),
+    "waiting": ("wait_for_partner",),
+    "repeat_waiting": ("wait_for",),
+    "repeat": ("send_repeat",),
+    "submitted": ("confirm", "confirm_uncertain"),
+    "rejected": ("reject", "record_rejected"),
+    "duplicate": ("mark_duplicate", "record_duplicate", "mark_repeat"),
+    "skipped": ("skip", "moved_by_operator"),
+    "unknown": ("mark_unknown",),
+    "failed": ("fail", "hold_repeat"),
+    "status_changed": ("update_status", "close"),
+    "retry_requested": ("retry_by_operator",),
+    "resolved": ("found", "not_found"),
+    "resolution_withdrawn": ("withdrawn",),
+}
 
 
 @check
@@ -60,7 +80,7 @@ def timelines_have_no_gaps(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A delivery's version increases by one with each timeline entry, by allowed steps, to its present state."""
     yield from snapshot.overwritten
     for lead_id, record, delivery in snapshot.deliveries():
-        for what in contradictions(record, delivery):
+        for what in _contradictions(record, delivery):
             yield lead_id, f"{delivery.partner}: {what}"
 
 
@@ -126,36 +146,28 @@ def failures_are_explained(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 @check_deliveries
 def rejected_leads_reach_the_next_partner(snapshot: Snapshot, record: LeadRecord, delivery: Delivery) -> Iterator[str]:
-    """A lead that a partner rejected goes to the next partner that could accept it at that time.
-
-    After an operator has chosen a partner, none is next.
-    """
+    """A lead that a partner rejected goes to the next partner that could accept it, until an operator chooses one."""
     rejections = [entry.at for entry in record.entries("rejected", partner=delivery.partner)]
-    is_in_order = not rejections or record.order.is_valid_at(max(rejections))
-    following = _next_partner(snapshot, record, delivery.partner)
-    if record.is_erased or delivery.state is not State.REJECTED or following is None or not is_in_order:
+    if record.is_erased or delivery.state is not State.REJECTED or not all(map(record.is_ruled_at, rejections)):
         return
-    filled_in = record.corrected & (record.posted.unusable if record.posted is not None else frozenset())
-    next_one = snapshot.partners.get(following)
-    if following not in record.deliveries and (next_one is None or not filled_in.intersection(next_one.requires)):
-        yield f"was rejected by {delivery.partner}, and has no delivery to {following}"
+    following = next_partner(record.ruled_lead, delivery.partner, NextOn.REJECTED, snapshot.partners)
+    if following is not None and following not in record.deliveries:
+        filled_in = record.corrected & (record.posted.unusable if record.posted is not None else frozenset())
+        if not filled_in.intersection(snapshot.partners[following].requires):  # it lacked them at that time
+            yield f"was rejected by {delivery.partner}, and has no delivery to {following}"
 
 
 @check
 def person_is_submitted_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Of two leads of a person that count as one, at most one was submitted automatically.
-
-    Erased people are not recognized. What was corrected after the attempt was not known at that time.
-    """
+    """Of two leads of one person, at most one was submitted automatically, by what was known at that time."""
     for values in snapshot.table:
         if values["sk"] == "CLAIM" and values["lead_id"] not in snapshot.leads:
             yield values["lead_id"], "has a claim, but no item"
     merging = {name for name, one in snapshot.sources.items() if one.dedup_days and one.on_repeat != "send"}
     sent: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for lead_id, record, delivery in snapshot.deliveries():
-        is_counted = record.posted is not None and record.lead.source in merging
-        is_automatic = not record.entries("retry_requested")
-        if is_counted and is_automatic and delivery.state in SENT and not delivery.is_erased:
+        is_counted = record.posted is not None and record.lead.source in merging and not delivery.is_erased
+        if is_counted and delivery.state in SENT and not record.entries("retry_requested"):
             for path in ("person.phone", "person.tax_number"):
                 known_by = record.lead.value(path)
                 if known_by is not None and not _was_corrected_later(record, delivery.partner, path):
@@ -178,10 +190,7 @@ def repeats_name_a_submitted_lead(snapshot: Snapshot, _: LeadRecord, delivery: D
 
 @check
 def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Every lead of a source with a quota is counted, before it is stored.
-
-    A worker may die in between, so the excess is at most the number of workers with a fault.
-    """
+    """Every lead of a source with a quota is counted before it is stored. A worker may die in between."""
     received = Counter(
         (one.lead.source, int(one.lead.received_at.timestamp()) // 60)
         for one in snapshot.leads.values()
@@ -200,21 +209,39 @@ def quotas_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
             yield source, f"{leads} leads, {count} counted in the minute of {number * 60}"
 
 
-def _next_partner(snapshot: Snapshot, record: LeadRecord, partner: str) -> str | None:
-    """The next partner in a lead's order whose required fields the lead has; None if the rule has no rejections."""
-    order = record.order
-    outcomes = order.next_on.get(partner, DEFAULT_NEXT_ON)
-    if NextOn.REJECTED not in outcomes:
-        return None
-    found = order.fallbacks.get(partner)
-    for _ in order.fallbacks:
-        one = snapshot.partners.get(found or "")
-        if found is None or one is None or not find_missing_fields(record.lead, one):
-            break
-        if NextOn.MISSING_FIELDS not in outcomes:
-            return None
-        found = order.fallbacks.get(found)
-    return found
+@check
+def statistics_count_every_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """What is counted of each lead is what its items have, and the counters add up to it."""
+    yield from miscounted(snapshot.table) if snapshot.has_statistics else ()
+
+
+def _contradictions(record: LeadRecord, delivery: Delivery) -> Iterator[str]:
+    """Missing and impossible steps. An erasure has no entry, nor has a correction while the delivery waits."""
+    steps, corrections = record.steps(delivery.partner), len(record.entries("corrected"))
+    versions, found = range(2, delivery.version + 1), Counter(one.version for one in steps)
+    missing = len(set(versions) - found.keys())
+    if not delivery.is_erased <= missing <= delivery.is_erased + corrections or found.keys() - set(versions):
+        yield f"it is at version {delivery.version}, and its timeline has {sorted(found)}"
+    yield from (f"version {number} has two entries" for number, times in found.items() if times > 1)
+    without_entry = ["lead_corrected"] * bool(corrections) + ["erased"] * delivery.is_erased
+    entries, possible = {one.version: one.entry for one in steps}, {str(State.RECEIVED)}
+    for number in versions:
+        entry, before = entries.get(number), possible
+        events = without_entry if entry is None else _events(entry)
+        edges = [edge for event in events for edge in DELIVERY.get(event, {}).items()]
+        possible = {after for state, after in edges if state in before}
+        if not possible:
+            what = "which has no entry" if entry is None else entry.what
+            yield f"version {number}, {what}, from {', '.join(sorted(before))}"
+            return
+    if delivery.state not in possible:
+        yield f"it is {delivery.state}, and its timeline ends in {', '.join(sorted(possible))}"
+
+
+def _events(entry: Entry) -> tuple[str, ...]:
+    if entry.what == "resolved" and entry.data:
+        return ("not_found" if entry.data.get("outcome") == "not_created" else "found",)
+    return EVENTS.get(entry.what, (entry.what,))
 
 
 def _was_corrected_later(record: LeadRecord, partner: str, path: str) -> bool:

@@ -48,10 +48,7 @@ def messages_are_sent_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 @check_leads
 def messages_are_in_order(_: Snapshot, record: LeadRecord) -> Iterator[str]:
-    """No status message is sent after a newer one of its delivery, also if operators retry it.
-
-    Among all deliveries of a lead, the order holds unless a message is retried.
-    """
+    """Status messages are sent in the order of their delivery, and of their lead unless an operator retries one."""
     sent = [one for one in sort_for_sending(record.messages) if one.group == "notification" and one.sent_at is not None]
     lines = [[one for one in sent if one.partner == partner] for partner in record.deliveries]
     if not record.entries("message_retry_requested"):

@@ -1,8 +1,8 @@
 """Partners have each lead once, in the order of its rules, within their caps, and nothing that no delivery knows."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from math import sqrt
 from typing import Any
 
@@ -13,7 +13,7 @@ from leadbridge.domain.clock import from_text
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.domain.routing.intake import windows_at
 from leadbridge.domain.routing.weights import person_of
-from quality.chaos.checks.history import confirmed_retries
+from leadbridge.domain.timeline import VersionedEntry
 from quality.chaos.checks.registry import check, check_deliveries, check_leads
 from quality.chaos.records import ADDED, LeadRecord, Snapshot
 
@@ -27,11 +27,11 @@ DEVIATIONS = 5  # standard deviations by which the share of a partner may differ
 @check
 def leads_are_created_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A partner's log has at most one successful create for each attempted lead, and one for each confirmed retry."""
-    created = Counter((call["partner"], tuple(lead_ids)) for call, _, lead_ids in snapshot.created_calls)
+    created = Counter((name, tuple(one.lead_id for one in records)) for name, _, records in snapshot.created_calls)
     for (partner, lead_ids), number in created.items():
-        records = [snapshot.leads[lead_id] for lead_id in lead_ids if lead_id in snapshot.leads]
-        attempted = [one for one in records if partner in one.deliveries and one.deliveries[partner].attempts]
-        allowed = sum(1 + confirmed_retries(one.steps(partner)) for one in attempted)
+        leads = [snapshot.leads[lead_id] for lead_id in lead_ids]
+        attempted = [one for one in leads if partner in one.deliveries and one.deliveries[partner].attempts]
+        allowed = sum(1 + _confirmed_retries(one.steps(partner)) for one in attempted)
         if number > allowed:
             yield ", ".join(lead_ids) or partner, f"{partner} created {number}, allowed are {allowed}"
 
@@ -63,7 +63,7 @@ def submitted_leads_exist_at_partner(snapshot: Snapshot, record: LeadRecord, del
         what = f"is {delivery.state} as {delivery.created} at {delivery.partner}"
         if found is None:
             yield f"{what}, which does not have it"
-        elif record.lead_id not in snapshot.leads_of(**found.person):
+        elif record.posted is None or not record.posted.is_person(**found.person):
             yield f"{what}, which belongs to another person"
 
 
@@ -73,9 +73,10 @@ def partner_records_are_known(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     known = {(delivery.partner, delivery.created) for _, _, delivery in snapshot.deliveries()}
     for one in snapshot.partner_records:
         if one.is_registered and (one.partner, one.id) not in known:
-            lead_ids = snapshot.leads_of(**one.person)
-            if not any(_is_uncertain(snapshot.leads.get(lead_id), one.partner) for lead_id in lead_ids):
-                yield ", ".join(lead_ids) or "no lead", f"{one.id} at {one.partner} belongs to no delivery"
+            leads = snapshot.leads_of(one.person)
+            if not any(_is_uncertain(record, one.partner) for record in leads):
+                lead_ids = ", ".join(record.lead_id for record in leads) or "no lead"
+                yield lead_ids, f"{one.id} at {one.partner} belongs to no delivery"
 
 
 @check_deliveries
@@ -90,57 +91,44 @@ def last_status_is_known(snapshot: Snapshot, _: LeadRecord, delivery: Delivery) 
 @check_leads
 def next_partners_follow_a_refusal(_: Snapshot, record: LeadRecord) -> Iterator[str]:
     """A refusal of the partner before it opened each further partner of a lead. A lost reply never does."""
-    order, opened = record.order, record.entries("fallback")
+    first, opened = record.first, record.entries("fallback")
     if record.is_erased:
         return
     refusals = {(entry.partner, entry.data.get("next_partner"), entry.at) for entry in record.entries(*REFUSED)}
     for entry in opened:
         if (entry.data.get("previous_partner"), entry.partner, entry.at) not in refusals:
             yield f"{entry.partner} got it after {entry.data}, which is no refusal"
-    further = record.deliveries.keys() - order.first - order.added - {entry.partner for entry in opened}
-    passed_over = set(order.fallbacks.values())  # first because those before it could not accept the lead
-    if further - passed_over or len(further) > len(order.first):
+    further = record.deliveries.keys() - first - record.added.keys() - {entry.partner for entry in opened}
+    passed_over = set(record.ruled_lead.fallbacks.values())  # first because those before it could not accept the lead
+    if further - passed_over or len(further) > len(first):
         yield f"has deliveries to {', '.join(sorted(further))}, and nothing says why"
 
 
-@check
-def one_partner_of_an_order_has_the_lead(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """All partners of an order together created a lead once, and once more for each retry by an operator.
-
-    Afterwards each partner that an operator chose with a confirmation may create it, too. Only leads whose phone and
-    e-mail no other lead has: a partner's log has the person, and not the lead.
-    """
-    created: dict[str, list[datetime]] = defaultdict(list)
-    for _, at, lead_ids in snapshot.created_calls:
-        if len(lead_ids) == 1:
-            created[lead_ids[0]].append(at)
-    for lead_id, moments in created.items():
-        record = snapshot.leads.get(lead_id)
-        if record is None or record.is_erased:
-            continue
-        order, retries = record.order, [entry.at for entry in record.entries("retry_requested")]
-        before = [at for at in moments if order.ended_at is not None and at < order.ended_at]
-        retried_before = [at for at in retries if order.is_valid_at(at)]
-        names, first = ", ".join(record.deliveries), max(1, len(order.first))  # an operator may choose the first one
-        if len(before) > first + len(retried_before):
-            yield lead_id, f"{names} created it {len(before)} times before an operator chose a further partner"
-        if len(moments) > first + len(retries) + len(order.confirmed):
-            also = f", and for {len(order.confirmed)} partners that were confirmed" if order.confirmed else ""
-            yield lead_id, f"{names} created it {len(moments)} times, after {len(retries)} retries{also}"
+@check_leads
+def one_partner_of_an_order_has_the_lead(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
+    """All partners of an order created a lead once, and once more for each retry and each confirmed partner."""
+    # A partner's log has the person, so only leads count whose phone and e-mail no other lead has.
+    moments = [at for _, at, leads in snapshot.created_calls if len(leads) == 1 and leads[0] is record]
+    retries = [entry.at for entry in record.entries("retry_requested")]
+    worked = [one for one in record.additions if one.is_confirmed and not 400 <= one.status < 500]
+    confirmed = record.added.keys() & {one.partner for one in worked}
+    names, first = ", ".join(record.deliveries), max(1, len(record.first))  # an operator may choose the first one
+    before, retried = ([at for at in found if record.is_ruled_at(at)] for found in (moments, retries))
+    if record.added and not record.is_erased and len(before) > first + len(retried):
+        yield f"{names} created it {len(before)} times before an operator chose a further partner"
+    if not record.is_erased and len(moments) > first + len(retries) + len(confirmed):
+        yield f"{names} created it {len(moments)} times, after {len(retries)} retries; confirmed: {sorted(confirmed)}"
 
 
-@check
-def operators_choose_the_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_leads
+def operators_choose_the_partner(_: Snapshot, record: LeadRecord) -> Iterator[str]:
     """A lead that an operator gave to a partner has a delivery to it, and no rule passes it on from then on."""
-    for one in snapshot.added_partners:
-        record = snapshot.leads.get(one.lead_id)
-        if one.status == ADDED and (record is None or one.partner not in record.deliveries):
-            yield one.lead_id, f"was given to {one.partner}, and has no delivery to it"
-    for lead_id, record in snapshot.leads.items():
-        ended_at = record.order.ended_at
-        for entry in record.entries("fallback"):
-            if ended_at is not None and entry.at > ended_at:
-                yield lead_id, f"was passed on to {entry.partner} after an operator had chosen a partner"
+    for one in record.additions:
+        if one.status == ADDED and one.partner not in record.deliveries:
+            yield f"was given to {one.partner}, and has no delivery to it"
+    for entry in record.entries("fallback"):
+        if any(entry.at > chosen_at for chosen_at in record.added.values()):
+            yield f"was passed on to {entry.partner} after an operator had chosen a partner"
 
 
 @check
@@ -152,7 +140,7 @@ def weights_decide_on_the_first_partner(snapshot: Snapshot) -> Iterator[tuple[st
         source, person = record.lead.source, person_of(record.lead.value)
         is_known = not record.is_erased and not record.has_problems and "person.phone" not in record.corrected
         if weights.get(source) and is_known and person:
-            people[source, person] |= record.order.first
+            people[source, person] |= record.first
     firsts: dict[str, Counter[str]] = defaultdict(Counter)
     for (source, person), found in people.items():
         if len(found) > 1:
@@ -180,16 +168,14 @@ def paused_partners_get_no_leads(snapshot: Snapshot) -> Iterator[tuple[str, str]
 
 @check
 def caps_are_kept(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """No count exceeds its cap, or lacks a delivery that it counts. No partner's log has more leads than a cap.
-
-    A lead is counted before it is sent. So the first leads in the log of a window may count in the window before it.
-    """
+    """No count exceeds its cap, or lacks a delivery that it counts. No partner's log has more leads than a cap."""
     counted = Counter((one.partner, window) for _, _, one in snapshot.deliveries() for window in one.counted_in)
     created = Counter[tuple[str, str]]()
-    for call, at, _ in snapshot.created_calls:
-        if (partner := snapshot.partners.get(call["partner"])) is not None:
+    for name, at, _ in snapshot.created_calls:
+        if (partner := snapshot.partners.get(name)) is not None:
+            # A lead is counted before it is sent, so the first ones of a window may count in the window before it.
             now, before = ({one.key for one in windows_at(partner, began)} for began in (at, at - snapshot.send_window))
-            created.update((call["partner"], window) for window in now & before)
+            created.update((name, window) for window in now & before)
     for name, window in sorted(counted.keys() | snapshot.cap_counts.keys() | created.keys()):
         intake = snapshot.partners[name].intake if name in snapshot.partners else None
         cap = "total" if window == TOTAL else "per_hour" if "T" in window else "per_day"  # an hour is 2026-03-01T12
@@ -210,8 +196,21 @@ def _clear_answer(call: Mapping[str, Any]) -> str | None:
     return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
 
 
-def _is_uncertain(record: LeadRecord | None, partner: str) -> bool:
-    if record is None or partner not in record.deliveries:
-        return False
-    delivery = record.deliveries[partner]
-    return delivery.state is State.UNKNOWN or delivery.is_erased or confirmed_retries(record.steps(partner)) > 0
+def _confirmed_retries(steps: Iterable[VersionedEntry]) -> int:
+    """How often a person confirmed a retry although the partner may have the lead."""
+    confirmed, is_uncertain = 0, False
+    for step in steps:
+        match step.entry.what:
+            case "unknown" | "resolved" | "resolution_withdrawn":
+                is_uncertain = True
+            case "submitted" | "rejected" | "failed" | "duplicate":
+                is_uncertain = False
+            case "retry_requested" if is_uncertain:
+                confirmed, is_uncertain = confirmed + 1, False
+    return confirmed
+
+
+def _is_uncertain(record: LeadRecord, partner: str) -> bool:
+    delivery = record.deliveries.get(partner)
+    is_open = delivery is not None and (delivery.state is State.UNKNOWN or delivery.is_erased)
+    return is_open or (delivery is not None and _confirmed_retries(record.steps(partner)) > 0)

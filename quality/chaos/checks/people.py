@@ -16,18 +16,13 @@ NATIONAL_DIGITS = 10  # of a phone, contained in every notation
 KEPT_ITEMS = frozenset({"LEAD", "DELIVERY", "EVENT", "FEEDBACK", "COUNTED"})  # of an erased lead
 ERASED_LINK = frozenset({"pk", "sk", "lead_id", "is_erased"})  # prevents storing the account again
 EXPIRING_LINK = frozenset({"pk", "sk", "lead_id", "expires_at"})
-RECEIVED_EVENT = frozenset({"pk", "sk", "lead_id", "received_at"})  # recognizes a repeated event of Leeloo
-CONTENT_CLAIM = RECEIVED_EVENT | {"expires_at"}  # recognizes repeated content for a day
+RECEIVED = EXPIRING_LINK | {"received_at"}  # recognizes a repeated event of Leeloo, or repeated content for a day
 TOLERANCE = 86_400  # seconds by which a lead's item may expire before its other items
 
 
 @check
 def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """An erased lead has a tombstone, deliveries without ids, a timeline without personal data, and nothing else.
-
-    No other item of the table contains the person's data, in any key or attribute, as text or as a hash, until it
-    expires. The exceptions are in docs/security.md. All requested erasures are done.
-    """
+    """Of an erased person the table has bare items, and no data but for what expires or docs/security.md lists."""
     for lead_id, record in sorted(snapshot.leads.items()):
         if lead_id in snapshot.to_be_erased and not record.is_erased:
             yield lead_id, "should be erased, and is not"
@@ -41,8 +36,7 @@ def erased_people_leave_no_data(snapshot: Snapshot) -> Iterator[tuple[str, str]]
 def erased_people_get_no_messages(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """No message is sent to an erased person, except one that was being sent at that moment."""
     for message in snapshot.sent_messages:
-        lead_ids = snapshot.leads_of(phone=message["phone"]) if message["phone"] else []
-        records = [snapshot.leads[lead_id] for lead_id in lead_ids if lead_id in snapshot.leads]
+        records = snapshot.leads_of({"phone": message["phone"] or ""})
         moments = [record.lead.erased_at for record in records if record.lead.erased_at is not None]
         if not moments or len(moments) < len(records):
             continue  # messages about another lead of the person are allowed
@@ -92,7 +86,7 @@ def _elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, dict[str, Any]]]:
     erased = tombstones | (snapshot.to_be_erased - snapshot.leads.keys())
     if not erased:
         return
-    marks = {lead_id: _marks(snapshot, posted) for lead_id, posted in snapshot.people_by_lead.items()}
+    marks = {posted.lead_id: _marks(snapshot, posted) for posted in snapshot.posted}
     people = {lead_id: marks[lead_id] for lead_id in sorted(erased & marks.keys())}
     others = frozenset[str]().union(*(marks[lead_id] for lead_id in marks.keys() - erased))
     links = {values["pk"]: values["lead_id"] for values in snapshot.table if values["sk"] == "LINK"}
@@ -140,9 +134,7 @@ def _may_stay(record: LeadRecord, kind: str, values: Mapping[str, Any]) -> bool:
             return values["sk"] == "LINK" and values["pk"].split("#")[1] not in record.deliveries
         case "ACCOUNT" | "DEAL":
             return values.keys() == ERASED_LINK
-        case "LEELOO":
-            return values.keys() <= RECEIVED_EVENT
-        case "CONTENT":
-            return values.keys() <= CONTENT_CLAIM
+        case "LEELOO" | "CONTENT":
+            return values.keys() <= RECEIVED
         case _:
             return False

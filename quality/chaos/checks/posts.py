@@ -23,22 +23,19 @@ def posts_are_accepted_or_refused(snapshot: Snapshot) -> Iterator[tuple[str, str
             yield post_id, f"was refused, and {one.source} keeps incomplete leads"
         elif takers := _takers(snapshot, one.source, one.unusable):
             yield post_id, f"was refused, and {', '.join(takers)} can take it"
-    for lead_id in sorted(snapshot.leads.keys() - snapshot.people_by_lead.keys()):
+    for lead_id in sorted(snapshot.leads.keys() - {posted.lead_id for posted in snapshot.posted}):
         yield lead_id, "is in the table, and no post was accepted"
 
 
 @check_leads
 def leads_are_delivered_or_incomplete(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
-    """A lead that a partner can take has deliveries and no problems, any other has problems and no delivery.
-
-    Problems name what the person left empty or typed unreadably. Every partner gets the fields that it requires.
-    """
+    """A lead that a partner can take has deliveries and no problems, any other has problems and no delivery."""
     source = record.lead.source
     if record.is_erased or not record.is_fetched or source not in snapshot.sources:
         return
     required = {path for partner in snapshot.partners.values() for path in partner.requires}
     lacking = {path for path in required if record.lead.value(path) is None}
-    takers = _takers(snapshot, source, lacking, record.order.added)
+    takers = _takers(snapshot, source, lacking, record.added)
     deliveries, problems = record.deliveries, {one.field for one in record.lead.problems}
     if takers and (problems or not deliveries):
         wrong = f"has problems with {', '.join(sorted(problems))}" if problems else "has no delivery"
@@ -69,29 +66,23 @@ def typed_values_are_kept(_: Snapshot, record: LeadRecord) -> Iterator[str]:
             yield f"{path} was typed as {text}, which is not among its answers"
 
 
-@check
-def incomplete_leads_are_listed(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+@check_leads
+def incomplete_leads_are_listed(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
     """The list of incomplete leads has every lead with problems, and no other, as have the marks in the table."""
-    listed = snapshot.listed_incomplete
-    if listed is None:
-        return
-    for lead_id, record in snapshot.leads.items():
-        is_marked = any(values["sk"] == "INCOMPLETE" for values in record.items)
-        for what, is_so in (("listed", lead_id in listed), ("marked", is_marked)):
-            if is_so is not record.has_problems:
-                yield lead_id, f"is {'' if is_so else 'not '}{what} as incomplete, wrongly"
+    is_marked = any(values["sk"] == "INCOMPLETE" for values in record.items)
+    for what, is_so in (("listed", record.lead_id in snapshot.listed_incomplete), ("marked", is_marked)):
+        if is_so is not record.has_problems:
+            yield f"is {'' if is_so else 'not '}{what} as incomplete, wrongly"
 
 
 @check
 def partners_get_corrected_values(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """A call that began after a correction was accepted does not have an older value."""
     for call in snapshot.calls:
-        lead_ids = snapshot.leads_of(**partner_profiles()[call["partner"]].person_of(call))
-        record = snapshot.leads.get(lead_ids[0]) if len(lead_ids) == 1 else None
-        if record is not None and not call.get("refused"):
-            for path, found in _sent(call).items():
-                if (newer := _replacing(record, path, found, call["number"])) is not None:
-                    yield record.lead_id, f"{call['partner']} got {path} {found}, which was corrected to {newer}"
+        leads = snapshot.leads_of(partner_profiles()[call["partner"]].person_of(call))
+        for path, found in _sent(call).items() if len(leads) == 1 and not call.get("refused") else ():
+            if (newer := _replacing(leads[0], path, found, call["number"])) is not None:
+                yield leads[0].lead_id, f"{call['partner']} got {path} {found}, which was corrected to {newer}"
 
 
 @check_leads
@@ -122,23 +113,24 @@ def _replacing(record: LeadRecord, path: str, found: str, call: int | None = Non
     accepted = [one for one in made if one.is_accepted and (call is None or one.calls < call)]
     if not accepted:
         return None
-    sources = [one for one in made if _normal(path, one.values[path]) == found and one.may_have_worked]
+    worked = [one for one in made if not 400 <= one.status < 500]
+    sources = [one for one in worked if _normal(path, one.values[path]) == found]
     if not sources and (record.posted is None or _normal(path, record.posted.values.get(path)) != found):
         return _normal(path, accepted[-1].values[path])  # no one ever set it to this
-    later = (one for one in accepted if all(source is not one and source.precedes(one) for source in sources))
-    newer = next(later, None)
-    return None if newer is None else _normal(path, newer.values[path])
+    for one in accepted:  # one that began after each possible source had ended
+        if all(source.ended is not None and source.ended < one.began for source in sources):
+            return _normal(path, one.values[path])
+    return None
 
 
 def _sent(call: Mapping[str, Any]) -> dict[str, str]:
     """The values of a create call that corrections change."""
-    account, client = call.get("account"), call.get("clientInfo")
+    account, client, sent = call.get("account"), call.get("clientInfo"), dict[str, object]()
     if isinstance(account, dict):
-        return {NAME: _normal(NAME, f"{account.get('surname')} {account.get('name')}")}
-    if isinstance(client, dict):
+        sent = {NAME: f"{account.get('surname')} {account.get('name')}"}
+    elif isinstance(client, dict):
         sent = {NAME: client.get("PIB"), AMOUNT: call.get("summa"), TERM: call.get("termin")}
-        return {path: _normal(path, value) for path, value in sent.items()}
-    return {}
+    return {path: _normal(path, value) for path, value in sent.items()}
 
 
 def _normal(path: str, value: object) -> str:

@@ -1,8 +1,8 @@
 """The list of checks: each yields the leads whose records disagree, and what is wrong. docs/reliability.md has them."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import wraps
+from typing import NamedTuple
 
 from leadbridge.domain.delivery import Delivery
 from quality.chaos.records import LeadRecord, Snapshot
@@ -12,8 +12,7 @@ type Check = Callable[[Snapshot], Iterator[tuple[str, str]]]
 CHECKS: dict[str, Check] = {}
 
 
-@dataclass(frozen=True)
-class Violation:
+class Violation(NamedTuple):
     """`lead_id` is the lead, or whatever else the violation is about."""
 
     check: str
@@ -21,10 +20,9 @@ class Violation:
     what: str
 
 
-def violations(snapshot: Snapshot, names: Iterable[str] | None = None) -> list[Violation]:
+def violations(snapshot: Snapshot, names: Iterable[str] = CHECKS.keys()) -> list[Violation]:
     """Run all checks, or some."""
-    wanted = CHECKS if names is None else {name: CHECKS[name] for name in names}
-    return [Violation(name, lead_id, what) for name, one in wanted.items() for lead_id, what in one(snapshot)]
+    return [Violation(name, lead_id, what) for name in names for lead_id, what in CHECKS[name](snapshot)]
 
 
 def check(function: Check) -> Check:
@@ -36,21 +34,19 @@ def check(function: Check) -> Check:
 def check_leads(function: Callable[[Snapshot, LeadRecord], Iterator[str]]) -> Check:
     """Register a check of each lead."""
 
-    @check
     @wraps(function)
     def check_all(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-        for lead_id, record in snapshot.leads.items():
-            yield from ((lead_id, what) for what in function(snapshot, record))
+        return ((lead_id, what) for lead_id, one in snapshot.leads.items() for what in function(snapshot, one))
 
-    return check_all
+    return check(check_all)
 
 
 def check_deliveries(function: Callable[[Snapshot, LeadRecord, Delivery], Iterator[str]]) -> Check:
     """Register a check of each delivery."""
 
-    @check_leads
     @wraps(function)
-    def check_each(snapshot: Snapshot, record: LeadRecord) -> Iterator[str]:
-        return (what for one in record.deliveries.values() for what in function(snapshot, record, one))
+    def check_all(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+        for lead_id, record, delivery in snapshot.deliveries():
+            yield from ((lead_id, what) for what in function(snapshot, record, delivery))
 
-    return check_each
+    return check(check_all)

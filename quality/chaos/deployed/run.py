@@ -14,7 +14,7 @@ from devstack.sandbox.remote import ControlError
 from devstack.stack import Stack, stack_of_this_process
 from devstack.workdir import PROJECT, Workdir
 from quality.chaos.checks import violations
-from quality.chaos.checks.statistics import statistics_count_every_lead
+from quality.chaos.checks.leads import statistics_count_every_lead
 from quality.chaos.deployed.processes import PROC, freeze, kill
 from quality.chaos.deployed.stack import DeployedStack
 from quality.chaos.partner_faults import TRACKER_FAULTS

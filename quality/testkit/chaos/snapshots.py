@@ -86,7 +86,7 @@ def chosen(
     found = journey(*closed()) if table is None else table
     stored = [lead_item if one["sk"] == "LEAD" else one for one in found]
     fallbacks = {"leadleader": "matchtrade", "matchtrade": "lender-b"}
-    added = AddedPartner(LEAD.lead_id, "lender-b", is_confirmed, fallbacks, status=ADDED)
+    added = AddedPartner(LEAD.model_copy(update={"fallbacks": fallbacks}), "lender-b", is_confirmed, ADDED)
     return {"table": [*stored, delivery, entry], "added_partners": [added]}
 
 
