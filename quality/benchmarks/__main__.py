@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from quality.benchmarks import report
-from quality.benchmarks.processes import in_new_process
 from quality.benchmarks.report import BUDGET, Measurement, check, limits
+from quality.benchmarks.stack import in_new_process
 
 # The measurements: the module, the rounds, and the tables of the budget. What a round is, each module says.
 RUNS = {
     "cold": ("cold", 12, ("cold", "memory")),
     "warm": ("leads", 150, ("warm",)),
     "throughput": ("leads", 1000, ("throughput",)),
-    "reception": ("answers", 150, ("reception",)),
+    "reception": ("leads", 150, ("reception",)),
     "growth": ("growth", 3, ("growth",)),
-    "lists": ("answers", 10, ("lists",)),
+    "lists": ("growth", 10, ("lists",)),
     "cadence": ("cadence", 1000, ("cadence",)),
     "checks": ("cadence", 2, ("checks",)),
     "hot_keys": ("hot_keys", 1, ("keys",)),
@@ -72,7 +72,6 @@ def verdict(found: Sequence[Measurement], parts: Iterable[str], *, write: bool) 
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> None:
-    """Print a table of rows, each with its style."""
     table = Table(*columns, title=title, title_justify="left")
     table.columns[0].overflow = "fold"
     for row, style in rows:

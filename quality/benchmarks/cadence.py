@@ -6,7 +6,7 @@ a status to the check that finds it. The result is the same on each machine.
 
 `checks`: how many statuses a worker reads in a second, and how many leads a day that is enough for. A round is one
 batch of deals whose status does not change. The client is Lead Leader's own, with its encryption and one-time tokens,
-over HTTP to a partner on this machine that takes 0.4 s for each call. The deliveries are in memory.
+at the sandbox, which takes 0.4 s for each call. The deliveries are in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from zoneinfo import ZoneInfo
 
 from leadbridge.domain.delivery import State, new_delivery
 from leadbridge.partners.leadleader.kind import client
-from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker, StatusByDeal
 from leadbridge.services.checks.batch import BATCH, CheckBatch
 from leadbridge.services.worker import Outcome
@@ -31,11 +30,9 @@ from leadbridge.settings.check_schedule import CheckSchedule
 from leadbridge.settings.opening_hours import OpeningHours
 from quality.benchmarks.report import Measurement
 from quality.benchmarks.shipped import CONCURRENCY, LENDER, data, parameter, schedule, settings
-from quality.benchmarks.stack import json_server
-from quality.testkit.clients.leadleader import Vault
+from quality.benchmarks.stack import servers
+from quality.testkit.clients.leadleader import Vault, budget, lead
 from quality.testkit.fakes.ledgers import Ledger
-from quality.testkit.people import lead
-from quality.testkit.rsa_keys import PRIVATE, PUBLIC
 
 SEED = 16
 ZONE = "Europe/Kyiv"
@@ -55,8 +52,6 @@ LEADS_A_DAY = 50_000
 
 @dataclass(frozen=True)
 class Deal:
-    """When a deal is opened and when its statuses are set."""
-
     opened: datetime
     changes: tuple[datetime, ...]
 
@@ -94,7 +89,6 @@ def after_working(hours: OpeningHours, start: datetime, time: timedelta) -> date
 
 
 def working_between(hours: OpeningHours, start: datetime, until: datetime) -> timedelta:
-    """Return the working time between two moments."""
     total = timedelta()
     for begin, end in periods_from(hours, start):
         if begin >= until:
@@ -176,37 +170,39 @@ def cadence(rounds: int) -> list[Measurement]:
     return [Measurement.of("cadence", f"{rounds} simulated deals with two statuses each", rows, ratios)]
 
 
-def slow_partner(_operation: str, _request: Any) -> dict[str, str]:
-    time.sleep(CALL)
-    return {"access_token": "a", "security_token": "b", "status": STATUS}
-
-
-def seconds_per_batch(url: str, rounds: int) -> float:
+def seconds_per_batch(rounds: int) -> float:
     """Return the median time of a full batch of submitted deliveries whose status is known."""
-    secret = {"auth_url": url, "base_url": url, "email": "a@example.com", "password": "secret"}
-    secret |= {"partner_public_key": PUBLIC, "private_key": PRIVATE}
-    partner, ledger, now = settings().partners[LENDER], Ledger(), datetime(2026, 3, 2, 9, tzinfo=UTC)
-    leads = [lead(one) for one in range(1, BATCH + 1)]
-    for deal_id, one in enumerate(leads, 1):
-        waiting = new_delivery(one.lead_id, LENDER, one.source, now)
-        ledger.put(replace(waiting, state=State.SUBMITTED, submitted_at=now, deal_id=deal_id, partner_status=STATUS))
-    deals = StatusByDeal(client(LENDER, Vault(lambda: secret, secret), partner.timeouts, settings=partner))
-    checker = Checker(ledger, deals, partner, lambda: datetime.now(UTC))
-    batch, taken = CheckBatch(LENDER, tuple(one.lead_id for one in leads)), []
-    for _ in range(rounds):
-        began = time.monotonic()
-        result = checker.process(batch, Budget(began + 120))
-        taken.append(time.monotonic() - began)
-        outcomes = {one.outcome for one in result.results.values()}
-        if outcomes != {Outcome.UNCHANGED}:
-            raise SystemExit(f"the checks ended as {outcomes}")
+    partner, ledger, now, taken = settings().partners[LENDER], Ledger(), datetime(2026, 3, 2, 9, tzinfo=UTC), []
+    with servers() as started:
+        secret = started.secrets[LENDER]
+        deals = client(LENDER, Vault(lambda: secret, secret), partner.timeouts, settings=partner)
+        leads = [lead(f"ld_{number}") for number in range(BATCH)]
+        for one in leads:
+            deal_id = deals.authorize(budget()).create(one, budget())
+            started.partners.post(f"leadleader/deals/{deal_id}", {"status": STATUS})
+            submitted: dict[str, Any] = {
+                "state": State.SUBMITTED,
+                "submitted_at": now,
+                "deal_id": deal_id,
+                "partner_status": STATUS,
+            }
+            ledger.put(replace(new_delivery(one.lead_id, LENDER, one.source, now), **submitted))
+        started.partners.arm(LENDER, None, {"kind": "delay", "seconds": CALL}, times=None)
+        checker = Checker(ledger, StatusByDeal(deals), partner, lambda: datetime.now(UTC))
+        batch = CheckBatch(LENDER, tuple(one.lead_id for one in leads))
+        for _ in range(rounds):
+            began = time.monotonic()
+            result = checker.process(batch, budget(120))
+            taken.append(time.monotonic() - began)
+            outcomes = {one.outcome for one in result.results.values()}
+            if outcomes != {Outcome.UNCHANGED}:
+                raise SystemExit(f"the checks ended as {outcomes}")
     return median(taken)
 
 
 def checks(rounds: int) -> list[Measurement]:
     at_once, workers = settings().partners[LENDER].checks_at_once, parameter(CONCURRENCY[LENDER])
-    with json_server(slow_partner) as url:
-        taken = seconds_per_batch(url, rounds)
+    taken = seconds_per_batch(rounds)
     rate, most, is_open = BATCH / taken, most_checks(schedule()), open_share(schedule())
     leads = rate * workers * is_open * 86_400 / most
     once = FORTNIGHT.days * LEADS_A_DAY / rate / workers / 3600

@@ -47,13 +47,11 @@ def inits() -> dict[str, float]:
 
 
 def price(name: str, quantity: float) -> float:
-    """Dollars for a quantity."""
     one = DATA["prices"][name]
     return float(quantity * one["usd"] / one["per"])
 
 
 def assumed(name: str) -> float:
-    """A quantity that cannot be measured here."""
     return float(DATA["assumed"][name]["value"])
 
 
@@ -96,7 +94,6 @@ def amount(quantity: str | Callable[[str, Usage], float], *, polling: bool) -> f
 
 
 def queue_events(function: str) -> list[dict[str, Any]]:
-    """The event source mappings of a function's queues."""
     events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
     return [event["Properties"] for event in events if event["Type"] == "SQS"]
 
@@ -108,7 +105,6 @@ def traces(taken: Usage, times: float) -> float:
 
 
 def by_service(*, polling: bool) -> dict[str, float]:
-    """Dollars for a million leads, by service."""
 
     def total(quantity: str | Callable[[str, Usage], float]) -> float:
         return amount(quantity, polling=polling)
@@ -227,7 +223,6 @@ def cost(_rounds: int) -> list[Measurement]:
 
 
 def tables() -> dict[str, Rows]:
-    """The tables of docs/cost.md."""
     once, polled, monthly = by_service(polling=False), by_service(polling=True), fixed()
     way, vain, month = (sum(one.values()) for one in (once, polled, monthly))
     summary = {
@@ -269,7 +264,6 @@ def tables() -> dict[str, Rows]:
 
 
 def taken(title: str, function: str, one: Usage) -> tuple[str, ...]:
-    """A row of what one lead takes of a function."""
     sizes = str(memory(function)), f"{milliseconds(one, memory(function)):.0f}"
     calls = (f"{one[name]:g}" for name in ("aws_calls", "partner_calls"))
     units = (f"{one[name]:g}" for name in ("write_units", "read_units", "events"))

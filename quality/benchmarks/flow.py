@@ -51,7 +51,6 @@ class Flow:
     stages: list[Records] = field(default_factory=list)  # records for the statistics, by drain
 
     def invoke(self, function: str, event: Event) -> Any:
-        """Call a function and add its usage."""
         app, usage = self.on.app(function), self.usage.setdefault(function, dict.fromkeys(FIGURES, 0.0))
         log = io.StringIO()
         app.logger.registered_handler.stream = log
@@ -162,7 +161,6 @@ def unchanged_batches(flow: Flow) -> Iterator[ByFunction]:
 
 
 def medians(rounds: Sequence[ByFunction]) -> dict[str, dict[str, float]]:
-    """The median of each figure by function."""
     return {
         function: {name: round(median(usage[function][name] for usage in rounds), 2) for name in FIGURES}
         for function in rounds[0]

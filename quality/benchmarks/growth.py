@@ -1,14 +1,17 @@
-"""Whether the cost of a row, and the memory, stay constant when a function reads many rows.
+"""Functions that read many rows.
 
-Each run is a new process, with AWS clients as on Lambda: find_due with all rows due, on an index with a constant time
-for each page, where the emulated AWS would scan its whole table; and sync_accounts's first sync of a broker.
+`growth`: whether the cost of a row, and the memory, stay constant. Each run is a new process, with AWS clients as on
+Lambda, on an empty emulated AWS: find_due with all rows due, and sync_accounts's first sync of a broker.
+
+`lists`: how long the operators' lists, searches and the inbox take at 10,000 leads, of 300 ms. Every list is read in
+each round. The fastest answer counts: it is the one that nothing else on the machine has delayed.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
@@ -16,23 +19,22 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from devstack.clients import Emulator
 from leadbridge import settings
 from leadbridge.domain.clock import to_text
-from leadbridge.runtime import aws
+from leadbridge.domain.delivery import State
+from leadbridge.domain.fields.hashes import keyed_hash
 from leadbridge.runtime.environment import LAMBDA_VARIABLE
 from leadbridge.services.checks.batch import BATCH
-from leadbridge.storage import items
-from quality.benchmarks.processes import in_new_process, peak_mib
-from quality.benchmarks.report import Measurement
-from quality.benchmarks.shipped import LENDER
-from quality.benchmarks.stack import context, json_server, load, servers
+from leadbridge.storage.table import Table
+from leadbridge.storage.writes import put
+from quality.benchmarks.report import Measurement, median_text
+from quality.benchmarks.shipped import LENDER, data
+from quality.benchmarks.stack import context, environment, in_new_process, load, peak_mib, servers
 from quality.testkit.configuration import compiled_configuration
-from quality.testkit.lambda_runtime.cloud import Cloud, Event
+from quality.testkit.lambda_runtime.cloud import INDEX_KEY
 from quality.testkit.lambda_runtime.samples import sample
+from quality.testkit.many_leads import store_leads
 
-WARM_UP = 100  # rows that find_due queues before the measurement
-SHARD = f"{LENDER}#0"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SYNC_SECONDS = 75.0  # of an invocation, which begins no page in the last 53 of them
 MAX_SYNC_RUNS = 500
@@ -41,6 +43,14 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_DISABLED": "true",
     "POWERTOOLS_LOG_LEVEL": "ERROR",
 }
+LEADS, PAGE = 10_000, 50
+LIMIT_MS = 300
+# Of a hundred leads 4 have failed, one is rejected, and of one the reply was lost: 400 of the inbox's leads.
+USUAL = (State.SUBMITTED, State.CLOSED, State.RECEIVED)
+KINDS = [State.FAILED] * 4 + [State.REJECTED, State.UNKNOWN] + [*USUAL] * 31 + [State.SUBMITTED]
+LISTS: dict[str, dict[str, str]] = data("lists.toml")
+EMPTY = {"needs_attention", "no_match", "search_nobody"}
+NEXT_PAGE, INBOX = "next_page", "inbox"
 
 
 def growth(rounds: int) -> list[Measurement]:
@@ -62,14 +72,17 @@ def growth(rounds: int) -> list[Measurement]:
 
 
 def find_due(rows: int) -> tuple[float, float]:
-    """CPU seconds and peak MiB of a run that queues all rows, after one that queues few."""
-    with json_server(partial(index, WARM_UP)) as small, json_server(partial(index, rows)) as large:
-        runs = [
-            {"AWS_ENDPOINT_URL": url, "MAX_QUEUED": str(due), "MAX_QUEUED_CHECKS": str(due)}
-            for url, due in ((small, WARM_UP), (large, rows))
+    """CPU seconds and peak MiB of a run that queues all rows."""
+    with servers() as started:
+        cloud = started.backend().cloud
+        writes = [
+            put({"pk": f"LEAD#ld_{number:026d}", "sk": f"DELIVERY#{LENDER}", "due_shard": f"{LENDER}#0", "due_at": at})
+            for number, at in ((number, to_text(START + timedelta(seconds=number))) for number in range(rows))
         ]
-        with patch.dict(os.environ, Cloud(Emulator(large), "growth", "prod").environment("FindDue") | ENVIRONMENT):
-            return in_new_process(queue_all, runs)
+        Table(cloud.client("dynamodb"), cloud.ref("Leads")).batch_write(writes)
+        limits = dict.fromkeys(("MAX_QUEUED", "MAX_QUEUED_CHECKS"), str(rows))
+        with patch.dict(os.environ, cloud.environment("FindDue") | ENVIRONMENT | limits):
+            return in_new_process(queue_all, ceil(rows / BATCH))
 
 
 def sync_accounts(accounts: int) -> tuple[float, float]:
@@ -87,47 +100,14 @@ def sync_accounts(accounts: int) -> tuple[float, float]:
         return found
 
 
-def index(rows: int, operation: str, request: Event) -> Event:
-    """The operations that find_due calls, on an index `due` with this number of rows. Raises LookupError for others."""
-    match operation:
-        case "Query":
-            return page(rows, request)
-        case "GetItem" | "PutItem":  # the progress of the checks
-            return {}
-        case "BatchGetItem":  # the partners' states
-            return {"Responses": {}, "UnprocessedKeys": {}}
-        case "GetQueueAttributes":
-            return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
-        case "SendMessageBatch":
-            return {"Successful": [{"Id": one["Id"], "MessageId": one["Id"]} for one in request["Entries"]]}
-        case _:
-            raise LookupError(f"{operation} is not supported here")
-
-
-def page(rows: int, request: Event) -> Event:
-    """One page of a shard of the lender's partition; other partitions are empty."""
-    if SHARD not in (value.get("S") for value in request["ExpressionAttributeValues"].values()):
-        return {"Items": [], "Count": 0, "ScannedCount": 0}
-    begin = int(request["ExclusiveStartKey"]["pk"]["S"].rpartition("_")[2]) + 1 if "ExclusiveStartKey" in request else 0
-    end = min(rows, begin + request.get("Limit", rows))
-    keys = [{"pk": f"LEAD#ld_{number:026d}", "sk": f"DELIVERY#{LENDER}"} for number in range(begin, end)]
-    times = [{"due_shard": SHARD, "due_at": to_text(START + timedelta(seconds=number))} for number in range(begin, end)]
-    found = [items.encode(key | due) for key, due in zip(keys, times, strict=True)]
-    more = {"LastEvaluatedKey": found[-1]} if end < rows else {}
-    return {"Items": found, "Count": len(found), "ScannedCount": len(found), **more}
-
-
-def queue_all(runs: list[Mapping[str, str]]) -> tuple[float, float]:
-    """Run find_due once in each environment. Returns the CPU seconds of the last run, and the peak memory."""
+def queue_all(messages: int) -> tuple[float, float]:
+    """Run find_due once. Returns its CPU seconds, and the peak memory."""
     settings._SHIPPED = compiled_configuration()
-    for environment in runs:
-        os.environ |= environment
-        aws.reset_clients()
-        app: Any = load("FindDue")
-        began = time.process_time()
-        queued = app.handler({}, context())["queued"]
-        if queued != ceil(int(environment["MAX_QUEUED"]) / BATCH):
-            raise SystemExit(f"{queued} messages were queued: {environment}")
+    app: Any = load("FindDue")
+    began = time.process_time()
+    queued = app.handler({}, context())["queued"]
+    if queued != messages:
+        raise SystemExit(f"{queued} messages were queued, and not {messages}")
     return time.process_time() - began, peak_mib()
 
 
@@ -145,3 +125,40 @@ def sync_all() -> tuple[float, float]:
     if outcomes[-1] != "completed":
         raise SystemExit(f"the sync did not end in {MAX_SYNC_RUNS} runs: {outcomes[-1]}")
     return time.process_time() - began, peak_mib()
+
+
+def lists(rounds: int) -> list[Measurement]:
+    with environment("ManageLeads") as on:
+        app = on.apps["ManageLeads"]
+        table = Table(on.cloud.client("dynamodb"), on.cloud.ref("Leads"))
+        store_leads(table, 0, LEADS, partial(keyed_hash, INDEX_KEY), KINDS)
+        requests = {name: ("/leads", {**query, "limit": str(PAGE)}) for name, query in LISTS.items()}
+        _, first = read(app, *requests["all"])
+        requests[NEXT_PAGE] = ("/leads", {"limit": str(PAGE), "cursor": first["cursor"]})
+        requests[INBOX] = ("/inbox", {})
+        queries: dict[str, int] = {}
+        for name, request in requests.items():  # also the warm-up
+            with patch.object(Table, "page", autospec=True, side_effect=Table.page) as page:
+                _, answer = read(app, *request)
+            queries[name] = page.call_count
+            if not answer.get("leads", answer.get("groups")) and name not in EMPTY:
+                raise SystemExit(f"{name} is empty")
+        times: dict[str, list[float]] = {name: [] for name in requests}
+        for _ in range(rounds):
+            for name, request in requests.items():
+                times[name].append(read(app, *request)[0])
+    rows = tuple((name, f"{min(of):.0f}", median_text(of, 0), str(queries[name])) for name, of in times.items())
+    ratios = {name: min(answers) / LIMIT_MS for name, answers in times.items()}
+    title = f"manage_leads, warm, in one process, {LEADS:,} leads, pages of {PAGE}; the fastest of {rounds}"
+    return [Measurement("lists", title, ("", "fastest, ms", "median, ms", "queries"), rows, ratios)]
+
+
+def read(app: Any, resource: str, query: dict[str, str]) -> tuple[float, Any]:
+    """Return the milliseconds of an answer, and what it is. Raises SystemExit if it is an error."""
+    event = sample("ManageLeads", "list") | {"resource": resource, "path": resource, "queryStringParameters": query}
+    began = time.perf_counter()
+    answer = app.handler(event, context())
+    taken = (time.perf_counter() - began) * 1000
+    if answer["statusCode"] != 200:
+        raise SystemExit(f"{resource} {query} was answered {answer}")
+    return taken, json.loads(answer["body"])

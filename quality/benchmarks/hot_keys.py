@@ -32,7 +32,6 @@ SHARD = re.compile(r"#\d+$")
 
 @cache
 def hottest_share(shards: int = SHARDS) -> float:
-    """The share of the leads in the fullest shard."""
     found = Counter(shard_of(lead_id_of("web", f"id:{number}"), shards) for number in range(SAMPLE))
     return max(found.values()) / SAMPLE
 
@@ -55,7 +54,6 @@ def rates(key_units: KeyUnits) -> dict[str, float]:
 
 
 def rows(found: Mapping[str, float]) -> list[tuple[str, str]]:
-    """The rows of a table, the hottest key first."""
     return [(name.replace(" ", ", "), f"{rate:,.0f}") for name, rate in sorted(found.items(), key=lambda one: -one[1])]
 
 

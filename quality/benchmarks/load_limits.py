@@ -36,12 +36,10 @@ class Limit:
 
     @property
     def carries(self) -> float:
-        """Leads per second."""
         return self.value / self.need
 
 
 def seconds(function: str) -> float:
-    """The billed time of a function for one lead."""
     return milliseconds(MEASURED["functions"][function], memory(function)) / 1000
 
 
@@ -64,7 +62,6 @@ def limits_of(name: str) -> list[Limit]:
 
 
 def own_limits() -> list[Limit]:
-    """The limits of the shipped configuration."""
     posts = Limit("`ThrottleRate`, posts per second", parameter("ThrottleRate"), 1, "the parameter")
     return [posts, *(limit for name in settings().partners for limit in limits_of(name)), messages()]
 
@@ -95,7 +92,6 @@ def aws_limits() -> list[Limit]:
 
 
 def tables() -> dict[str, Rows]:
-    """The tables of docs/capacity.md."""
     of_messages = ["messages by Leeloo", "", "", "", f"**{rounded(messages().carries * DAY)}**", ""]
     limits = sorted((*own_limits(), *aws_limits()), key=lambda limit: limit.carries)
     return {

@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +23,7 @@ from devstack.workdir import PROJECT
 from quality.benchmarks.shipped import data
 
 PAGE = PROJECT / "docs" / "benchmarks.md"
-MEASURED = ("layers", "functions")
-END = "<!-- end -->"
+PART = re.compile(r"<!-- ([\w. -]+) -->\n(.*?)\n<!-- end -->", re.DOTALL)  # of a page: its name, its content
 BUDGET = ("budget", "measured", "most", "noise", "verdict")
 
 type Rows = Sequence[Sequence[str]]
@@ -41,7 +41,6 @@ class Measurement:
 
     @classmethod
     def of(cls, name: str, title: str, rows: Sequence[Mapping[str, str]], ratios: dict[str, float]) -> Self:
-        """Make one of rows by column."""
         return cls(name, title, tuple(rows[0]), tuple(tuple(row.values()) for row in rows), ratios)
 
 
@@ -67,8 +66,6 @@ class Limit:
 
 @dataclass(frozen=True)
 class Line:
-    """A ratio and its limit. Either may be missing."""
-
     name: str
     ratio: float | None
     limit: Limit | None
@@ -85,19 +82,16 @@ class Line:
         return Verdict.NOISE if self.ratio <= self.limit.most * (1 + self.limit.noise) else Verdict.BROKEN
 
     def cells(self) -> tuple[str, str, str, str, str]:
-        """The row of a table: `BUDGET`."""
         most, noise = ("", "") if self.limit is None else (f"{self.limit.most:g}", f"{self.limit.noise:.0%}")
         return (self.name, "" if self.ratio is None else f"{self.ratio:.2f}", most, noise, self.verdict.value)
 
 
 def limits() -> dict[str, dict[str, Limit]]:
-    """The budget by table and ratio."""
     found = data("budget.toml")
     return {part: {name: Limit(**line) for name, line in lines.items()} for part, lines in found.items()}
 
 
 def check(measured: Mapping[str, Mapping[str, float]], budget: Mapping[str, Mapping[str, Limit]]) -> list[Line]:
-    """Compare the ratios of each part with its budget."""
     lines = []
     for part, found in measured.items():
         allowed = budget.get(part, {})
@@ -127,25 +121,27 @@ def command(file: Path, found: Mapping[str, Rows]) -> int:
 
 def updated(file: Path, found: Mapping[str, Rows]) -> str:
     """A page with the rows of its tables. Their columns are in the page itself."""
-    text = file.read_text(encoding="utf-8")
-    for name, part in parts(file).items():
-        columns = part.splitlines()[:2]
-        text = replaced(text, name, "\n".join([*columns, *(f"| {' | '.join(row)} |" for row in found[name])]))
-    return text
+    columns = {name: part.splitlines()[:2] for name, part in parts(file).items()}
+    lines = {name: [*columns[name], *(f"| {' | '.join(row)} |" for row in rows)] for name, rows in found.items()}
+    return replaced(file.read_text(encoding="utf-8"), {name: "\n".join(each) for name, each in lines.items()})
+
+
+def write(measured: Iterable[Measurement]) -> None:
+    text = replaced(PAGE.read_text(encoding="utf-8"), {one.name: block(one) for one in measured})
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def parts(file: Path) -> dict[str, str]:
-    """The generated parts of a page, by the name in the marker `<!-- {name} -->` before it."""
-    text = file.read_text(encoding="utf-8")
-    return dict(re.findall(rf"<!-- ([\w. -]+) -->\n(.*?)\n{END}", text, re.DOTALL))
+    """The generated parts of a page, by name."""
+    return dict(PART.findall(file.read_text(encoding="utf-8")))
 
 
-def replaced(text: str, name: str, content: str) -> str:
-    """Replace the part `name`. Raises LookupError for a part without markers."""
-    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(\n{END})", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise LookupError(f"the page must have the marker <!-- {name} --> once")
-    return pattern.sub(lambda found: f"{found[1]}{content}{found[2]}", text)
+def replaced(text: str, contents: Mapping[str, str]) -> str:
+    """Replace parts of a page. Raises LookupError unless it has each of them once."""
+    names = Counter(name for name, _ in PART.findall(text))
+    if wrong := [name for name in contents if names[name] != 1]:
+        raise LookupError(f"the page must have the markers of {', '.join(wrong)} once")
+    return PART.sub(lambda found: f"<!-- {found[1]} -->\n{contents.get(found[1], found[2])}\n<!-- end -->", text)
 
 
 def of_other_code() -> list[str]:
@@ -157,22 +153,13 @@ def of_other_code() -> list[str]:
 def code() -> str:
     """A digest of the sources of the layers and the functions."""
     digest = hashlib.sha256()
-    files = [file for folder in MEASURED for file in (PROJECT / folder).rglob("*") if file.is_file()]
-    for file in sorted(file for file in files if "__pycache__" not in file.parts):
-        digest.update(f"\0{file.relative_to(PROJECT).as_posix()}\0".encode() + file.read_bytes())
+    for file in sorted(file for folder in ("layers", "functions") for file in (PROJECT / folder).rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"\0{file.relative_to(PROJECT).as_posix()}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def write(measured: Iterable[Measurement]) -> None:
-    """Replace these tables of docs/benchmarks.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    for one in measured:
-        text = replaced(text, one.name, block(one))
-    PAGE.write_text(text, encoding="utf-8")
-
-
 def block(one: Measurement) -> str:
-    """A table with its date and machine, and its budget."""
     measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
     rows = [line.cells() for line in check({one.name: one.ratios}, limits())]
     tables = [*markdown(one.columns, one.rows), "", *markdown(BUDGET, rows, texts=(0, 4))]

@@ -21,7 +21,6 @@ WHOLE_CORE = 1769  # MB of memory at which Lambda gives a function one core
 
 
 def data(name: str) -> dict[str, Any]:
-    """Read a JSON or TOML file of this folder."""
     file = FOLDER / name
     found: dict[str, Any] = (json if file.suffix == ".json" else tomllib).loads(file.read_text(encoding="utf-8"))
     return found
@@ -35,31 +34,23 @@ def store(name: str, found: dict[str, Any]) -> str:
 
 
 @cache
-def partners() -> dict[str, dict[str, Any]]:
-    """The partners' settings as they are written."""
-    found: dict[str, dict[str, Any]] = read_toml(ROOT / "config", "prod")["partners"]
-    return found
-
-
-@cache
 def settings() -> Settings:
     return Settings.model_validate(read_toml(ROOT / "config", "prod"))
 
 
 def schedule(**changes: Any) -> CheckSchedule:
     """When the lender's statuses are checked, after a change of its settings."""
-    changed = {name: value for name, value in {**partners()[LENDER], **changes}.items() if name != "hours" or value}
-    found = Partner.model_validate(changed).check_schedule
+    changed = {**read_toml(ROOT / "config", "prod")["partners"][LENDER], **changes}
+    # Without hours a partner is open all the time.
+    found = Partner.model_validate({name: value for name, value in changed.items() if value != []}).check_schedule
     assert found is not None
     return found
 
 
 def parameter(name: str) -> int:
-    """The default of a parameter of the template."""
     return int(template()["Parameters"][name]["Default"])
 
 
 def memory(function: str) -> int:
-    """MB of a function's memory."""
     of_all = template()["Globals"]["Function"]["MemorySize"]
     return int(FUNCTIONS[function]["Properties"].get("MemorySize", of_all))

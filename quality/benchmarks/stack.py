@@ -1,17 +1,20 @@
-"""What the benchmarks run on: the functions, an emulated AWS and the partners' sandbox."""
+"""What the benchmarks run on: the functions, an emulated AWS and the partners' sandbox; and processes, from /proc."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import os
+import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -35,6 +38,8 @@ from quality.testkit.lambda_runtime.runtime import copy_distributions
 from quality.testkit.lambda_runtime.samples import folder_of, sample
 from quality.testkit.lambda_runtime.workshop import Workshop
 
+TICK = os.sysconf("SC_CLK_TCK")
+GONE = (FileNotFoundError, ProcessLookupError)
 HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:a-function"
@@ -72,8 +77,6 @@ def servers() -> Iterator[Servers]:
 
 @dataclass(frozen=True)
 class Environment(Backend):
-    """The functions in this process."""
-
     apps: dict[str, ModuleType] = field(default_factory=dict)
 
     def app(self, function: str) -> Any:
@@ -84,7 +87,6 @@ class Environment(Backend):
         return self.apps[function]
 
     def receive(self, event: Event) -> str:
-        """Post a new lead. Returns its id."""
         return accepted(self.apps["ReceiveLead"].handler(event, context()))
 
     def submit(self, message: Event) -> None:
@@ -120,7 +122,6 @@ def environment(*functions: str, sources: Callable[[], dict[str, Any]] = lambda:
 
 
 def load(function: str) -> ModuleType:
-    """A function's module, by its logical id."""
     flow = folder_of(function).name
     return load_function(flow, f"{flow}_measured")
 
@@ -165,7 +166,6 @@ def post(number: int) -> Event:
 
 
 def queue_event(body: Any) -> Event:
-    """SQS's event for a function."""
     return {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps(body, ensure_ascii=False)}]}
 
 
@@ -177,34 +177,50 @@ def submission(lead_id: str) -> Event:
     return queue_event(envelope)
 
 
-class JsonServer(ThreadingHTTPServer):
-    request_queue_size = 128  # it accepts all connections of a worker at once
+def in_new_process[T](work: Callable[..., T], *given: Any) -> T:
+    """Call a function in a process of its own, whose output is discarded: functions print logs and metrics."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=discard_output) as pool:
+        return pool.submit(work, *given).result()
 
 
-@contextmanager
-def json_server(answer: Callable[[str, Any], Any]) -> Iterator[str]:
-    """The URL of a server in a thread. `answer` gets the operation that AWS's clients name, and the request."""
+def discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # send headers and body together: otherwise the kernel delays the body by 40 ms
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            operation = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
-            body = json.dumps(answer(operation, request)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", self.headers["Content-Type"])
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+def under(pid: int) -> Iterator[int]:
+    with suppress(*GONE):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                yield int(child)
+                yield from under(int(child))
 
-        def log_request(self, *_: Any) -> None:
-            """Log nothing."""
 
-    with JsonServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of processes, including their threads and children that ended."""
+    total = 0
+    for pid in pids:
+        with suppress(*GONE):
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+            total += sum(map(int, stat.rpartition(") ")[2].split()[11:15]))
+    return total / TICK
+
+
+def peak_mib(pid: int | str = "self") -> float:
+    """Peak resident memory in MiB; 0 if the process has ended."""
+    with suppress(*GONE):
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        if found := re.search(r"^VmHWM:\s+(\d+)", status, re.MULTILINE):
+            return int(found[1]) / 1024
+    return 0.0
+
+
+def resident_kib() -> float:
+    """Resident memory of this process in KiB, after free memory was returned to the system.
+
+    Otherwise a leak first fills the gaps that the start left, and nothing grows for a long time.
+    """
+    gc.collect()
+    with suppress(AttributeError):  # only in glibc
+        ctypes.CDLL(None).malloc_trim(0)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024

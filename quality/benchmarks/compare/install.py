@@ -57,7 +57,6 @@ def run(*command: str, cwd: Path) -> None:
 
 
 def node() -> Path:
-    """The interpreter that runs n8n and Node-RED."""
     return FOLDER / "node" / "node_modules" / node_package() / "bin" / "node"
 
 
@@ -66,5 +65,4 @@ def node_package() -> str:
 
 
 def script(name: str, *parts: str) -> str:
-    """The path of a file of an installed package."""
     return str(FOLDER.joinpath(name, "node_modules", name, *parts))

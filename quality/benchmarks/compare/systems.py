@@ -19,9 +19,8 @@ from devstack.clients import NOTHING_OF_THE_USERS, answers
 from devstack.processes import guarded, run
 from devstack.workdir import LocalError, choose_port, wait_until
 from quality.benchmarks.compare.install import node, script
-from quality.benchmarks.processes import under
 from quality.benchmarks.shipped import CONCURRENCY, LENDER, data, parameter
-from quality.benchmarks.stack import HOME, WEB, accepted, post, submission
+from quality.benchmarks.stack import HOME, WEB, accepted, post, submission, under
 from quality.testkit.lambda_runtime.cloud import Cloud, Event
 from quality.testkit.lambda_runtime.runtime import Function
 from quality.testkit.lambda_runtime.workshop import Workshop
@@ -67,14 +66,7 @@ class Leadbridge:
         self._submit = Environments("SubmitLead", submissions, stack, workshop, cloud)
         self._workers = stack.enter_context(ThreadPoolExecutor(submissions))
 
-    def warm_up(self, numbers: list[int]) -> None:
-        """Use every environment at least once. Takes as many numbers as there are environments of receive_lead."""
-        for number, receiver in zip(numbers, self._receive.functions, strict=True):
-            submitter = self._submit.functions[number % len(self._submit.functions)]
-            submitter.invoke(submission(accepted(receiver.invoke(post(number)))))
-
     def post(self, number: int) -> None:
-        """Post a lead as a form does."""
         lead_id = accepted(self._receive.invoke(post(number)))
         self._workers.submit(self._submit.invoke, submission(lead_id)).add_done_callback(_print_error)
 
@@ -152,5 +144,4 @@ def flow(package: str, secret: Mapping[str, Any], *, journal: str = "") -> Any:
 
 
 def prepare(secret: Mapping[str, Any]) -> str:
-    """The code of the shared function, with the secret."""
     return f"const secret = {json.dumps(secret)};\n{(HERE / 'prepare.js').read_text(encoding='utf-8')}"

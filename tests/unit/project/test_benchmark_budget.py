@@ -8,10 +8,10 @@ import pytest
 
 from quality.benchmarks import __main__ as bench
 from quality.benchmarks import report
-from quality.benchmarks.answers import CASES, INBOX, LISTS, NEXT_PAGE
 from quality.benchmarks.cold import ratio
 from quality.benchmarks.compare import __main__ as compare
-from quality.benchmarks.leads import left_by_each
+from quality.benchmarks.growth import INBOX, LISTS, NEXT_PAGE
+from quality.benchmarks.leads import CASES, left_by_each
 from quality.benchmarks.report import Limit, Line, Measurement, Verdict, check, limits
 from quality.testkit.lambda_runtime.scenarios import SCENARIOS
 from quality.testkit.template import resources
@@ -137,9 +137,9 @@ def test_an_unknown_part_is_refused() -> None:
 def test_a_table_is_put_between_its_own_markers() -> None:
     text = "before\n<!-- cold -->\nold\n<!-- end -->\nbetween\n<!-- warm -->\nold\n<!-- end -->\nafter\n"
 
-    assert report.replaced(text, "warm", "new") == text.replace("warm -->\nold", "warm -->\nnew")
+    assert report.replaced(text, {"warm": "new"}) == text.replace("warm -->\nold", "warm -->\nnew")
     with pytest.raises(LookupError):
-        report.replaced(text, "growth", "new")
+        report.replaced(text, {"growth": "new"})
 
 
 def test_the_page_has_a_place_for_every_part() -> None:

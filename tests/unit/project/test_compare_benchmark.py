@@ -13,8 +13,8 @@ import pytest
 from devstack.workdir import LocalError
 from quality.benchmarks.compare import __main__ as compare
 from quality.benchmarks.compare import install, systems
-from quality.benchmarks.compare.load import Phase
-from quality.benchmarks.processes import cpu_seconds
+from quality.benchmarks.compare.__main__ import Phase
+from quality.benchmarks.stack import cpu_seconds
 
 SECRET = {
     "auth_url": "http://127.0.0.1:1/authorization/",
