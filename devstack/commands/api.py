@@ -31,13 +31,13 @@ class Operator:
     stack: Stack
 
     def get(self, path: str) -> Answer:
-        return self._call("GET", path)
+        return self.call("GET", path)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Answer:
-        return self._call("POST", path, body)
+        return self.call("POST", path, body)
 
     def patch(self, path: str, body: dict[str, Any]) -> Answer:
-        return self._call("PATCH", path, body)
+        return self.call("PATCH", path, body)
 
     def lead(self, lead_id: str) -> dict[str, Any]:
         answer = self.get(f"/leads/{lead_id}")
@@ -45,7 +45,7 @@ class Operator:
             raise LookupError(f"GET /leads/{lead_id} was answered {answer.status}")
         return answer.content
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
         headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
         content = None if body is None else json.dumps(body).encode()
         return ask(method, f"{self.stack.api_url}{path}", headers=headers, body=content)

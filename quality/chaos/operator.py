@@ -82,8 +82,7 @@ class Operator:
             case "correct":
                 self._correct_one(posted)
             case "settle":
-                for one in self.world.to_settle(posted):
-                    self._settle(one)
+                self._settle(posted)
             case "add":
                 self.add_partner(posted.lead_id)
             case "pause":

@@ -1,29 +1,33 @@
 """What runs in one process and over the deployed stack share: people, partners, operators, and reading the result."""
 
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from devstack.deployment import PREFIX
 from devstack.partners import kind_of, partner_profiles
 from devstack.sandbox.profile import PartnerRecord
 from devstack.sandbox.remote import ControlError, Remote
+from devstack.seed import source_secret
 from leadbridge.domain.delivery import Delivery, State
 from leadbridge.settings import Settings
 from quality.chaos.checks import CHECKS, Violation
 from quality.chaos.operator import ALLOWED_STATUSES, SHARES, OnStatus, Operator, ignore
 from quality.chaos.partner_faults import DOWN, fault
-from quality.chaos.people import META, Post, Visitor
+from quality.chaos.people import META, Post
 from quality.chaos.reading import Stores
 from quality.chaos.records import Create, Posted, Snapshot
 
 RECENT = 8  # of the latest leads, one's status flips
 READERS = ("sync", "operator", "sync", "none")  # what usually reads a status after each of its changes
 ROTATED_SOURCES = ("web", "web-trading", "plain-credit")
+ADAPTER = "standard_webhooks"  # the format of their secrets
 
 
 @dataclass
@@ -44,30 +48,32 @@ class Counters:
 class Result:
     """`uncovered` are planned faults that did not occur, so that the run proves too little."""
 
-    seed: int
     counters: Counters
     snapshot: Snapshot
     violations: list[Violation]
     seconds: float
     uncovered: Sequence[str] = ()
 
-    def report(self) -> list[str]:
-        """The counts, the number of deliveries and messages by state, each check, and the violations."""
+    def report(self) -> str:
+        """The counts, the number of deliveries and messages by state, and the violations."""
         states: Counter[str] = Counter()
         for record in self.snapshot.leads.values():
             states["erased"] += record.is_erased
             states.update(f"{one.partner} {one.state}" for one in record.deliveries.values())
             states.update(f"message {message.state}" for message in record.messages)
-        wrong = Counter(violation.check for violation in self.violations)
-        return [
+        lines = [
             "\nFaults and other events:",
             *(f"  {number:6}  {what}" for what, number in self.counters.counts.most_common()),
             f"\nResult ({len(self.snapshot.leads)} leads, {self.seconds:.0f} s): "
             + ", ".join(f"{number} {what}" for what, number in sorted((+states).items())),
-            "\nChecks:",
-            *(f"  ✗ {name}: {wrong[name]}" if wrong[name] else f"  ✓ {name}" for name in CHECKS),
-            *(f"    {one.check}  {one.lead_id}  {one.what}" for one in self.violations),
+            f"\nViolations of {len(CHECKS)} checks: {len(self.violations)}",
+            *(f"  {one.check}  {one.lead_id}  {one.what}" for one in self.violations),
         ]
+        return "\n".join(lines)
+
+
+type OnAnswer = Callable[[int, object, bool], None]
+"""Gets the status of an answer, or 0, its text, and whether a fault explains a failure."""
 
 
 class World(ABC):
@@ -78,6 +84,9 @@ class World(ABC):
     """
 
     shares: Mapping[str, int] = SHARES  # of an operator's actions
+    stores: Stores
+    now: Callable[[], datetime]
+    secrets_manager: Any
     faults = DOWN
     send_window: timedelta
     is_in_real_time = False
@@ -97,15 +106,24 @@ class World(ABC):
         self.expired: set[str] = set()
         self.faulted_posts: int | None = None
         self.late: dict[str, dict[str, Any]] = {}
-        self._refusals: dict[tuple[str, str, str], None] = {}
+        self._refusals: set[tuple[str, str]] = set()
         self._outages, self._outage = 0, ""
 
-    stores: Stores
+    @abstractmethod
+    def request(self, method: str, resource: str, body: Any, place: dict[str, str] | None, on: OnAnswer) -> None:
+        """An operator calls a route."""
 
     @abstractmethod
-    def now(self) -> datetime: ...
+    def can_be_settled(self, delivery: Delivery) -> bool:
+        """Whether no create call of an unknown delivery is still running."""
 
     @abstractmethod
+    def read_status(self, delivery: Delivery, reader: str) -> None:
+        """Read a status that changed: by a sync, an operator's check, or not at all."""
+
+    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
+        return self.stores.leads.delivery(lead_id, partner)
+
     def call(
         self,
         method: str,
@@ -116,49 +134,33 @@ class World(ABC):
         on: OnStatus = ignore,
         allowed: frozenset[int] = ALLOWED_STATUSES,
     ) -> None:
-        """An operator calls a route. `on` gets the status, or 0. A 4xx that is not allowed is a failure."""
+        """An operator calls a route. `on` gets the status, or 0. One that is not allowed counts as a failure."""
 
-    @abstractmethod
-    def can_be_settled(self, delivery: Delivery) -> bool:
-        """Whether no create call of an unknown delivery is still running."""
+        def answered(status: int, text: object, is_explained: bool) -> None:
+            on(status)
+            if status:
+                self.counters.add(f"operators answered {status}")
+            if status and status not in allowed and not is_explained:
+                self.counters.fail(f"{method} {resource}", f"answered {status}: {text}")
 
-    def to_settle(self, posted: Posted) -> Iterable[Posted]:
-        """The leads to settle if an operator opens this one."""
-        return (posted,)
-
-    @abstractmethod
-    def secret(self, name: str) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def put_secret(self, name: str, value: dict[str, Any]) -> None: ...
-
-    @abstractmethod
-    def new_source_secret(self) -> str: ...
-
-    @abstractmethod
-    def waiting(self) -> dict[str, int]:
-        """What is in transit."""
-
-    @abstractmethod
-    def read_status(self, delivery: Delivery, reader: str) -> None:
-        """Read a status that changed: by a sync, an operator's check, or not at all."""
-
-    def delivery(self, lead_id: str, partner: str) -> Delivery | None:
-        return self.stores.leads.delivery(lead_id, partner)
+        self.request(method, resource, body, place, answered)
 
     def next_post(self) -> Post:
         """A person fills in a form. Partners refuse some people; Meta or Leeloo may know them."""
         post = next(self.posts)
-        self._refuse_person(post.visitor)
+        for name in sorted(post.visitor.refused_by):
+            profile = partner_profiles()[name]
+            value = str(getattr(post.visitor, profile.refused_by))
+            if (name, value) not in self._refusals:
+                self._refusals.add((name, value))
+                self.partner.arm(name, "create", profile.refusing, times=None, match={profile.refused_field: value})
         with suppress(OSError, ControlError):
+            one = post.visitor
             if post.source == META:
-                self.partner.post(
-                    "graph/leads", {"answers": post.visitor.fill_in(META), "leadgen_id": post.visitor.leadgen_id}
-                )
+                self.partner.post("graph/leads", {"answers": one.fill_in(META), "leadgen_id": one.leadgen_id})
             elif self.random.random() < 0.5:
-                self.partner.post(
-                    "leeloo/people", {"name": post.visitor.name, "phone": post.visitor.phone, "accounts": ["TELEGRAM"]}
-                )
+                person = {"name": one.name, "phone": one.phone, "accounts": ["TELEGRAM"]}
+                self.partner.post("leeloo/people", person)
         self.sent.append(post)
         self.counters.add("forms posted")
         return post
@@ -190,13 +192,12 @@ class World(ABC):
     def next_outage(self) -> None:
         """Another partner is away until the next outage. In one of the turns all are there."""
         if self._outage:
-            with suppress(ControlError):  # all faults were cleared
-                self.partner.disarm(self._outage)
-        names = [*partner_profiles(), None]
-        name = names[self._outages % len(names)]
+            self.partner.disarm(self._outage)
+        names = [*partner_profiles(), ""]
+        name, self._outage = names[self._outages % len(names)], ""
         self._outages += 1
-        self._outage = "" if name is None else self.partner.arm(name, None, DOWN["closes the connection"], times=None)
-        if name is not None:
+        if name:
+            self._outage = self.partner.arm(name, None, DOWN["closes the connection"], times=None)
             self.counters.add(f"outages of {name}")
 
     def flip_status(self) -> None:
@@ -226,11 +227,26 @@ class World(ABC):
     def rotate(self) -> None:
         """Rotate a secret of a source or of a partner. A partner's new one is stored at the next rotation."""
         if self.random.random() < 0.5:
-            self.counters.add(f"secret of {self._rotate_source()} rotated")
+            sources, name = self.secret("sources"), self.random.choice(ROTATED_SOURCES)
+            known = sources[name]["secrets"]
+            sources[name]["secrets"] = known[:1] if len(known) > 1 else [*source_secret(ADAPTER)["secrets"], *known]
+            self.put_secret("sources", sources)
         elif self.late:
             self.put_late()
+            return
         else:
-            self.counters.add(f"secret of {self._rotate_partner()} rotated")
+            rotations = {name: one.rotations for name, one in partner_profiles().items()} | {"leeloo": ("token",)}
+            name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
+            self.late[name] = self.partner.rotate(name, self.random.choice(rotations[name]))
+            if name in partner_profiles():
+                partner_profiles()[name].after_rotation(self.partner.at(name))
+        self.counters.add(f"secret of {name} rotated")
+
+    def secret(self, name: str) -> dict[str, Any]:
+        return dict(json.loads(self.secrets_manager.get_secret_value(SecretId=f"{PREFIX}/{name}")["SecretString"]))
+
+    def put_secret(self, name: str, value: dict[str, Any]) -> None:
+        self.secrets_manager.put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=json.dumps(value))
 
     def put_tracker(self, stored: dict[str, Any]) -> None:
         """Store a secret of trackers whose addresses need no click id: the run's forms have none."""
@@ -246,9 +262,9 @@ class World(ABC):
 
     def stop_faults(self) -> None:
         """End all faults but the refusals of people, store the new secrets, and resume the partners."""
-        self.partner.disarm()
-        for known_as in self._refusals:
-            self._arm_refusal(*known_as)
+        for one in self.partner.rows("faults"):
+            if not one["match"]:
+                self.partner.disarm(one["id"])
         self.put_late()
         self.operator.resume_all()
 
@@ -260,7 +276,7 @@ class World(ABC):
             partner_records=self.partner_records(),
             sent_messages=self.partner.rows("leeloo/messages"),
             dead_letters=self.stores.dead_letters(),
-            queue_sizes=self.waiting(),
+            queue_sizes=self.stores.waiting(),
             to_be_erased=frozenset(self.operator.erased),
             failures=dict(self.counters.failures),
             send_window=self.send_window,
@@ -285,36 +301,6 @@ class World(ABC):
 
     def partner_records(self) -> list[PartnerRecord]:
         return [record for name, one in partner_profiles().items() for record in one.records(self.partner.at(name))]
-
-    def _refuse_person(self, visitor: Visitor) -> None:
-        for name in sorted(visitor.refused_by):
-            profile = partner_profiles()[name]
-            known_as = (name, profile.refused_field, str(getattr(visitor, profile.refused_by)))
-            if known_as not in self._refusals:
-                self._refusals[known_as] = None
-                self._arm_refusal(*known_as)
-
-    def _arm_refusal(self, name: str, path: str, value: str) -> None:
-        self.partner.arm(name, "create", partner_profiles()[name].refusing, times=None, match={path: value})
-
-    def _rotate_source(self) -> str:
-        """Add a new secret to a source, or drop the old one. Returns the source."""
-        sources = self.secret("sources")
-        source = self.random.choice(ROTATED_SOURCES)
-        known = sources[source]["secrets"]
-        sources[source]["secrets"] = known[:1] if len(known) > 1 else [self.new_source_secret(), *known]
-        self.put_secret("sources", sources)
-        return source
-
-    def _rotate_partner(self) -> str:
-        """A partner replaces credentials; the stack gets them with `put_late`. Returns the partner."""
-        rotations = {name: one.rotations for name, one in partner_profiles().items()} | {"leeloo": ("token",)}
-        name = self.random.choice([one for one in rotations if one not in self.late] or list(rotations))
-        renewed = self.partner.rotate(name, self.random.choice(rotations[name]))
-        if name in partner_profiles():
-            partner_profiles()[name].after_rotation(self.partner.at(name))
-        self.late[name] = renewed
-        return name
 
 
 def is_followed(delivery: Delivery) -> bool:

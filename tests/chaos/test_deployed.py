@@ -1,26 +1,24 @@
-"""Runs over the deployed stack: they find the servers that they freeze, and their faults follow from the seed."""
+"""Runs over the deployed stack: they find the workers that they kill, and their faults follow from the seed."""
 
-import os
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devstack import services
 from devstack.sandbox.remote import Remote
-from devstack.workdir import Workdir, hold
-from quality.chaos.deployed.processes import PROC, Processes
-from quality.chaos.deployed.run import SERVERS, Run
+from quality.chaos.deployed.run import Run
+from quality.chaos.deployed.stack import PROC, find_workers
 from quality.testkit.deployed import A_STACK
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="processes are found in /proc")
-def test_the_servers_are_found_by_their_commands(tmp_path: Path) -> None:
-    with hold(Workdir(tmp_path)) as lock, services.sandbox(Workdir(tmp_path), lock=lock) as (_, child):
-        partners = Processes(os.getpid()).named(SERVERS["partners"])
-        assert partners not in {None, child.guard.pid}
-    assert Path(services.__file__).with_name(SERVERS["AWS"]).exists()
+def test_the_workers_of_a_stack_are_found_by_their_function(tmp_path: Path) -> None:
+    environment = {"AWS_LAMBDA_FUNCTION_NAME": "leadbridge-local-submit-lead", "HOME": str(tmp_path / "emulator")}
+    with subprocess.Popen(["/bin/cat"], env=environment, stdin=subprocess.PIPE) as worker:
+        assert find_workers(tmp_path) == {"submit-lead": [worker.pid]}
+        assert find_workers(tmp_path / "another") == {}
 
 
 def test_what_operators_do_meanwhile_does_not_change_the_faults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +28,7 @@ def test_what_operators_do_meanwhile_does_not_change_the_faults(monkeypatch: pyt
 
     def faults(draws_between: int) -> list[Any]:
         armed.clear()
-        run = Run(A_STACK, 7, 1, print)
+        run = Run(A_STACK, 7, 1)
         for _ in range(5):
             run.break_partner()
             for _ in range(draws_between):

@@ -32,12 +32,12 @@ from leadbridge.storage.statistics import counted
 from quality.chaos import people
 from quality.chaos.in_process import chaos as events
 from quality.chaos.in_process import run as chaos_run
-from quality.chaos.in_process.aws_faults import ALL_REMAINING, DYNAMODB, Throttling
+from quality.chaos.in_process.aws_faults import Throttling
 from quality.chaos.in_process.chaos import Chaos
-from quality.chaos.in_process.harness import FaultPlan
 from quality.chaos.in_process.run import run
 from quality.chaos.operator import Operator
 from quality.chaos.partner_faults import DOWN, TRACKER_FAULTS
+from quality.testkit.fakes.workers import FaultPlan
 
 LEFT_OUT = "broker-c"  # the third of its kind
 
@@ -123,7 +123,7 @@ def throttled(chaos: Chaos) -> FaultPlan:
     """Throttle every second worker's calls to the table, from about the one after its create call."""
     if chaos.is_draining or chaos.random.random() < 0.5:
         return FaultPlan()
-    return FaultPlan(throttling=Throttling(DYNAMODB, chaos.random.randint(3, 5), ALL_REMAINING))
+    return Throttling(first=chaos.random.randint(3, 5))
 
 
 def test_workers_that_throw_a_partner_s_answer_away_when_aws_throttles(monkeypatch: pytest.MonkeyPatch) -> None:

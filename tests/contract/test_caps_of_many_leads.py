@@ -68,7 +68,7 @@ class World:
     def work(self) -> int:
         """Publish and submit; return the number of records and messages."""
         with self.lock:
-            records = [one for one in self.stack._records() if passes_stream_filter(one, "PublishChanges")]
+            records = [one for one in self.stack.take_records() if passes_stream_filter(one, "PublishChanges")]
         if records:
             assert self.handlers["PublishChanges"]({"Records": records}, Context(60)) == {"batchItemFailures": []}
         url = self.stack.ref(QUEUE)

@@ -30,9 +30,9 @@ from leadbridge.partners.http import Answer, Transport
 from leadbridge.runtime import aws
 from leadbridge.runtime.fair_share import FairShare
 from leadbridge.services.submission.circuit import CircuitBreaker
-from quality.chaos.in_process.harness import START, Harness, Time
 from quality.testkit.aws.moto_stack import MotoStack, moto_stack
 from quality.testkit.configuration import CONFIG
+from quality.testkit.fakes.workers import START, Harness, Time
 from quality.testkit.people import lead
 from quality.testkit.template import template
 from tools.config import ship

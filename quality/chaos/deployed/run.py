@@ -1,59 +1,60 @@
 """One run over the deployed stack: forms post while faults occur; then everything settles, and the checks run."""
 
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from random import Random
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from devstack.partners import kind_of
 from devstack.sandbox.remote import ControlError
+from devstack.scheduler import scheduled_event
 from devstack.stack import Stack, stack_of_this_process
-from devstack.workdir import PROJECT, Workdir
+from leadbridge.storage.stream import event_of
 from quality.chaos.checks import violations
 from quality.chaos.checks.leads import statistics_count_every_lead
-from quality.chaos.deployed.processes import PROC, freeze, kill
-from quality.chaos.deployed.stack import DeployedStack
+from quality.chaos.deployed.stack import HOME, PROC, DeployedStack
 from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.world import Counters, Result
 
-HOME = Workdir(PROJECT / ".local" / "chaos-stack")
 PACE = 3.0  # seconds that a deal stays in one status
-SERVERS = {"partners": "devstack.sandbox", "AWS": "ministack_main.py"}  # each with a word of its command
-OPERATORS_FUNCTIONS = ("-manage-leads", "-authorize")
+SCHEDULED = {"FindDue": 4, "SyncAccounts": 3, "UpdateStats": 1, "DetectStaleSources": 1}
+PUBLISHED = ("LEAD", "DELIVERY#", "MESSAGE#", "FETCH", "FEEDBACK#")
 TRACKER = "feedback"  # in the sandbox
 MAX_POSTS = 5  # at the same time
 DRAIN_TIMEOUT = 300.0  # seconds
 MANY = 3  # a fault that was planned so often must have occurred
 SHARE = 4  # one of so many kills and partner faults must have occurred
 
-# The counters of each planned fault, except lost messages, which need a message in the queue.
+FIRED = "calls that got a fault of a partner"
 COUNTED_AS = {
     "post_again": "forms posted again",
-    "queue_messages": "queue messages sent again",
-    "bus_events": "bus events sent again",
-    "stream_records": "stream records sent again",
+    "repeat_events": "bus events sent again",
+    "repeat_records": "stream records sent again",
     "overlap_schedules": "schedules overlapping",
     "act": "operators answered 2",
-    "kill_proxy": "partners' proxy killed",
+    "kill_proxy": "partners' proxy closed",
     "rotate": "secret of ",
     "flip_status": "statuses that flip back",
     "next_outage": "outages of ",
     "break_tracker": "tracker fails",
+    "break_partner": FIRED,
+    "kill_worker": "killed ",
 }
-BY_PROCESSES = {"kill_worker": " killed", "freeze_process": " frozen"}
+"""How the counters of each planned fault begin, except lost messages, which need a message in the queue."""
 
 
 class Run(DeployedStack):
     """The plan, drawn from the seed: the forms' posts, and the faults before each post."""
 
-    def __init__(self, stack: Stack, seed: int, leads: int, log: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, seed: int, leads: int) -> None:
         super().__init__(stack, seed)
-        self.log = log
-        self.accepted: list[Future[bool]] = []
         self.others: list[Future[Any]] = []
         events: dict[Callable[[], None], int] = {
             self.kill_worker: 18,
@@ -63,67 +64,46 @@ class Run(DeployedStack):
             self.next_outage: 4,
             self.flip_status: 8,
             self.post_again: 12,
-            self.repeats.queue_messages: 6,
-            self.repeats.bus_events: 4,
-            self.repeats.stream_records: 4,
-            self.repeats.lose_messages: 3,
+            self.repeat_events: 8,
+            self.repeat_records: 4,
+            self.lose_messages: 3,
             self.overlap_schedules: 5,
             self.operator.act: 14,
             self.kill_proxy: 2,
-            self.proxy.open: 4,
-            self.freeze_process: 2,
+            self.open_proxy: 4,
             self.rotate: 3,
         }
-        self.in_background = {self.repeats.queue_messages, self.repeats.bus_events, self.repeats.stream_records}
-        self.in_background |= {self.operator.act, self.flip_status}
+        self.in_background = {self.repeat_events, self.repeat_records, self.operator.act, self.flip_status}
         # The whole plan is drawn before anything happens, so that no thread's timing changes it.
-        draw, names, weights = self.plan_random, list(events), list(events.values())
+        draw, names, weights = Random(seed), list(events), list(events.values())
         self.plan = [draw.choices(names, weights, k=draw.choice([0, 1, 1, 2])) for _ in range(leads)]
 
     def execute(self) -> None:
         """Post all leads, with the planned events between them."""
+        posts: list[Future[None]] = []
         with ThreadPoolExecutor(MAX_POSTS + 4) as pool:
             self.pool = pool
             for number, actions in enumerate(self.plan, 1):
-                self.accepted.append(pool.submit(self.post, self.next_post()))
+                posts.append(pool.submit(self.post, self.next_post()))
                 for action in actions:
                     if action in self.in_background:
                         self.others.append(pool.submit(_attempt, action))
                     else:
                         _attempt(action)
-                while sum(not accepted.done() for accepted in self.accepted) >= MAX_POSTS:
+                while sum(not post.done() for post in posts) >= MAX_POSTS:
                     time.sleep(0.02)
                 if number % 50 == 0:
-                    events = self.counters.counts.total()
-                    self.log(f"{number} of {len(self.plan)} leads posted, {events} events")
-            self.proxy.open()
-        for other in self.others:
-            try:
-                other.result()
-            except Exception as error:  # noqa: BLE001 - any error counts as a failure of the run
+                    log(f"{number} of {len(self.plan)} leads posted, {self.counters.counts.total()} events")
+            self.open_proxy()
+        for future in (*posts, *self.others):
+            if error := future.exception():
                 self.counters.fail("the run", f"{type(error).__name__}: {error}")
-        lost = [post for post, accepted in zip(self.sent, self.accepted, strict=True) if not accepted.result()]
-        self.counters.add("forms without an answer", len(lost))
-        for post in lost:
-            if not self.post(post):
-                raise AssertionError(f"{post.post_id} was not accepted")
 
     def post_again(self) -> None:
         """A form repeats a post, three times at once."""
         post = self.random.choice(self.sent)
         self.counters.add("forms posted again", 3)
         self.others += [self.pool.submit(self.post, post) for _ in range(3)]
-
-    def kill_worker(self) -> None:
-        """Kill one of the functions' processes."""
-        workers = self.processes.workers()
-        if not workers:
-            return
-        function = self.aside.choice(sorted(workers))
-        if function.endswith(OPERATORS_FUNCTIONS):
-            self.disturb(is_death=True)
-        if kill(self.aside.choice(workers[function])):
-            self.counters.add(f"{function.removeprefix('leadbridge-local-')} killed")
 
     def break_tracker(self) -> None:
         """Arm a fault of the tracker, unless there is one: the third attempt is five minutes after the second one."""
@@ -132,22 +112,56 @@ class Run(DeployedStack):
             self.counters.add("tracker fails")
 
     def overlap_schedules(self) -> None:
-        self.others += self.repeats.schedules(self.pool)
+        """Invoke scheduled functions twice at once."""
+        chosen = self.aside.choices(list(SCHEDULED), list(SCHEDULED.values()), k=3)
+        self.counters.add("schedules overlapping", 2 * len(chosen))
+        self.others += [self.pool.submit(self.invoke, name, scheduled_event()) for name in chosen for _ in range(2)]
 
-    def kill_proxy(self) -> None:
-        """All partners become unreachable."""
-        self.counters.add("partners' proxy killed")
-        self.proxy.kill()
+    def repeat_events(self) -> None:
+        """Repeat some bus events in any order, and so the queue messages that they become."""
+        images = [{"eventName": "INSERT", "dynamodb": {"NewImage": item}} for item in self._items()]
+        self.aside.shuffle(images)
+        entries = [
+            {
+                "Source": "leadbridge",
+                "EventBusName": self.outputs["BusName"],
+                "DetailType": event.detail_type,
+                "Detail": json.dumps(event.detail()),
+            }
+            for image in images[:10]
+            if (event := event_of(image, kind_of=kind_of)) is not None
+        ]
+        if entries:
+            self.counters.add("bus events sent again", len(entries))
+            self.stack.client("events").put_events(Entries=entries)
 
-    def freeze_process(self) -> None:
-        """AWS, or the partners, do not respond for a moment."""
-        name = self.random.choice(list(SERVERS))
-        pid = self.processes.named(SERVERS[name])
-        if pid is not None:
-            self.counters.add(f"{name} frozen")
-            freeze(pid, self.random.uniform(0.5, 3))
-            if name == "AWS":
-                self.disturb()
+    def repeat_records(self) -> None:
+        """Invoke publish_changes with repeated stream records, in any order."""
+        records: list[dict[str, Any]] = [
+            {"Keys": {"pk": item["pk"], "sk": item["sk"]}, "NewImage": item, "SequenceNumber": str(number)}
+            for number, item in enumerate(self._items())
+        ]
+        self.aside.shuffle(records)
+        self.counters.add("stream records sent again", len(records))
+        self.invoke("PublishChanges", {"Records": [{"eventName": "INSERT", "dynamodb": one} for one in records]})
+
+    def lose_messages(self) -> None:
+        """Delete a few messages from a queue."""
+        sqs, url = self.stores.sqs, self.aside.choice(list(self.stores.queues.values()))
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=3).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            self.counters.add("queue messages lost")
+
+    def _items(self) -> Iterator[dict[str, Any]]:
+        """Some leads' items that the stream publishes."""
+        posted = list(self.posted)
+        for one in self.aside.sample(posted, min(5, len(posted))):
+            found = self.stores.dynamodb.query(
+                TableName=self.stores.table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": {"S": f"LEAD#{one.lead_id}"}},
+            )
+            yield from (item for item in found["Items"] if item["sk"]["S"].startswith(PUBLISHED))
 
     def wait_until_settled(self) -> None:
         """Return when nothing moves, or after `DRAIN_TIMEOUT`; then the checks report what still moves."""
@@ -162,9 +176,13 @@ class Run(DeployedStack):
                 return
             if time.monotonic() - logged_at > 10:
                 logged_at = time.monotonic()
-                self.log("not settled: " + ", ".join(f"{number} {what}" for what, number in moving.items()))
+                log("not settled: " + ", ".join(f"{number} {what}" for what, number in moving.items()))
             self.bring_due_dates_near()
             time.sleep(1)
+
+
+def log(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def _attempt(action: Callable[[], None]) -> None:
@@ -173,40 +191,25 @@ def _attempt(action: Callable[[], None]) -> None:
         action()
 
 
-def uncovered(
-    planned: Mapping[str, int], counters: Counters, calls: Sequence[Mapping[str, Any]], *, has_proc: bool | None = None
-) -> Iterator[str]:
+def uncovered(planned: Mapping[str, int], counters: Counters, *, has_proc: bool) -> Iterator[str]:
     """What was planned, by the names of the events, and did not occur, or hardly: then a run proves nothing.
 
-    Workers' deaths, and faults in the partners' log of `calls`, must have come in proportion. Where there is no /proc,
-    no process is killed or frozen.
+    Workers' deaths and partners' faults must have come in proportion. Without /proc no process is killed.
     """
-    counts = +counters.counts
-    for kind, beginning in COUNTED_AS.items():
-        if planned.get(kind, 0) >= MANY and not any(name.startswith(beginning) for name in counts):
-            yield f"{kind} was planned {planned[kind]} times, and never occurred"
-    for kind, ending in BY_PROCESSES.items() if (PROC.exists() if has_proc is None else has_proc) else ():
-        names = [name for name in counts if name.endswith(ending) and not name.startswith("partners' proxy")]
-        number, least = sum(counts[name] for name in names), _least(planned.get(kind, 0), kind == "kill_worker")
-        if number < least:
-            yield f"{kind} was planned {planned[kind]} times, and occurred {number} times"
-    fired = sum(call["fault"] is not None for call in calls)
-    if fired < _least(planned.get("break_partner", 0), True):
-        yield f"break_partner was planned {planned['break_partner']} times, and {fired} calls got a fault"
+    for name, beginning in COUNTED_AS.items():
+        if planned.get(name, 0) < MANY or (name == "kill_worker" and not has_proc):
+            continue
+        number = sum(count for what, count in counters.counts.items() if what.startswith(beginning))
+        if number < (max(1, planned[name] // SHARE) if name in {"kill_worker", "break_partner"} else 1):
+            yield f"{name} was planned {planned[name]} times, and occurred {number} times"
 
 
-def _least(planned: int, in_proportion: bool) -> int:
-    if planned < MANY:
-        return 0
-    return max(1, planned // SHARE) if in_proportion else 1
-
-
-def run(seed: int, leads: int, log: Callable[[str], None]) -> Result:
+def run(seed: int, leads: int) -> Result:
     """Start a stack for this run, execute the plan, wait until everything is settled, and run the checks."""
     began = time.monotonic()
     with stack_of_this_process(HOME) as stack:
         log("the stack is up")
-        chaos = Run(stack, seed, leads, log)
+        chaos = Run(stack, seed, leads)
         try:
             chaos.prepare(PACE)
             chaos.execute()
@@ -216,9 +219,11 @@ def run(seed: int, leads: int, log: Callable[[str], None]) -> Result:
             log("an operator probes every route")
             chaos.operator.probe_all(chaos.snapshot())
             chaos.wait_until_settled()
-            snapshot, calls = chaos.snapshot(), chaos.partner.calls()
+            snapshot = chaos.snapshot()
+            chaos.counters.add(FIRED, sum(call["fault"] is not None for call in chaos.partner.calls()))
         finally:
-            chaos.proxy.kill()
+            if chaos.proxy is not None:
+                chaos.proxy.kill()
     planned = Counter(action.__name__ for actions in chaos.plan for action in actions)
-    missing = list(uncovered(planned, chaos.counters, calls))
-    return Result(seed, chaos.counters, snapshot, violations(snapshot), time.monotonic() - began, missing)
+    missing = list(uncovered(planned, chaos.counters, has_proc=PROC.exists()))
+    return Result(chaos.counters, snapshot, violations(snapshot), time.monotonic() - began, missing)

@@ -1,50 +1,91 @@
-"""The deployed stack as a run uses it: its clients, its secrets, its operators' API, its partners behind a proxy."""
+"""The deployed stack as a run uses it: its secrets, its operators' API, its processes, its partners behind a proxy."""
 
 import json
+import os
+import re
+import signal
+import socket
 import time
-from collections.abc import Iterable
+from collections import defaultdict
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from random import Random
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from devstack.commands.api import Answer, ask
-from devstack.deployment import PREFIX
+from devstack.commands.api import Operator, ask
+from devstack.deployment import ALIAS, STACK_NAME
+from devstack.relay import Relay
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
 from devstack.scheduler import scheduled_event
-from devstack.seed import source_secret
 from devstack.stack import Stack
-from devstack.workdir import PROJECT
+from devstack.workdir import PROJECT, Workdir, choose_port
 from leadbridge.domain.clock import to_text
-from leadbridge.domain.delivery import Delivery, State
+from leadbridge.domain.delivery import Delivery
 from leadbridge.settings import Settings
-from quality.chaos.deployed.processes import PartnerProxy, Processes
-from quality.chaos.deployed.repeats import Repeats
-from quality.chaos.operator import ALLOWED_STATUSES, CHECK, RESOLVE, SHARES, OnStatus, ignore
+from quality.chaos.operator import CHECK, RESOLVE, SHARES
 from quality.chaos.partner_faults import DOWN, SLOW
 from quality.chaos.people import DEPLOYED, Post, posts
 from quality.chaos.reading import Stores
-from quality.chaos.records import Posted
-from quality.chaos.world import World
+from quality.chaos.world import OnAnswer, World
 from quality.testkit.wiring import queues
 from tools.config import read_toml
 
+HOME = Workdir(PROJECT / ".local" / "chaos-stack")
+PROC = Path("/proc")
+OPERATORS_FUNCTIONS = ("manage-leads", "authorize")
+FUNCTION = f"AWS_LAMBDA_FUNCTION_NAME={STACK_NAME}-"
 VISIBILITY_TIMEOUT = 25  # seconds, of the queues of a run, instead of the six minutes of the template
-POST_TIMEOUT = 60.0  # seconds in which a form's post must be accepted
-AFTERMATH = 10.0  # seconds for which a fault of AWS or of a function explains an answer
-ADDRESSES = ("base_url", "auth_url", "graph_url")
+POST_TIMEOUT = 180.0  # seconds in which a form's post must be accepted
+AFTERMATH = 10.0  # seconds for which a killed worker explains an answer
 CREATE_TIMEOUT = timedelta(seconds=12)  # after which no create call is still running
 READ_WITHIN = 2.0  # seconds that a status check has in its queue
 SOON = timedelta(seconds=12)
 ORDERED = frozenset({"local-order"})  # the sources that try the broker after the lender
-LISTED = (State.UNKNOWN, State.REJECTED, State.FAILED, State.DUPLICATE, State.SKIPPED)
+
+
+def find_workers(root: Path) -> dict[str, list[int]]:
+    """The worker processes of the stack in a directory by function, without the common prefix; none without /proc."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for process in PROC.glob("[0-9]*"):
+        with suppress(OSError):
+            environment = (process / "environ").read_text(errors="replace")
+            function = re.search(rf"(?:^|\0){FUNCTION}([\w-]+)", environment)
+            if function and str(root) in environment:
+                found[function[1]].append(int(process.name))
+    return dict(found)
+
+
+class PartnerProxy(Relay):
+    """A proxy of the sandbox, which keeps its state in memory. A run closes the proxy with all its connections."""
+
+    def __init__(self, port: int, url: str) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), (urlsplit(url).hostname or "", urlsplit(url).port or 80))
+        Thread(target=self.serve_forever, name="proxy", daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().close_request(request)
+
+    def kill(self) -> None:
+        """Connections break in the middle, new ones are refused, and what was processed stays."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class DeployedStack(World):
@@ -56,85 +97,74 @@ class DeployedStack(World):
     is_in_real_time = True
 
     def __init__(self, stack: Stack, seed: int) -> None:
-        self.stack, self.plan_random = stack, Random(seed)
         people = posts(Random(seed + 1), f"{seed & 0xFFFFFF:x}", ORDERED, DEPLOYED)
         local = Settings.model_validate(read_toml(PROJECT / "config", "local"))
         super().__init__(Remote(stack.sandbox_url), local, Random(seed + 2), people, Random(seed + 4))
-        self.proxy, self.processes = PartnerProxy(stack.sandbox_url), Processes(stack.pid)
+        self.stack, self.api, self.proxy_port = stack, Operator(stack), choose_port()
+        self.proxy: PartnerProxy | None = None
         urls = [
             {name: self.outputs[f"{queue}Url"] for name, queue in queues(kind).items()}
             for kind in ("QUEUES", "DEAD_LETTER_QUEUES")
         ]
         self.stores = Stores(stack.client("dynamodb"), stack.client("sqs"), self.outputs["TableName"], *urls)
-        self.repeats = Repeats(self, Random(seed + 3))
+        self.secrets_manager, self.now = stack.client("secretsmanager"), lambda: datetime.now(UTC)
         self.lock = Lock()
-        self.disturbed_at, self.deaths = -AFTERMATH, 0
+        self.killed_at, self.deaths = -AFTERMATH, 0
 
     def prepare(self, pace: float) -> None:
         """Route partner calls through the proxy, and shorten the visibility timeouts."""
-        self.proxy.open()
+        self.open_proxy()
         for name in (*profiles(), "leeloo", "sources"):
             self.put_secret(name, self.secret(name))
         self.put_tracker(self.secret("feedback"))
+        attributes = {"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}
         for url in self.stores.queues.values():
-            self.stores.sqs.set_queue_attributes(
-                QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_TIMEOUT)}
-            )
+            self.stores.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         self.partner.reset()
         self.partner.set_pace(pace)
+
+    def open_proxy(self) -> None:
+        if self.proxy is None:
+            self.proxy = PartnerProxy(self.proxy_port, self.stack.sandbox_url)
+
+    def kill_proxy(self) -> None:
+        """All partners become unreachable."""
+        if self.proxy is not None:
+            self.counters.add("partners' proxy closed")
+            self.proxy.kill()
+            self.proxy = None
 
     @cached_property
     def outputs(self) -> dict[str, str]:
         (found,) = self.stack.client("cloudformation").describe_stacks(StackName=self.stack.stack_name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def waiting(self) -> dict[str, int]:
-        return self.stores.waiting()
-
-    def secret(self, name: str) -> dict[str, Any]:
-        manager = self.stack.client("secretsmanager")
-        return dict(json.loads(manager.get_secret_value(SecretId=f"{PREFIX}/{name}")["SecretString"]))
-
     def put_secret(self, name: str, value: dict[str, Any]) -> None:
-        text = json.dumps(self._through_proxy(value))
-        self.stack.client("secretsmanager").put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=text)
-
-    def new_source_secret(self) -> str:
-        return str(source_secret("standard_webhooks")["secrets"][0])
-
-    def _through_proxy(self, value: Any, name: str = "") -> Any:
-        """Replace the sandbox's address in a secret by the proxy's."""
-        if isinstance(value, dict):
-            return {key: self._through_proxy(one, key) for key, one in value.items()}
-        return value.replace(self.stack.sandbox_url, self.proxy.address) if name in ADDRESSES else value
+        """Store a secret, with the proxy's address instead of the sandbox's."""
+        proxy = f"http://127.0.0.1:{self.proxy_port}"
+        super().put_secret(name, json.loads(json.dumps(value).replace(self.stack.sandbox_url, proxy)))
 
     def can_be_settled(self, delivery: Delivery) -> bool:
         return self.now() - (delivery.last_attempt_at or delivery.received_at) > CREATE_TIMEOUT
-
-    def to_settle(self, posted: Posted) -> Iterable[Posted]:  # noqa: ARG002
-        """A few of the leads in the lists of unknown, rejected, failed and duplicate ones."""
-        people = {one.lead_id: one for one in list(self.posted)}
-        for state in LISTED:
-            answer = self._request("GET", "/leads", f"/leads?status={state.value}&limit=20")
-            listed = [] if answer is None else answer.content.get("leads", [])
-            chosen = self.aside.sample(listed, min(3, len(listed)))
-            yield from (people[lead["lead_id"]] for lead in chosen if lead["lead_id"] in people)
 
     def read_status(self, delivery: Delivery, reader: str) -> None:
         if reader == "none":
             time.sleep(0.5)
             return
         if reader == "sync":
-            self.repeats.call("SyncAccounts", scheduled_event())
+            self.invoke("SyncAccounts", scheduled_event())
         else:
             self.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
         time.sleep(self.aside.uniform(0, READ_WITHIN))
 
-    def post(self, post: Post) -> bool:
-        """Post as a form builder does, with retries. Returns whether it was accepted or refused in `POST_TIMEOUT`."""
+    def invoke(self, function: str, event: dict[str, Any]) -> None:
+        """Invoke a function and ignore its result."""
+        name = self.stack.resources["AWS::Lambda::Function"][function]
+        with suppress(BotoCoreError, ClientError):
+            self.stack.client("lambda").invoke(FunctionName=f"{name}:{ALIAS}", Payload=json.dumps(event))
+
+    def post(self, post: Post) -> None:
+        """Post as a form builder does, with retries, until the post is accepted or refused."""
         ends = time.monotonic() + POST_TIMEOUT
         while time.monotonic() < ends:
             secret = self.aside.choice(self.secret("sources")[post.source]["secrets"])
@@ -147,71 +177,56 @@ class DeployedStack(World):
                 continue
             with self.lock:
                 if self.record_answer(post, answer.status, answer.content):
-                    return True
+                    return
             if 400 <= answer.status < 500 and answer.status not in {401, 429}:
                 raise AssertionError(f"{post.source} was answered {answer.status}: {answer.content}")
             time.sleep(0.5)
-        return False
+        raise AssertionError(f"{post.post_id} was not accepted in {POST_TIMEOUT:g} s")
 
-    def call(
-        self,
-        method: str,
-        resource: str,
-        body: Any = None,
-        place: dict[str, str] | None = None,
-        *,
-        on: OnStatus = ignore,
-        allowed: frozenset[int] = ALLOWED_STATUSES,
-    ) -> None:
-        answer = self._request(method, resource, resource.format(**(place or {})), body, allowed)
-        on(0 if answer is None else answer.status)
-
-    def _request(
-        self, method: str, resource: str, path: str, body: Any = None, allowed: frozenset[int] = ALLOWED_STATUSES
-    ) -> Answer | None:
-        """The answer. An unexpected one counts as a failure, unless a fault of this run explains it.
-
-        A call without any answer is counted and not judged. The API answers 5xx when a function fails or times out, and
-        the client waits for longer than that, so only the emulator leaves a call unanswered: when it waits for a worker
-        that was killed. The final probe requires an answer to every call.
+    def request(self, method: str, resource: str, body: Any, place: dict[str, str] | None, on: OnAnswer) -> None:
+        """A call without any answer is counted and not judged. The API answers 5xx when a function fails or times out,
+        and the client waits for longer than that, so only the emulator leaves a call unanswered: when it waits for a
+        worker that was killed. The final probe requires an answer to every call.
         """
         began = time.monotonic()
-        headers = {"Authorization": f"Bearer {self.stack.operator_token}", "Content-Type": "application/json"}
-        content = None if body is None else json.dumps(body).encode()
         try:
-            answer = ask(method, self.stack.api_url + path, headers=headers, body=content)
+            answer = self.api.call(method, resource.format(**(place or {})), body)
         except HTTPError:
             self.counters.add("operators' calls without an answer")
-            return None
-        self.counters.add(f"operators answered {answer.status}")
-        if resource == RESOLVE and answer.status == 503:
-            return answer  # the partner does not answer now, and nothing was stored
-        if answer.status not in allowed and not (answer.status >= 500 and self._explains(began)):
-            self.counters.fail(f"{method} {resource}", f"answered {answer.status}: {answer.content.get('detail')}")
-        return answer
+            on(0, "", True)
+            return
+        status = answer.status
+        # A resolution asks the partner; without its answer nothing is stored.
+        is_explained = (resource == RESOLVE and status == 503) or (status >= 500 and self._explains(began))
+        on(status, answer.content.get("detail"), is_explained)
 
-    def disturb(self, *, is_death: bool = False) -> None:
-        """Record a fault that affects the operators' functions."""
-        with self.lock:
-            self.disturbed_at = time.monotonic()
-            self.deaths += is_death
+    def kill_worker(self) -> None:
+        """Kill one of the functions' processes."""
+        workers = find_workers(HOME.root)
+        if not workers:
+            return
+        function = self.aside.choice(sorted(workers))
+        if function in OPERATORS_FUNCTIONS:
+            with self.lock:
+                self.killed_at, self.deaths = time.monotonic(), self.deaths + 1
+        with suppress(ProcessLookupError):
+            os.kill(self.aside.choice(workers[function]), signal.SIGKILL)
+            self.counters.add(f"killed {function}")
 
     def _explains(self, since: float) -> bool:
-        """Whether a recorded fault explains the failure of a call that began then.
+        """Whether a killed worker explains the failure of a call that began then.
 
         The emulator notices a dead worker only when it calls it, at any later time. Each death explains one failure.
         """
         with self.lock:
-            if self.disturbed_at >= since - AFTERMATH:
+            if self.killed_at >= since - AFTERMATH:
                 return True
-            if self.deaths == 0:
-                return False
-            self.deaths -= 1
-            return True
+            self.deaths -= (is_explained := self.deaths > 0)
+            return is_explained
 
     def stop_faults(self) -> None:
         """Also make the emulator find every dead worker of the operators' functions."""
-        self.proxy.open()
+        self.open_proxy()
         for _ in range(self.deaths):
             self.call("GET", "/leads")
         super().stop_faults()
@@ -219,20 +234,19 @@ class DeployedStack(World):
 
     def bring_due_dates_near(self) -> None:
         """A lost message is repeated when its item is due, in a quarter of an hour or more. Bring that near."""
-        now = self.now()
+        now, soon = to_text(self.now()), to_text(self.now() + SOON)
         for values in self.stores.table_items():
             waits = values.get("state") in {"received", "pending"} or values.get("checks_failed", 0) > 0
-            is_near = not waits or values.get("due_at", "") <= to_text(now + SOON)
-            if is_near or values.get("next_attempt_at", "") > to_text(now):
+            if not waits or values.get("due_at", "") <= soon or values.get("next_attempt_at", "") > now:
                 continue
             with suppress(ClientError):
                 self.stores.dynamodb.update_item(
                     TableName=self.stores.table,
                     Key={"pk": {"S": values["pk"]}, "sk": {"S": values["sk"]}},
-                    UpdateExpression="SET due_at = :now",
+                    UpdateExpression="SET due_at = :soon",
                     ConditionExpression="due_at = :seen AND version = :version",
                     ExpressionAttributeValues={
-                        ":now": {"S": to_text(now + SOON)},
+                        ":soon": {"S": soon},
                         ":seen": {"S": values["due_at"]},
                         ":version": {"N": str(values["version"])},
                     },

@@ -3,17 +3,15 @@
 from typing import Any
 
 from leadbridge.domain.delivery import Delivery
-from quality.chaos.in_process.harness import STEPS, FaultPlan
 from quality.chaos.in_process.queues import QueueMessage
-from quality.chaos.in_process.stack import InProcess
+from quality.chaos.in_process.stack import STEPS, InProcess
 from quality.chaos.operator import CHECK
 from quality.chaos.records import AMOUNT, NAME, TERM
+from quality.testkit.fakes.workers import FaultPlan, Worker
 from quality.testkit.wiring import schedules
 
 
 class Chaos(InProcess):
-    """The events of a run."""
-
     def post_leads(self, leads: int) -> None:
         """Random events, until this number of leads was posted."""
         events = {
@@ -63,8 +61,7 @@ class Chaos(InProcess):
 
     def update_stats(self) -> None:
         """Some of the stream's records go to update_stats, in any order, some twice. None is lost."""
-        records = self.transit.stats_records
-        if records:
+        if records := self.transit.stats_records:
             if not self.is_draining:
                 self.random.shuffle(records)
             self._read_stream("UpdateStats", records, repeated=0.3)
@@ -73,38 +70,35 @@ class Chaos(InProcess):
         batch = list(records) if self.is_draining else records[: self.random.randint(1, 20)]
         comes_twice = not self.is_draining and self.random.random() < repeated
 
-        def settle(answer: Any) -> None:
-            if answer is None or answer["batchItemFailures"]:
+        def settle(worker: Worker) -> None:
+            if worker.answer is None or worker.answer["batchItemFailures"]:
                 return
             if comes_twice:
                 self.counters.add("stream records sent twice", len(batch))
-                return
-            for record in batch:
-                if record in records:
-                    records.remove(record)
+            else:
+                records[:] = [record for record in records if record not in batch]
 
         self.invoke(function, {"Records": batch}, settle)
 
     def deliver(self) -> None:
         """A visible message goes to its worker; some are delivered twice, some are lost."""
         visible = self.transit.visible()
-        if not visible:
-            return
-        message = visible[0] if self.is_draining else self.random.choice(visible)
-        if not self.is_draining and self.random.random() < 0.03:
-            self.counters.add("queue messages lost")
-            self.transit.messages.remove(message)
-        else:
-            self.give(message)
+        if self.is_draining and visible:
+            self.give(visible[0])
+        elif visible:
+            message = self.random.choice(visible)
+            if self.random.random() < 0.03:
+                self.counters.add("queue messages lost")
+                self.transit.messages.remove(message)
+            else:
+                self.give(message)
 
     def tick(self) -> None:
-        """A schedule calls its function."""
         function = self.random.choice([*schedules().values(), "FindDue", "FindDue", "SyncAccounts"])
         self.counters.add(f"{function} called by its schedule")
         self.invoke(function, {})
 
     def advance_time(self) -> None:
-        """Half a second to half an hour passes."""
         self.time.advance(self.random.choice([0.5, 1, 1, 2, 2, 5, 5, 10, 20, 30, 70, 400, 2000]))
 
     def resume(self) -> None:
@@ -118,8 +112,8 @@ class Chaos(InProcess):
 
     def switch_bus(self) -> None:
         """The event bus delivers nothing for a while: a rule, or its key, is disabled."""
-        self.harness.bus_is_off = not self.harness.bus_is_off
-        if self.harness.bus_is_off:
+        self.transit.bus_is_off = not self.transit.bus_is_off
+        if self.transit.bus_is_off:
             self.counters.add("times that the event bus was off")
 
     def correct_meanwhile(self) -> None:
@@ -151,20 +145,19 @@ class Chaos(InProcess):
     def give_by_hand(self) -> None:
         """An operator gives a lead to another partner while a worker is at one of its steps."""
         waiting, frozen = self._waiting_leads(), len(self.harness.frozen)
-        if not waiting:
-            return
-        message = self.random.choice(waiting)
-        self.counters.add("leads given to another partner during their submission")
-        self.give(message, self._frozen_somewhere())
-        self.next_plan = FaultPlan()
-        self.operator.add_partner(str(message.lead_id))
-        self.next_plan = None
-        self._resume_after(frozen)
+        if waiting:
+            message = self.random.choice(waiting)
+            self.counters.add("leads given to another partner during their submission")
+            self.give(message, self._frozen_somewhere())
+            self.next_plan = FaultPlan()
+            self.operator.add_partner(str(message.lead_id))
+            self.next_plan = None
+            self._resume_after(frozen)
 
     def read_status(self, delivery: Delivery, reader: str) -> None:
         match reader:
             case "sync":
-                self.invoke("SyncAccounts", {}, fault_plan=self._mostly_without_fault())
+                self.invoke("SyncAccounts", {}, plan=self._mostly_without_fault())
                 self._give_messages_of("SyncAccounts")
             case "operator":
                 self.call("POST", CHECK, place={"lead_id": delivery.lead_id, "partner": delivery.partner})
@@ -190,12 +183,11 @@ class Chaos(InProcess):
         found = self.operator.journey(lead_id)
         missing = self.operator.posted_of(lead_id).missing_values if found is not None and found.is_incomplete else {}
         new = self.operator.new_values() if not missing or self.random.random() < 0.5 else {}
-        chosen = {path: value for path, value in new.items() if path in paths} or new
-        self.operator.correct(lead_id, missing | chosen)
+        self.operator.correct(lead_id, missing | ({path: new[path] for path in paths if path in new} or new))
 
     def _give_messages_of(self, function: str) -> None:
-        for message in [one for one in self.transit.visible() if one.function == function]:
-            if message in self.transit.messages:
+        for message in self.transit.visible():
+            if message.function == function and message in self.transit.messages:
                 self.give(message, self._mostly_without_fault())
 
     def _mostly_without_fault(self) -> FaultPlan | None:

@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any
 
 from leadbridge.runtime import aws
-from quality.chaos.in_process.harness import Time
+from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.fakes.workers import Make, Time, Worker
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, workers
 
@@ -32,24 +34,15 @@ class QueueMessage:
         found: str | None = body.get("lead_id") or body.get("detail", {}).get("lead_id")
         return body["lead_ids"][0] if len(body.get("lead_ids", ())) == 1 else found
 
-    def event(self) -> dict[str, Any]:
-        """Lambda's event."""
-        record = {
-            "messageId": self.name,
-            "receiptHandle": self.name,
-            "body": self.body,
-            "attributes": {"ApproximateReceiveCount": str(self.received)},
-            "eventSource": "aws:sqs",
-        }
-        return {"Records": [record]}
-
 
 @dataclass
 class Transit:
-    """Everything between the table and a worker."""
+    """Everything between the table and a worker. While `bus_is_off`, the event bus accepts events and delivers none."""
 
     stack: MotoStack
     time: Time
+    random: Random
+    bus_is_off: bool = False
     records: list[dict[str, Any]] = field(default_factory=list)
     overwritten: list[tuple[str, str]] = field(default_factory=list)
     stats_records: list[dict[str, Any]] = field(default_factory=list)
@@ -59,35 +52,39 @@ class Transit:
 
     def collect(self) -> None:
         """Read new stream records and queue messages."""
-        records = self.stack._records()
+        records = self.stack.take_records()
         self.overwritten += filter(None, map(overwritten_step, records))
         self.records += [record for record in records if passes_stream_filter(record)]
         self.stats_records += [record for record in records if passes_stream_filter(record, "UpdateStats")]
         for queue, function in workers():
-            url = self.stack.ref(queue)
-            while self.stack.has_messages(queue):
-                for message in aws.sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                    visible_at = self.delays.pop(message["Body"], self.time.now)
-                    self._add(queue, function, message["Body"], visible_at)
-                    aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            for message in self.stack.receive(queue):
+                body = message["Body"]
+                self.add(queue, function, body, self.delays.pop(body, self.time.now))
+                aws.sqs().delete_message(QueueUrl=self.stack.ref(queue), ReceiptHandle=message["ReceiptHandle"])
 
     def visible(self) -> list[QueueMessage]:
         """The messages that a worker can receive now."""
         return [message for message in self.messages if message.visible_at <= self.time.now]
 
-    def hides(self, parameters: dict[str, Any]) -> bool:
-        """Handle ChangeMessageVisibility of a message in transit."""
-        for message in self.messages:
-            if message.name == parameters["ReceiptHandle"]:
-                message.visible_at = self.time.now + timedelta(seconds=parameters["VisibilityTimeout"])
-        return str(parameters["ReceiptHandle"]).startswith("message-")
-
-    def delay(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Note the delay of a sent message, and return the parameters without it: so the message is seen in transit."""
-        seconds = parameters.get("DelaySeconds", 0)
-        if seconds:
-            self.delays[parameters["MessageBody"]] = self.time.now + timedelta(seconds=seconds)
-        return {name: value for name, value in parameters.items() if name != "DelaySeconds"}
+    def call_aws(self, make: Make, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+        """A worker's call to AWS: it may be throttled, hide or delay a message, or reach a bus that is off."""
+        plan = worker.fault_plan
+        if isinstance(plan, Throttling) and plan.applies_to(worker, client.meta.service_model.service_name):
+            worker.was_throttled = True
+            return fail_call(make, client, operation, parameters, self.random)
+        match operation:
+            case "ChangeMessageVisibility" if parameters["ReceiptHandle"].startswith("message-"):
+                for message in self.messages:
+                    if message.name == parameters["ReceiptHandle"]:
+                        message.visible_at = self.time.now + timedelta(seconds=parameters["VisibilityTimeout"])
+                return {}
+            case "SendMessage" if parameters.get("DelaySeconds"):
+                parameters = dict(parameters)
+                delay = timedelta(seconds=parameters.pop("DelaySeconds"))
+                self.delays[parameters["MessageBody"]] = self.time.now + delay
+            case "PutEvents" if self.bus_is_off:
+                return {"FailedEntryCount": 0, "Entries": [{"EventId": "lost"} for _ in parameters["Entries"]]}
+        return make(client, operation, parameters)
 
     def take(self, message: QueueMessage) -> None:
         """A worker receives the message and hides it for the visibility timeout."""
@@ -95,11 +92,7 @@ class Transit:
         seconds = template()["Resources"][message.queue]["Properties"]["VisibilityTimeout"]
         message.visible_at = self.time.now + timedelta(seconds=seconds)
 
-    def copy(self, message: QueueMessage) -> QueueMessage:
-        """A duplicate, visible now."""
-        return self._add(message.queue, message.function, message.body, self.time.now)
-
-    def _add(self, queue: str, function: str, body: str, visible_at: datetime) -> QueueMessage:
+    def add(self, queue: str, function: str, body: str, visible_at: datetime) -> QueueMessage:
         self.messages.append(QueueMessage(queue, function, body, visible_at, f"message-{next(self.numbers)}"))
         return self.messages[-1]
 

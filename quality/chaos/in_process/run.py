@@ -2,15 +2,13 @@
 
 import os
 import random as chance
-import sys
 import time as wall
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import Any
 from unittest.mock import patch
 
 from devstack.partners import further, partner_profiles
@@ -18,20 +16,18 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge import settings
 from leadbridge.runtime.logs import logger
-from leadbridge.settings import Source
 from leadbridge.settings.intake import Intake
 from leadbridge.settings.routing import RoutingRule
 from leadbridge.settings.sources import TrackerSettings
 from quality.chaos.checks import violations
 from quality.chaos.in_process.chaos import Chaos
-from quality.chaos.in_process.drain import AFTER_RETENTION, PACE, Drain, pass_months
-from quality.chaos.in_process.harness import Time, seeded_entropy
+from quality.chaos.in_process.drain import AFTER_RETENTION, PACE, drain, pass_months
 from quality.chaos.partner_faults import TRACKER_FAULTS
-from quality.chaos.people import MANY_REPEATS, META, SOURCES
+from quality.chaos.people import META, SOURCES
 from quality.chaos.world import Result
 from quality.testkit.aws.moto_stack import moto_stack
+from quality.testkit.fakes.workers import Time, seeded_entropy
 
-MANY_REPEATS_EVERY = 4  # runs: in one of them most people post again
 RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
 ORDERED = {"web": 0.6, META: 0.6, "web-trading": 0.4, "plain-credit": 0.3}
 """The share of runs in which each source tries its partners in an order."""
@@ -56,7 +52,10 @@ def run(seed: int, leads: int) -> Result:
     time = Time()
     files = _sandbox_files()
     with ExitStack() as held:
-        held.enter_context(_quiet())
+        nowhere = held.enter_context(Path(os.devnull).open("w"))  # for the functions' logs and metrics
+        held.enter_context(redirect_stdout(nowhere))
+        held.enter_context(patch.object(logger.registered_handler, "stream", nowhere))
+        held.enter_context(warnings.catch_warnings(action="ignore"))
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
         stack = held.enter_context(moto_stack())
         held.enter_context(seeded_entropy(seed))
@@ -64,21 +63,18 @@ def run(seed: int, leads: int) -> Result:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         sandbox = held.enter_context(Sandbox(folder, pace=PACE, clock=time.seconds, further=further()))
-        sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
-        ordered = _configure(chance.Random(seed))
-        chaos = Chaos(stack, Remote(sandbox.url), time, seed, ordered=ordered, sources=sources)
+        chaos = Chaos(stack, Remote(sandbox.url), time, seed, _configure(chance.Random(seed)))
         held.enter_context(chaos.harness.open())
         chaos.put_secrets(sandbox.secrets())
         _break_tracker(chaos, chance.Random(f"tracker {seed}"))
         chaos.post_leads(leads)
-        drain = Drain(chaos)
-        found = violations(drain.drain())
+        found = violations(drain(chaos))
         snapshot = chaos.snapshot()
         found += [one for one in violations(snapshot) if one not in found]
         if seed % RETENTION_EVERY == 0:
-            pass_months(chaos, drain)
+            pass_months(chaos)
             found += [one for one in violations(chaos.snapshot(), AFTER_RETENTION) if one not in found]
-    return Result(seed, chaos.counters, snapshot, found, wall.monotonic() - began)
+    return Result(chaos.counters, snapshot, found, wall.monotonic() - began)
 
 
 def _configure(random: chance.Random) -> frozenset[str]:
@@ -86,37 +82,39 @@ def _configure(random: chance.Random) -> frozenset[str]:
 
     Returns the sources that also try a broker, and of which some people lack what a lender requires.
     """
-    sources = settings.settings().sources
-    on_repeat = random.choice(["mark", "mark", "mark", "hold"])
-    sources["plain-credit"] = sources["plain-credit"].model_copy(update={"dedup_days": 30, "on_repeat": on_repeat})
+    sources, partners = settings.settings().sources, settings.settings().partners
+    _set(sources, "plain-credit", dedup_days=30, on_repeat=random.choice(["mark", "mark", "mark", "hold"]))
     ordered = {name for name, share in ORDERED.items() if random.random() < share}
     for name in sorted(ordered):
         own = sources[name].partners[0].partners[0]
         others = [partner for partner in partner_profiles() if partner != own]
-        rule = _rule(random, (own, *random.sample(others, random.randint(1, len(others)))))
-        sources[name] = sources[name].model_copy(update={"partners": (rule,)})
+        _set(sources, name, partners=(_rule(random, (own, *random.sample(others, random.randint(1, len(others))))),))
     for name in SOURCES:
-        on_invalid = "keep" if name == META or random.random() < KEEP else "refuse"
-        sources[name] = sources[name].model_copy(update={"on_invalid": on_invalid})
+        _set(sources, name, on_invalid="keep" if name == META or random.random() < KEEP else "refuse")
     for name in WITH_TRACKER:
-        sources[name] = sources[name].model_copy(update={"feedback": {"tracker": TRACKER}})
-    partners = settings.settings().partners
+        _set(sources, name, feedback={"tracker": TRACKER})
     for name in partner_profiles():
         if random.random() < LIMITED:
             intake = dict(random.choice(INTAKES))
             then = "when_closed" if "hours" in intake else "when_capped"
             intake[then] = random.choice(["next", "next", "wait", "hold"])
-            partners[name] = partners[name].model_copy(update={"intake": Intake.model_validate(intake)})
-    return frozenset(name for name in ordered - {"web-trading"} if _takes_lender_less(sources[name]))
+            _set(partners, name, intake=Intake.model_validate(intake))
+    lenderless = {name for name, one in partners.items() if "person.tax_number" not in one.requires}
+    return frozenset(
+        name for name in ordered - {"web-trading"} if lenderless.intersection(sources[name].partners[0].partners)
+    )
+
+
+def _set(of: dict[str, Any], name: str, **update: object) -> None:
+    of[name] = of[name].model_copy(update=update)
 
 
 def _break_tracker(chaos: Chaos, random: chance.Random) -> None:
     """Let the tracker fail several times in a row, several times."""
     skip = 0
     for _ in range(random.randint(0, 3)):
-        fault = random.choice(TRACKER_FAULTS)
-        times = random.randint(1, 3)
-        chaos.partner.arm("feedback", "postback", dict(fault), times=times, skip=skip)
+        fault, times = dict(random.choice(TRACKER_FAULTS)), random.randint(1, 3)
+        chaos.partner.arm("feedback", "postback", fault, times=times, skip=skip)
         skip = random.randint(0, 6)
 
 
@@ -128,27 +126,8 @@ def _rule(random: chance.Random, order: tuple[str, ...]) -> RoutingRule:
     return RoutingRule.model_validate({"to": to, "next_on": next_on})
 
 
-def _takes_lender_less(source: Source) -> bool:
-    """Whether a partner of a source takes people without the fields that only lenders require."""
-    partners = settings.settings().partners
-    return any("person.tax_number" not in partners[name].requires for name in source.partners[0].partners)
-
-
 @cache
 def _sandbox_files() -> dict[str, bytes]:
     """The sandbox's credentials, with which all runs of a process begin: to generate keys takes long."""
     with TemporaryDirectory() as folder, seeded_entropy(0), Sandbox(folder, further=further()):
         return {file.name: file.read_bytes() for file in Path(folder).glob("*.json")}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Discard the functions' logs and metrics."""
-    handler: Any = logger.registered_handler
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before: TextIO = handler.setStream(nowhere) or sys.stdout
-        try:
-            yield
-        finally:
-            handler.setStream(before)

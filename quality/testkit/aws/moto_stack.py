@@ -153,13 +153,22 @@ class MotoStack:
 
     def lose_changes(self) -> None:
         """Lose what the stream holds, as a disabled mapping does in the end."""
-        self._records()
+        self.take_records()
 
     def tick(self) -> None:
         """Run every schedule once, and deliver the results."""
         for function in schedules().values():
             self.invoke(function, {})
         self.carry()
+
+    def take_records(self) -> list[dict[str, Any]]:
+        """Take the records that the table's stream holds."""
+        return self.account.dynamodb.table("Leads").take_records()
+
+    def receive(self, queue: str) -> Iterator[Any]:
+        """Receive the messages of a queue, also those that are sent meanwhile."""
+        while self.has_messages(queue):
+            yield from aws.sqs().receive_message(QueueUrl=self.ref(queue), MaxNumberOfMessages=10).get("Messages", [])
 
     def ref(self, name: str) -> str:
         """What `!Ref` gives for a parameter or a resource."""
@@ -217,7 +226,7 @@ class MotoStack:
         return answer if statement["Effect"] == "Allow" else None
 
     def _announce(self) -> int:
-        records, announced = self._records(), 0
+        records, announced = self.take_records(), 0
         for function in dict.fromkeys(name for name, _ in stream_mappings()):
             wanted = [record for record in records if passes_stream_filter(record, function)]
             if wanted:
@@ -225,26 +234,13 @@ class MotoStack:
             announced += len(wanted)
         return announced
 
-    def _records(self) -> list[dict[str, Any]]:
-        """Take the records that the table's stream holds."""
-        return self.account.dynamodb.table("Leads").take_records()
-
     def _work_off(self, queue: str, function: str) -> int:
-        url, number = self.ref(queue), 0
-        while self.has_messages(queue):
-            for message in aws.sqs().receive_message(QueueUrl=url, WaitTimeSeconds=0).get("Messages", []):
-                receipt = message["ReceiptHandle"]
-                record = {
-                    "messageId": message["MessageId"],
-                    "receiptHandle": receipt,
-                    "body": message["Body"],
-                    "attributes": {"ApproximateReceiveCount": "1"},
-                    "eventSource": "aws:sqs",
-                }
-                answer = self.invoke(function, {"Records": [record]})
-                if not answer["batchItemFailures"]:
-                    aws.sqs().delete_message(QueueUrl=url, ReceiptHandle=receipt)
-                number += 1
+        number = 0
+        for message in self.receive(queue):
+            number += 1
+            event = sqs_event(message["Body"], message["MessageId"], message["ReceiptHandle"])
+            if not self.invoke(function, event)["batchItemFailures"]:
+                aws.sqs().delete_message(QueueUrl=self.ref(queue), ReceiptHandle=message["ReceiptHandle"])
         return number
 
     def has_messages(self, queue: str) -> bool:
@@ -268,6 +264,18 @@ class MotoStack:
             flow = os.environ["LEADBRIDGE_FLOW"]
             self._modules[function] = load_function(flow, f"moto_{flow}")
         return self._modules[function]
+
+
+def sqs_event(body: str, message_id: str, receipt: str, received: int = 1) -> dict[str, Any]:
+    """Lambda's event of one message of a queue."""
+    record = {
+        "messageId": message_id,
+        "receiptHandle": receipt,
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": str(received)},
+        "eventSource": "aws:sqs",
+    }
+    return {"Records": [record]}
 
 
 @contextmanager

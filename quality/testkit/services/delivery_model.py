@@ -12,9 +12,9 @@ from leadbridge.domain.lead import Lead
 from leadbridge.domain.operator_steps import NOT_AT_PARTNER
 from leadbridge.domain.transitions import DELIVERY
 from leadbridge.runtime.budget import Budget
-from quality.chaos.in_process.harness import Harness, Time
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.fakes.ledgers import Ledger
+from quality.testkit.fakes.workers import Harness, Time
 
 R, W, S, C = State.RECEIVED, State.SUBMITTING, State.SUBMITTED, State.CLOSED
 X, D, U, F, N = State.REJECTED, State.DUPLICATE, State.UNKNOWN, State.FAILED, State.SKIPPED

@@ -34,11 +34,11 @@ from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.queries.due_items import due_items
 from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
-from quality.chaos.in_process.harness import INVOCATION, FaultPlan, Harness, Time, Worker
 from quality.testkit.aws.clients import shared_session
 from quality.testkit.aws.memory_dynamodb import memory_dynamodb
 from quality.testkit.aws.moto_stack import CREDENTIALS
 from quality.testkit.fakes.blades import Ports
+from quality.testkit.fakes.workers import INVOCATION, FaultPlan, Harness, Time, Worker
 from quality.testkit.fixtures import TABLE
 from quality.testkit.people import lead
 from quality.testkit.services.delivery_model import ANSWERS, ENDS
@@ -272,7 +272,7 @@ class CircuitModel(RuleBasedStateMachine):
         budget = Budget(self.time.seconds() + INVOCATION, monotonic=self.time.seconds)
         calls, gets_none = self.partner.calls, find_wait(self.state, self.time.now) is not None
         run = partial(submitter.process, lead_id, PARTNER, budget)
-        self.harness.work(Worker("SubmitLead", self.time.seconds(), fault_plan, run, self.it_may_only_be_overtaken))
+        self.harness.work(Worker(self.time.seconds(), fault_plan, run, self.it_may_only_be_overtaken))
         assert not gets_none or self.partner.calls == calls, "a partner that gets no leads is not called"
 
     @staticmethod

@@ -31,8 +31,8 @@ from leadbridge.runtime.budget import Budget
 from leadbridge.services.check_status import Checker
 from leadbridge.services.submit_lead import Submitter
 from leadbridge.settings import Settings
-from quality.chaos.in_process.harness import FaultPlan, Harness, Time, Worker
 from quality.testkit.fakes.blades import Ports
+from quality.testkit.fakes.workers import FaultPlan, Harness, Time, Worker
 from quality.testkit.people import lead
 from quality.testkit.services.checks import check_one
 from quality.testkit.services.delivery_model import ANSWERS, ENDS, C, F, Partner, R, S, U, W, Watched
@@ -231,7 +231,6 @@ class LenderModel(RuleBasedStateMachine):
         )
         budget = self.budget()
         worker = Worker(
-            "SubmitLead",
             self.time.seconds(),
             fault_plan,
             lambda: submitter.process(self.lead.lead_id, self.partner_name, budget),

@@ -1,7 +1,7 @@
 """A simulated clock, and workers that can be stopped at any of their steps.
 
-A step is a moment before or after a call to AWS or to a partner. Only one worker runs at a time. A frozen one waits in
-its own thread until the run resumes it, so that a seed determines the whole run.
+A step is a moment before or after a call to AWS or to a partner. Each worker has a thread, in which it waits while it
+is frozen. Only one thread runs at a time, so that a seed determines the whole run.
 """
 
 import os
@@ -32,11 +32,9 @@ from leadbridge.partners import http
 from leadbridge.partners.http import Transport
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.checks import parallel
-from quality.chaos.in_process.aws_faults import Throttling, fail_call
 from quality.testkit.fakes.blades import Killed
 from quality.testkit.memory_aws import sqs
 
-STEPS = 18  # of a worker, at which a fault may occur
 INVOCATION = 90.0  # seconds after which Lambda stops a function that submits
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 for _module in walk_packages(leadbridge.__path__, "leadbridge."):  # a module loaded later would keep the real clock
@@ -67,24 +65,22 @@ class FaultPlan:
     frozen_at: int = 0
     unanswered_at: int = 0
     took_place: bool = False
-    throttling: Throttling | None = None
 
 
 @dataclass
 class Worker:
     """One invocation. `answer` is None if the function died or raised.
 
-    `creates` are its create calls: the partner, the call's number there, and whether it was answered.
+    `calls` are its calls to AWS by service. `creates` are its create calls: the partner, the call's number there, and
+    whether it was answered.
     """
 
-    function: str
     began_at: float
     fault_plan: FaultPlan
     run: Callable[[], Any]
-    on_end: Callable[[Any], None]
+    on_end: Callable[["Worker"], None]
     steps: int = 0
-    calls: int = 0
-    calls_of: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
     was_throttled: bool = False
     creates: list[tuple[str, int, bool]] = field(default_factory=list)
     answer: Any = None
@@ -98,10 +94,14 @@ class Worker:
     @property
     def was_faulted(self) -> bool:
         """Whether a fault occurred, which explains any failure."""
-        fault_plan = self.fault_plan
-        was_frozen = bool(fault_plan.frozen_at) and self.steps >= fault_plan.frozen_at
-        was_unanswered = bool(fault_plan.unanswered_at) and self.calls >= fault_plan.unanswered_at
-        return self.died or was_frozen or was_unanswered or self.was_throttled
+        plan = self.fault_plan
+        was_frozen = 0 < plan.frozen_at <= self.steps
+        return self.died or was_frozen or self.was_throttled or 0 < plan.unanswered_at <= self.calls.total()
+
+    @property
+    def status(self) -> int:
+        """The status of its answer to a call of the API; 0 for any other answer, and for none."""
+        return int(self.answer.get("statusCode", 0)) if isinstance(self.answer, dict) else 0
 
     @property
     def failure(self) -> str | None:
@@ -110,45 +110,50 @@ class Worker:
             return None
         if self.error is not None:
             return f"raised {type(self.error).__name__}"
-        status = self.answer.get("statusCode", 0) if isinstance(self.answer, dict) else 0
-        return f"answered {status}" if status >= 500 else None
+        return f"answered {self.status}" if self.status >= 500 else None
+
+    def live(self) -> None:
+        """The worker's thread."""
+        self.goes.acquire()
+        try:
+            self.answer = self.run()
+        except Killed:
+            self.died = True
+        except Exception as error:  # noqa: BLE001 - see `failure`
+            self.error = error
+        self.is_done = True
+        self.waits.release()
+
+
+type Make = Callable[[Any, str, dict[str, Any]], Any]
+
+
+def call_aws(make: Make, _worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
+    """A worker's call to AWS, without faults."""
+    return make(client, operation, parameters)
 
 
 @dataclass
 class Harness:
-    """Runs workers. `hides` handles a ChangeMessageVisibility call, and returns whether it did. `delay` notes the delay
-    of a SendMessage call, and returns its parameters without it.
-
-    While `bus_is_off`, the event bus accepts events and delivers none. `on_create` is called after each create call
-    with the worker, the partner, and whether it was answered.
+    """Runs workers. `on_create` is called after each create call with the worker, the partner, and whether it was
+    answered.
     """
 
     time: Time
-    hides: Callable[[dict[str, Any]], bool] = lambda _: False
-    delay: Callable[[dict[str, Any]], dict[str, Any]] = lambda parameters: parameters
+    call: Callable[[Make, Worker, Any, str, dict[str, Any]], Any] = call_aws
     on_create: Callable[[Worker, str, bool], None] = lambda _worker, _partner, _is_answered: None
-    random: Random = field(default_factory=lambda: Random(0))
-    bus_is_off: bool = False
     frozen: list[Worker] = field(default_factory=list)
     _current: Worker | None = None
 
     def work(self, worker: Worker) -> None:
         """Run a worker until it ends, dies or freezes."""
-        if not worker.fault_plan.frozen_at:
-            before, self._current = self._current, worker
-            try:
-                self._live(worker)
-            finally:
-                self._current = before
-            worker.on_end(worker)
-            return
-        threading.Thread(target=self._in_thread, args=(worker,), daemon=True).start()
+        threading.Thread(target=worker.live, daemon=True).start()
         self._continue(worker)
 
     def resume(self, worker: Worker, *, kill: bool = False) -> None:
         """Continue a frozen worker, or stop it as Lambda does after its time limit."""
         self.frozen.remove(worker)
-        worker.is_stopped = kill or self.time.seconds() - worker.began_at >= INVOCATION
+        worker.is_stopped = kill or self._is_over(worker)
         self._continue(worker)
 
     def step(self) -> None:
@@ -163,59 +168,29 @@ class Harness:
             environment = dict(os.environ)
             worker.waits.release()
             worker.goes.acquire()
-            os.environ.clear()
-            os.environ.update(environment)
+            _restore(environment)
             if worker.is_stopped:
                 raise Killed
 
     def sleep(self, seconds: float) -> None:
         """Advance the clock while the current worker waits. Lambda stops it after its time limit."""
         self.time.advance(seconds)
-        worker = self._current
-        if worker is not None and self.time.seconds() - worker.began_at >= INVOCATION:
+        if self._current is not None and self._is_over(self._current):
             raise Killed
+
+    def _is_over(self, worker: Worker) -> bool:
+        return self.time.seconds() - worker.began_at >= INVOCATION
 
     def _continue(self, worker: Worker) -> None:
         environment, before, self._current = dict(os.environ), self._current, worker
         worker.goes.release()
         worker.waits.acquire()
         self._current = before
-        os.environ.clear()
-        os.environ.update(environment)
+        _restore(environment)
         if worker.is_done:
             worker.on_end(worker)
         else:
             self.frozen.append(worker)
-
-    def _in_thread(self, worker: Worker) -> None:
-        worker.goes.acquire()
-        self._live(worker)
-        worker.is_done = True
-        worker.waits.release()
-
-    def _answered(self, make: Any, worker: Worker, client: Any, operation: str, parameters: dict[str, Any]) -> Any:
-        service = client.meta.service_model.service_name
-        worker.calls_of[service] += 1
-        throttling = worker.fault_plan.throttling
-        if throttling is not None and throttling.applies_to(service, worker.calls_of[service]):
-            worker.was_throttled = True
-            return fail_call(make, client, operation, parameters, self.random)
-        if operation == "ChangeMessageVisibility" and self.hides(parameters):
-            return {}
-        if operation == "SendMessage":
-            parameters = self.delay(parameters)
-        if operation == "PutEvents" and self.bus_is_off:
-            return {"FailedEntryCount": 0, "Entries": [{"EventId": "lost"} for _ in parameters["Entries"]]}
-        return make(client, operation, parameters)
-
-    @staticmethod
-    def _live(worker: Worker) -> None:
-        try:
-            worker.answer = worker.run()
-        except Killed:
-            worker.died = True
-        except Exception as error:  # noqa: BLE001 - see Worker.failure
-            worker.error = error
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -226,12 +201,12 @@ class Harness:
             worker = self._current
             if worker is None:
                 return make(client, operation, parameters)
-            worker.calls += 1
-            is_unanswered = worker.calls == worker.fault_plan.unanswered_at
+            worker.calls[client.meta.service_model.service_name] += 1
+            is_unanswered = worker.calls.total() == worker.fault_plan.unanswered_at
             self.step()
             if is_unanswered and not worker.fault_plan.took_place:
                 raise ReadTimeoutError(endpoint_url="aws")
-            answer = self._answered(make, worker, client, operation, parameters)
+            answer = self.call(make, worker, client, operation, parameters)
             self.step()
             if is_unanswered:
                 raise ReadTimeoutError(endpoint_url="aws")
@@ -253,23 +228,31 @@ class Harness:
             return kind(self.time.seconds() + INVOCATION, reserve, monotonic=self.time.seconds)
 
         moved = SimpleNamespace(now=lambda _zone: self.time.now, fromisoformat=datetime.fromisoformat)
+        simulated = SimpleNamespace(time=self.time.seconds, monotonic=self.time.seconds, sleep=self.sleep)
+        dated = SimpleNamespace(time=self.time.seconds, monotonic=wall.monotonic)
+        changes: list[tuple[Any, str, Any]] = [
+            (clock, "datetime", moved),
+            (sqs, "unix_seconds", self.time.seconds),
+            (Budget, "of", classmethod(budget_of)),
+            (BaseClient, "_make_api_call", make_call),
+            (Transport, "call", call_partner),
+            (parallel, "MAX_THREADS", 1),  # one worker runs at a time
+            *((calling, "time", dated) for calling in (http, faults)),  # real sockets have real time-outs
+        ]
+        for path, module in list(sys.modules.items()):
+            if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, "time", None) is wall:
+                changes.append((module, "time", simulated))
         with ExitStack() as stack:
-            stack.enter_context(patch.object(clock, "datetime", moved))
-            stack.enter_context(patch.object(sqs, "unix_seconds", self.time.seconds))
-            stack.enter_context(patch.object(Budget, "of", classmethod(budget_of)))
+            for change in changes:
+                stack.enter_context(patch.object(*change))
             defaults: Any = Secrets.__init__.__kwdefaults__
             stack.enter_context(patch.dict(defaults, {"monotonic": self.time.seconds}))
-            stack.enter_context(patch.object(BaseClient, "_make_api_call", make_call))
-            stack.enter_context(patch.object(Transport, "call", call_partner))
-            stack.enter_context(patch.object(parallel, "MAX_THREADS", 1))  # one worker runs at a time
-            simulated = {"time": self.time.seconds, "monotonic": self.time.seconds, "sleep": self.sleep}
-            for path, module in list(sys.modules.items()):
-                if path.startswith("leadbridge.") and ".partners" not in path and getattr(module, "time", None) is wall:
-                    stack.enter_context(patch.object(module, "time", SimpleNamespace(**simulated)))
-            for calling in (http, faults):  # real sockets have real time-outs; only dates are simulated
-                moment = SimpleNamespace(time=self.time.seconds, monotonic=wall.monotonic)
-                stack.enter_context(patch.object(calling, "time", moment))
             yield
+
+
+def _restore(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @contextmanager
