@@ -19,19 +19,18 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from devstack.sandbox.remote import ControlError, Remote, Rows
+from devstack.sandbox.remote import Rows
 from devstack.workdir import LocalError, wait_until
 from quality.benchmarks.__main__ import show, verdict
 from quality.benchmarks.compare.install import FOLDER, VERSIONS, install, missing
 from quality.benchmarks.compare.systems import Leadbridge, Server, System
 from quality.benchmarks.report import Measurement
 from quality.benchmarks.shipped import LENDER, data
-from quality.benchmarks.stack import cpu_seconds, peak_mib, runtime_stack, under
+from quality.benchmarks.stack import Servers, cpu_seconds, peak_mib, runtime_stack, under
 
 NAME = "compare"
 CONCURRENCY = 16
 ALONE, BUSY = 100, 170  # leads of a round, one after the other and at this concurrency
-WARM_UP = 200  # leads of each system before the first round
 TOKEN = "a token of the benchmark alone"
 TIMEOUT = 180.0  # seconds for all leads of a phase to reach the partner
 # A system is idle when it used less than this share of a core for so long. The wait for that is limited.
@@ -50,60 +49,45 @@ class Phase:
     latencies: tuple[float, ...]
 
 
-class Load:
-    """Posts leads and observes the partner. Each lead has its own number in the whole run."""
+def run(servers: Servers, system: System, numbers: Sequence[int], concurrency: int) -> Phase:
+    """Post leads: so many at a time, or each when the partner has the one before."""
 
-    def __init__(self, partners: Remote, aws: int) -> None:
-        self._partners, self._aws = partners, aws
-        self._numbers = count(1)
-        self._last_deal = 0
+    def deals() -> Rows:
+        return servers.partners.rows("leadleader/deals")
 
-    def run(self, system: System, amount: int, concurrency: int) -> Phase:
-        """Post leads: so many at a time, or each when the partner has the one before."""
-        self._last_deal = max([self._last_deal, *(int(one["deal_id"]) for one in self._deals())])
-        self._partners.reset()  # it lists all deals, and each read would take longer
-        numbers = list(islice(self._numbers, amount))
-        before, aws, posted = idle(system), cpu_seconds(under(self._aws)), dict[int, float]()
-
-        def send(number: int) -> None:
-            posted[number] = time.time()
-            system.post(number)
-
-        if concurrency == 1:
-            for done, number in enumerate(numbers, 1):
-                send(number)
-                self._wait_for_deals(done)
-        else:
-            with ThreadPoolExecutor(concurrency) as senders:
-                list(senders.map(send, numbers))
-            self._wait_for_deals(amount)
-        used = idle(system) - before
-        deals = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in self._deals()]
-        if sorted(number for number, _ in deals) != sorted(posted):
-            raise LocalError(f"{amount} leads have become {len(deals)} deals")
-        created = {number: datetime.fromisoformat(at).timestamp() for number, at in deals}
-        return Phase(
-            used / amount * 1000,
-            (cpu_seconds(under(self._aws)) - aws) / amount * 1000,
-            amount / (max(created.values()) - min(posted.values())),
-            tuple(created[number] - at for number, at in posted.items()),
-        )
-
-    def _deals(self) -> Rows:
-        return self._partners.rows("leadleader/deals")
-
-    def _wait_for_deals(self, amount: int) -> None:
-        """Wait until so many leads have reached the partner in this phase. Deals have consecutive numbers."""
-
-        def is_there() -> bool:
-            try:
-                self._partners.get(f"leadleader/deals/{self._last_deal + amount}")
-            except ControlError:
-                return False
-            return True
-
+    def wait_for(amount: int) -> None:
         otherwise = f"{amount} leads did not reach the partner in {TIMEOUT:g} s."
-        wait_until(is_there, timeout=TIMEOUT, interval=0.01, otherwise=otherwise)
+        wait_until(lambda: len(deals()) >= amount, timeout=TIMEOUT, interval=0.01, otherwise=otherwise)
+
+    def send(number: int) -> None:
+        posted[number] = time.time()
+        system.post(number)
+
+    def aws_cpu() -> float:
+        return cpu_seconds(under(servers.aws_child.guard.pid))
+
+    servers.partners.reset()
+    posted: dict[int, float] = {}
+    before, aws = idle(system), aws_cpu()
+    if concurrency == 1:
+        for done, number in enumerate(numbers, 1):
+            send(number)
+            wait_for(done)
+    else:
+        with ThreadPoolExecutor(concurrency) as senders:
+            list(senders.map(send, numbers))
+        wait_for(len(numbers))
+    used = idle(system) - before
+    received = [(int(one["clientInfo"]["telephone"][3:]), one["created_at"]) for one in deals()]
+    created = {number: datetime.fromisoformat(at).timestamp() for number, at in received}
+    if sorted(number for number, _ in received) != sorted(numbers):
+        raise LocalError(f"{len(numbers)} leads have become {len(received)} deals")
+    return Phase(
+        used / len(numbers) * 1000,
+        (aws_cpu() - aws) / len(numbers) * 1000,
+        len(numbers) / (max(created.values()) - min(posted.values())),
+        tuple(created[number] - at for number, at in posted.items()),
+    )
 
 
 def idle(system: System) -> float:
@@ -136,22 +120,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(rounds: int) -> Measurement:
-    with ExitStack() as stack:
-        servers, workshop = stack.enter_context(runtime_stack())
-        load = Load(servers.partners, servers.aws_child.guard.pid)
+    numbers = count(1)  # each lead has its own in the whole run
+    with (
+        runtime_stack() as (servers, workshop),
+        TemporaryDirectory(prefix="run-", dir=FOLDER) as runs,
+        ExitStack() as stack,
+    ):
         secret = {**servers.secrets[LENDER], "webhook_token": TOKEN}
-        runs = Path(stack.enter_context(TemporaryDirectory(prefix="run-", dir=FOLDER)))
         systems: list[System] = [Leadbridge(stack, workshop, servers.backend().cloud, CONCURRENCY)]
-        systems += [Server(name, stack, runs, secret, lock=servers.lock) for name in ("n8n", "node-red")]
-        for system in systems:
-            load.run(system, ALONE, 1)
-            load.run(system, WARM_UP, CONCURRENCY)
+        systems += [Server(name, stack, Path(runs), secret, lock=servers.lock) for name in ("n8n", "node-red")]
         phases: dict[str, tuple[list[Phase], list[Phase]]] = {system.name: ([], []) for system in systems}
-        for system in systems * rounds:
+        for number, system in enumerate(systems * (rounds + 1)):
             for found, amount, at_once in zip(phases[system.name], (ALONE, BUSY), (1, CONCURRENCY), strict=True):
-                found.append(load.run(system, amount, at_once))
+                phase = run(servers, system, list(islice(numbers, amount)), at_once)
+                if number >= len(systems):  # the first round is the warm-up
+                    found.append(phase)
                 # A system that is not warm yet improves from round to round.
-                print(f"{system.name}, {at_once} at a time: {found[-1].cpu:.1f} ms of CPU for a lead", flush=True)
+                print(f"{system.name}, {at_once} at a time: {phase.cpu:.1f} ms of CPU for a lead", flush=True)
         peaks = {system.name: [mib for pid in system.processes() if (mib := peak_mib(pid))] for system in systems}
     return table(phases, peaks, rounds)
 
