@@ -20,9 +20,10 @@ from typing import Any
 from quality.benchmarks import report
 from quality.benchmarks.report import Measurement, Rows, command
 from quality.benchmarks.shipped import FUNCTIONS, LENDER, WHOLE_CORE, data, memory, parameter, schedule, settings
-from quality.testkit.fakes.processed import of_type, processed
+from quality.testkit.fakes.processed import of_type
 from quality.testkit.fakes.watched import observed_partners, query_of, synced_partners
 from quality.testkit.template import ROOT, role_statements
+from quality.testkit.wiring import events
 
 LEADS = 1_000_000
 MONTH = 30.44 * 86_400  # seconds
@@ -31,7 +32,6 @@ AGREED_DOLLARS = 300  # for a million leads, status checks included
 DAYS_OPEN = (3, 14)  # that deals stay open in the comparison with the budget
 MEMORIES = (128, 256, 512, 1024, 1769)
 PAGE = ROOT / "docs" / "cost.md"
-UNITS = {"minute": 60, "hour": 3600, "day": 86_400}  # of a schedule's rate, in seconds
 DATA, MEASURED = data("cost.toml"), data("measurements.json")
 
 type Usage = Mapping[str, float]
@@ -94,14 +94,7 @@ def amount(quantity: str | Callable[[str, Usage], float], *, polling: bool) -> f
 
 
 def queue_events(function: str) -> list[dict[str, Any]]:
-    events = FUNCTIONS[function]["Properties"].get("Events", {}).values()
-    return [event["Properties"] for event in events if event["Type"] == "SQS"]
-
-
-def traces(taken: Usage, times: float) -> float:
-    """X-Ray traces of a function for a million leads spread over a month."""
-    a_second = taken["invocations"] * times * LEADS / MONTH
-    return (min(1, a_second) + assumed("traces_sampled") * max(0, a_second - 1)) * MONTH
+    return [event["Properties"] for name, _, event in events() if name == function and event["Type"] == "SQS"]
 
 
 def by_service(*, polling: bool) -> dict[str, float]:
@@ -116,6 +109,9 @@ def by_service(*, polling: bool) -> dict[str, float]:
     lambdas_own = total("invocations") * assumed("platform_log_bytes")
     logs = (total("log_bytes") + lambdas_own + first * assumed("access_log_bytes")) / GB
     from_queues = total(lambda name, one: one["invocations"] if queue_events(name) else 0)
+    # X-Ray takes the first invocation of a function in each second, and a share of the others.
+    invocations = [one["invocations"] * times * LEADS for one in taken.values()]
+    traces = sum(min(MONTH, each) + assumed("traces_sampled") * max(0, each - MONTH) for each in invocations)
     return {
         "API Gateway": price("api_gateway", first),
         "Lambda, requests": price("lambda_request", total("invocations")),
@@ -129,7 +125,7 @@ def by_service(*, polling: bool) -> dict[str, float]:
         "SQS": price("sqs", 3 * from_queues),
         "EventBridge": price("event", total("events")),
         "CloudWatch Logs": price("log_in", logs) + log_months * price("log_kept", logs),
-        "X-Ray": price("trace", sum(traces(one, times) for one in taken.values())),
+        "X-Ray": price("trace", traces),
         "data to partners": price("transfer", total("partner_calls") * assumed("partner_bytes") / GB),
     }
 
@@ -171,12 +167,10 @@ def alarm_metrics() -> dict[str, int]:
 def ticks() -> dict[str, float]:
     """Calls a month of each scheduled function, the most frequent first."""
     found = {}
-    for name, one in of_type("AWS::Scheduler::Schedule").items():
-        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", one["ScheduleExpression"])
-        if rate is None:
-            raise ValueError(f"{name} has no rate")
-        alias = processed()[one["Target"]["Arn"]["Ref"]]["Properties"]
-        found[alias["FunctionName"]["Ref"]] = MONTH / (int(rate[1]) * UNITS[rate[2]])
+    for function, _, event in events():
+        if event["Type"] == "ScheduleV2":
+            ((number, unit),) = re.findall(r"^rate\((\d+) (\w+?)s?\)$", event["Properties"]["ScheduleExpression"])
+            found[function] = MONTH / timedelta(**{f"{unit}s": int(number)}).total_seconds()
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
