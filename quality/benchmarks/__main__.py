@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quality.benchmarks import report
-from quality.benchmarks.report import BUDGET, Measurement, check, limits
+from quality.benchmarks.report import BUDGET, GOOD, Measurement, Rows, Verdict, check, limits
 from quality.benchmarks.stack import in_new_process
 
 # The measurements: the module, the rounds, and the tables of the budget. What a round is, each module says.
@@ -57,7 +57,7 @@ def run(name: str, scale: float) -> list[Measurement]:
     work: Callable[[int], list[Measurement]] = getattr(import_module(f"quality.benchmarks.{module}"), name)
     found = in_new_process(work, max(1, round(rounds * scale)))
     for one in found:
-        show(one.title, one.columns, ((row, "") for row in one.rows))
+        show(one.title, one.columns, one.rows)
     return found
 
 
@@ -65,17 +65,17 @@ def verdict(found: Sequence[Measurement], parts: Iterable[str], *, write: bool) 
     """Print the verdict on each ratio, and optionally write the tables. Returns whether the budget is broken."""
     ratios: dict[str, dict[str, float]] = {part: {} for part in parts}
     lines = check(ratios | {one.name: one.ratios for one in found}, limits())
-    show("the budget", BUDGET, ((line.cells(), "bold red" if line.verdict.is_bad else "") for line in lines))
+    show("the budget", BUDGET, lines)
     if write:
         report.write(found)
-    return any(line.verdict.is_bad for line in lines)
+    return any(line[-1] not in GOOD for line in lines)
 
 
-def show(title: str, columns: Sequence[str], rows: Iterable[tuple[Sequence[str], str]]) -> None:
+def show(title: str, columns: Sequence[str], rows: Rows) -> None:
     table = Table(*columns, title=title, title_justify="left")
     table.columns[0].overflow = "fold"
-    for row, style in rows:
-        table.add_row(*row, style=style)
+    for row in rows:
+        table.add_row(*row, style="bold red" if row[-1] in {*Verdict} - GOOD else "")
     Console().print(table)
 
 

@@ -36,15 +36,14 @@ STATUSES = ("В обробці", "Погоджено", "Видано")  # the fi
 # What is counted of a function's invocations for one lead.
 FIGURES = ("invocations", "cpu_ms", "aws_calls", "partner_calls", "log_bytes", "write_units", "read_units", "events")
 
-type Usage = dict[str, float]
-type ByFunction = dict[str, Usage]
+type Usage = dict[str, dict[str, float]]  # by function
 type Records = list[Event]  # of the table's stream
 
 
 @dataclass
 class Flow:
     on: Environment
-    usage: ByFunction = field(default_factory=dict)
+    usage: Usage = field(default_factory=dict)
     meter: Meter = field(default_factory=Meter)
     published: list[Event] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)  # the partner is called by several threads
@@ -120,8 +119,11 @@ def targets(envelope: Event) -> list[str]:
     return [function for queue, function in workers() if queue in found]
 
 
-def one_lead(flow: Flow, number: int) -> tuple[ByFunction, int]:
-    """Process one lead to its end, with one check without a change. Returns its usage, and the bytes that it leaves."""
+def one_lead(flow: Flow, number: int) -> tuple[Usage, int, list[Records]]:
+    """Process one lead to its end, with one check without a change.
+
+    Returns its usage, the bytes that it leaves, and its records for the statistics, by drain.
+    """
     flow.usage, flow.stages = {}, []
     lead_id, deal_id = flow.receive(number)
     for status in STATUSES:
@@ -130,10 +132,11 @@ def one_lead(flow: Flow, number: int) -> tuple[ByFunction, int]:
     delivery = flow.meter.items[f"LEAD#{lead_id}", f"DELIVERY#{LENDER}"]
     if delivery["state"]["S"] != "closed" or flow.usage["SendMessage"]["invocations"] != len(STATUSES) - 1:
         raise SystemExit(f"the lead did not reach its end: {delivery}, {flow.usage}")
-    return flow.usage, sum(stored_size(one) for (pk, _), one in flow.meter.items.items() if pk == f"LEAD#{lead_id}")
+    kept = sum(stored_size(one) for (pk, _), one in flow.meter.items.items() if pk == f"LEAD#{lead_id}")
+    return flow.usage, kept, flow.stages
 
 
-def statistics_usage(flow: Flow, leads: Sequence[list[Records]]) -> Iterator[ByFunction]:
+def statistics_usage(flow: Flow, leads: Sequence[list[Records]]) -> Iterator[Usage]:
     """Yield a lead's share of counting it, with as many leads in a batch as a million a month bring.
 
     `leads` are the records of each lead, by stage: a batch has the same stage of its leads.
@@ -147,7 +150,7 @@ def statistics_usage(flow: Flow, leads: Sequence[list[Records]]) -> Iterator[ByF
         yield {"UpdateStats": {name: value / COUNTED_TOGETHER for name, value in counted.items()}}
 
 
-def unchanged_batches(flow: Flow) -> Iterator[ByFunction]:
+def unchanged_batches(flow: Flow) -> Iterator[Usage]:
     """Yield the usage of batches of status checks that find nothing, and of all that follows from them."""
     received = [flow.receive(500 + number) for number in range(BATCH)]
     for _, deal_id in received:
@@ -160,7 +163,7 @@ def unchanged_batches(flow: Flow) -> Iterator[ByFunction]:
         yield flow.usage
 
 
-def medians(rounds: Sequence[ByFunction]) -> dict[str, dict[str, float]]:
+def medians(rounds: Sequence[Usage]) -> dict[str, dict[str, float]]:
     return {
         function: {name: round(median(usage[function][name] for usage in rounds), 2) for name in FIGURES}
         for function in rounds[0]
@@ -170,19 +173,15 @@ def medians(rounds: Sequence[ByFunction]) -> dict[str, dict[str, float]]:
 def main() -> None:
     with environment() as on:
         flow = Flow(on)
-        leads, records = [], []
-        for number in range(WARM_UP + ROUNDS):
-            leads.append(one_lead(flow, number))
-            records.append(flow.stages)
-        leads = leads[WARM_UP:]
-        counted = medians(list(statistics_usage(flow, records)))
+        leads = [one_lead(flow, number) for number in range(WARM_UP + ROUNDS)][WARM_UP:]
+        counted = medians(list(statistics_usage(flow, [stages for *_, stages in leads])))
         batches = list(unchanged_batches(flow))
     measured = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one core of {os.cpu_count()}, shared",
         "leads": ROUNDS,
-        "kept_bytes": median(kept for _, kept in leads),
-        "functions": medians([usage for usage, _ in leads]) | counted,
+        "kept_bytes": median(kept for _, kept, _ in leads),
+        "functions": medians([usage for usage, *_ in leads]) | counted,
         "batch": BATCH,
         "unchanged_batch": medians(batches),
     }

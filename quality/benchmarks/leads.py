@@ -24,7 +24,6 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from statistics import linear_regression, median
 from tempfile import TemporaryFile
@@ -74,34 +73,25 @@ LATER = 0.75  # the share of the leads, the last ones, for the line
 type Steps = list[tuple[str, dict[str, Any] | None]]  # calls: to the table, with the request, or to the lender
 
 
-@dataclass(frozen=True)
-class Bare:
-    """The recorded calls of a lead, and what makes them for others."""
+def for_another(steps: Steps, number: int) -> Steps:
+    """The recorded steps, for another lead."""
+    text = re.sub(r"ld_[a-z2-7]{26}", f"ld_again{number:018d}", json.dumps(steps))
+    text = re.sub(r"[0-9a-f]{64}", lambda one: sha256(f"{one[0]}{number}".encode()).hexdigest(), text)
+    text = re.sub(r"DEAL#leadleader#\d+", f"DEAL#leadleader#{10**9 + number}", text)
+    text = re.sub(r', "ClientRequestToken": "[0-9a-f]+"', "", text)  # a token is good for one write
+    return [(operation, request) for operation, request in json.loads(text)]
 
-    steps: Steps
-    credentials: LeadLeaderCredentials
-    pool: urllib3.PoolManager
-    client: Any
 
-    def steps_of(self, number: int) -> Steps:
-        text = re.sub(r"ld_[a-z2-7]{26}", f"ld_again{number:018d}", json.dumps(self.steps))
-        text = re.sub(r"[0-9a-f]{64}", lambda one: sha256(f"{one[0]}{number}".encode()).hexdigest(), text)
-        text = re.sub(r"DEAL#leadleader#\d+", f"DEAL#leadleader#{10**9 + number}", text)
-        text = re.sub(r', "ClientRequestToken": "[0-9a-f]+"', "", text)  # a token is good for one write
-        return [(operation, request) for operation, request in json.loads(text)]
-
-    def create(self, lead: Lead, tokens: dict[str, str]) -> None:
-        url = f"{self.credentials.base_url.rstrip('/')}/create-short-deal/"
-        sealed = {**short_deal(lead), "security_token": tokens["security_token"]}
-        self.post(url, sealed, {"Authorization": f"Bearer {tokens['access_token']}"})
-
-    def post(self, url: str, body: Mapping[str, Any], headers: dict[str, str]) -> Any:
-        sent = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
-        headers = {"Content-Type": "application/json; charset=utf-8", **headers}
-        answer = self.pool.request("POST", url, body=sent, headers=headers, timeout=TIMEOUT)
-        if answer.status != 200:
-            raise SystemExit(f"{url} answered {answer.status}")
-        return answer.json()
+def call(pool: urllib3.PoolManager, url: str, body: Mapping[str, Any], token: str = "") -> Any:
+    """A call of the lender by urllib3 alone."""
+    sent = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
+    headers = {"Content-Type": "application/json; charset=utf-8"} | (
+        {"Authorization": f"Bearer {token}"} if token else {}
+    )
+    answer = pool.request("POST", url, body=sent, headers=headers, timeout=TIMEOUT)
+    if answer.status != 200:
+        raise SystemExit(f"{url} answered {answer.status}")
+    return answer.json()
 
 
 def validate(event: Event) -> Lead:
@@ -130,13 +120,16 @@ def read_back(message: Event, lead: items.Item, delivery: items.Item) -> Lead:
 
 def warm(rounds: int) -> list[Measurement]:
     """The whole and its parts, in turns."""
-    with environment("ReceiveLead", "SubmitLead") as on:
-        bare, units = prepare(on)
+    # A plain client with the timeouts and attempts of the product's own.
+    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
+    with environment("ReceiveLead", "SubmitLead") as on, urllib3.PoolManager(retries=False) as pool:
+        steps, units = recorded(on)
+        client = get_session().create_client("dynamodb", config=config)
         gc.freeze()  # the collector ignores the benchmark's own objects
-        found = [one_round(on, bare, number) for number in range(1, WARM_UP + rounds + 1)][WARM_UP:]
+        found = [one_round(on, steps, client, pool, number) for number in range(1, WARM_UP + rounds + 1)][WARM_UP:]
     medians = {name: median(one[name] for one in found) for name in (*WHOLE, *PARTS, OWN)}
     whole, least = sum(medians[name] for name in WHOLE), sum(medians[name] for name in PARTS)
-    own, calls = least - medians["writes"] + medians[OWN], sum(request is not None for _, request in bare.steps)
+    own, calls = least - medians["writes"] + medians[OWN], sum(request is not None for _, request in steps)
     rows = (
         *((name, f"{medians[name]:.2f}") for name in WHOLE),
         ("both", f"**{whole:.2f}**"),
@@ -154,8 +147,8 @@ def warm(rounds: int) -> list[Measurement]:
     return [Measurement("warm", title, ("", "CPU, ms"), rows, ratios)]
 
 
-def prepare(on: Environment) -> tuple[Bare, float]:
-    """Process one lead and record its calls. Returns its write units, too."""
+def recorded(on: Environment) -> tuple[Steps, float]:
+    """Process one lead. Returns its calls, and the write units that they take."""
     steps: Steps = []
     meter = Meter()
 
@@ -165,25 +158,13 @@ def prepare(on: Environment) -> tuple[Bare, float]:
             meter.count(operation, request, answer)
 
     with observed(note, lambda operation: steps.append((operation, None))):
-        lead_id = on.receive(post(0))
-        on.submit(submission(lead_id))
+        on.submit(submission(on.receive(post(0))))
     if (way := tuple(spelt(*step) for step in steps)) != WAY:
         raise SystemExit(f"the calls differ from quality/testkit/way.py: {', '.join(way)}")
-    # A plain client with the timeouts and attempts of the product's own.
-    config = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 3})
-    client = get_session().create_client("dynamodb", config=config)
-    credentials = LeadLeaderCredentials.of(on.secrets[LENDER])
-    return Bare(steps, credentials, urllib3.PoolManager(retries=False), client), meter.written
+    return steps, meter.written
 
 
-def stored(on: Environment, key: dict[str, str]) -> items.Item:
-    item: items.Item = on.cloud.client("dynamodb").get_item(TableName=on.cloud.ref("Leads"), Key=items.encode(key))[
-        "Item"
-    ]
-    return item
-
-
-def one_round(on: Environment, bare: Bare, number: int) -> dict[str, float]:
+def one_round(on: Environment, steps: Steps, client: Any, pool: urllib3.PoolManager, number: int) -> dict[str, float]:
     """CPU milliseconds of this process, with all its threads, for one lead, and for the parts alone."""
     taken: dict[str, float] = defaultdict(float)
 
@@ -196,22 +177,27 @@ def one_round(on: Environment, bare: Bare, number: int) -> dict[str, float]:
     event = post(number)
     lead_id = timed("receive", on.receive, event)
     message = submission(lead_id)
-    kept = [stored(on, key) for key in (items.lead_key(lead_id), items.delivery_key(lead_id, LENDER))]
+    keys = (items.lead_key(lead_id), items.delivery_key(lead_id, LENDER))
+    reads = [{"Get": {"TableName": on.cloud.ref("Leads"), "Key": items.encode(key)}} for key in keys]
+    kept = on.cloud.client("dynamodb").transact_get_items(TransactItems=reads)["Responses"]
     timed("submit", on.submit, message)
     timed("validation", validate, event)
-    lead = timed("validation", read_back, message, *kept)
-    tokens: dict[str, str] = {}
-    for operation, request in bare.steps_of(number):
+    lead = timed("validation", read_back, message, *(one["Item"] for one in kept))
+    credentials, tokens = LeadLeaderCredentials.of(on.secrets[LENDER]), dict[str, str]()
+    for operation, request in for_another(steps, number):
         if request is not None:
-            timed("writes", bare.client._make_api_call, operation, request)
+            timed("writes", client._make_api_call, operation, request)
         elif operation == "authorize":
-            body = timed("encryption", authorization, bare.credentials)
-            tokens = timed("calls", bare.post, bare.credentials.auth_url, body, {})
+            body = timed("encryption", authorization, credentials)
+            tokens = timed("calls", call, pool, credentials.auth_url, body)
         else:
-            timed("calls", bare.create, lead, tokens)
-    for operation, request in bare.steps_of(OTHER_LEADS + number):
+            url = f"{credentials.base_url.rstrip('/')}/create-short-deal/"
+            deal = {**timed("calls", short_deal, lead), "security_token": tokens["security_token"]}
+            timed("calls", call, pool, url, deal, tokens["access_token"])
+    own: Any = aws.dynamodb()
+    for operation, request in for_another(steps, OTHER_LEADS + number):
         if request is not None:
-            timed(OWN, lambda *call: aws.dynamodb()._make_api_call(*call), operation, request)  # type: ignore[attr-defined]
+            timed(OWN, own._make_api_call, operation, request)
     return taken
 
 

@@ -51,9 +51,8 @@ class Verdict(StrEnum):
     NOT_MEASURED = "not measured"
     NOT_BUDGETED = "not in the budget"
 
-    @property
-    def is_bad(self) -> bool:
-        return self not in {Verdict.KEPT, Verdict.NOISE}
+
+GOOD = {Verdict.KEPT, Verdict.NOISE}
 
 
 @dataclass(frozen=True)
@@ -64,39 +63,33 @@ class Limit:
     noise: float
 
 
-@dataclass(frozen=True)
-class Line:
-    name: str
-    ratio: float | None
-    limit: Limit | None
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.limit is None:
-            return Verdict.NOT_BUDGETED
-        if self.ratio is None:
-            return Verdict.NOT_MEASURED
-        if self.ratio <= self.limit.most:
-            return Verdict.KEPT
-        # NaN is broken: it compares as false.
-        return Verdict.NOISE if self.ratio <= self.limit.most * (1 + self.limit.noise) else Verdict.BROKEN
-
-    def cells(self) -> tuple[str, str, str, str, str]:
-        most, noise = ("", "") if self.limit is None else (f"{self.limit.most:g}", f"{self.limit.noise:.0%}")
-        return (self.name, "" if self.ratio is None else f"{self.ratio:.2f}", most, noise, self.verdict.value)
-
-
 def limits() -> dict[str, dict[str, Limit]]:
-    found = data("budget.toml")
-    return {part: {name: Limit(**line) for name, line in lines.items()} for part, lines in found.items()}
+    budget = data("budget.toml").items()
+    return {part: {name: Limit(**line) for name, line in lines.items()} for part, lines in budget}
 
 
-def check(measured: Mapping[str, Mapping[str, float]], budget: Mapping[str, Mapping[str, Limit]]) -> list[Line]:
-    lines = []
+def check(measured: Mapping[str, Mapping[str, float]], budget: Mapping[str, Mapping[str, Limit]]) -> Rows:
+    """Compare the ratios of each part with its budget: a row `BUDGET` of each ratio, or limit."""
+    rows = []
     for part, found in measured.items():
         allowed = budget.get(part, {})
-        lines += [Line(f"{part}.{name}", found.get(name), allowed.get(name)) for name in {**allowed, **found}]
-    return lines
+        for name in {**allowed, **found}:
+            ratio, limit = found.get(name), allowed.get(name)
+            most, noise = ("", "") if limit is None else (f"{limit.most:g}", f"{limit.noise:.0%}")
+            cells = f"{part}.{name}", "" if ratio is None else f"{ratio:.2f}", most, noise
+            rows.append((*cells, verdict(ratio, limit).value))
+    return rows
+
+
+def verdict(ratio: float | None, limit: Limit | None) -> Verdict:
+    if limit is None:
+        return Verdict.NOT_BUDGETED
+    if ratio is None:
+        return Verdict.NOT_MEASURED
+    if ratio <= limit.most:
+        return Verdict.KEPT
+    # NaN is broken: it compares as false.
+    return Verdict.NOISE if ratio <= limit.most * (1 + limit.noise) else Verdict.BROKEN
 
 
 def markdown(columns: Sequence[str], rows: Rows, texts: Sequence[int] = (0,)) -> list[str]:
@@ -161,8 +154,8 @@ def code() -> str:
 
 def block(one: Measurement) -> str:
     measured = f"Measured {datetime.now(UTC).date().isoformat()} on {machine()}; code `{code()}`."
-    rows = [line.cells() for line in check({one.name: one.ratios}, limits())]
-    tables = [*markdown(one.columns, one.rows), "", *markdown(BUDGET, rows, texts=(0, 4))]
+    budget = markdown(BUDGET, check({one.name: one.ratios}, limits()), texts=(0, 4))
+    tables = [*markdown(one.columns, one.rows), "", *budget]
     return "\n".join([measured, "", f"{one.title}.", "", *tables])
 
 

@@ -22,8 +22,7 @@ from tempfile import TemporaryDirectory
 from devstack.sandbox.remote import Rows
 from devstack.workdir import LocalError, wait_until
 from quality.benchmarks.__main__ import show, verdict
-from quality.benchmarks.compare.install import FOLDER, VERSIONS, install, missing
-from quality.benchmarks.compare.systems import Leadbridge, Server, System
+from quality.benchmarks.compare.systems import FOLDER, VERSIONS, Leadbridge, Server, System, install, missing
 from quality.benchmarks.report import Measurement
 from quality.benchmarks.shipped import LENDER, data
 from quality.benchmarks.stack import Servers, cpu_seconds, peak_mib, runtime_stack, under
@@ -115,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LocalError as error:
         print(error, file=sys.stderr)
         return 1
-    show(found.title, found.columns, ((row, "") for row in found.rows))
+    show(found.title, found.columns, found.rows)
     return int(verdict([found], [NAME], write=given.write))
 
 

@@ -12,7 +12,7 @@ from quality.benchmarks.cold import ratio
 from quality.benchmarks.compare import __main__ as compare
 from quality.benchmarks.growth import INBOX, LISTS, NEXT_PAGE
 from quality.benchmarks.leads import CASES, left_by_each
-from quality.benchmarks.report import Limit, Line, Measurement, Verdict, check, limits
+from quality.benchmarks.report import GOOD, Limit, Measurement, Rows, Verdict, check, limits
 from quality.testkit.lambda_runtime.scenarios import SCENARIOS
 from quality.testkit.template import resources
 
@@ -20,8 +20,8 @@ LIMIT = Limit(most=1.3, noise=0.1)
 BUDGET = {"cold": {"A": LIMIT, "B": LIMIT}, "warm": {"lead": LIMIT}}
 
 
-def verdicts(lines: list[Line]) -> dict[str, Verdict]:
-    return {line.name: line.verdict for line in lines}
+def verdicts(lines: Rows) -> dict[str, str]:
+    return {line[0]: line[-1] for line in lines}
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ def verdicts(lines: list[Line]) -> dict[str, Verdict]:
     ],
 )
 def test_a_ratio_is_broken_when_it_is_over_its_limit_by_more_than_noise(ratio: float, verdict: Verdict) -> None:
-    assert Line("a", ratio, LIMIT).verdict is verdict
+    assert report.verdict(ratio, LIMIT) is verdict
 
 
 def test_only_what_is_within_the_limit_and_its_noise_passes() -> None:
-    assert {verdict for verdict in Verdict if not verdict.is_bad} == {Verdict.KEPT, Verdict.NOISE}
+    assert {Verdict.KEPT, Verdict.NOISE} == GOOD
 
 
 def test_a_measurement_that_is_missing_fails() -> None:
@@ -53,14 +53,14 @@ def test_a_measurement_that_is_missing_fails() -> None:
 def test_a_part_that_is_missing_fails_unless_it_was_not_asked_for() -> None:
     measured = {"cold": {"A": 1.0, "B": 1.0}}
 
-    assert verdicts(check({**measured, "warm": {}}, BUDGET))["warm.lead"] is Verdict.NOT_MEASURED
+    assert verdicts(check({**measured, "warm": {}}, BUDGET))["warm.lead"] == Verdict.NOT_MEASURED
     assert set(verdicts(check(measured, BUDGET))) == {"cold.A", "cold.B"}
 
 
 def test_a_measurement_without_a_limit_fails() -> None:
     measured = {"cold": {"A": 1.0, "B": 1.0, "New": 1.0}, "warm": {"lead": 1.0}, "more": {"x": 1.0}}
 
-    bad = {line.name: line.verdict for line in check(measured, BUDGET) if line.verdict.is_bad}
+    bad = {name: verdict for name, verdict in verdicts(check(measured, BUDGET)).items() if verdict not in GOOD}
     assert bad == {"cold.New": Verdict.NOT_BUDGETED, "more.x": Verdict.NOT_BUDGETED}
 
 

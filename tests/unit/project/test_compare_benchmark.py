@@ -12,7 +12,7 @@ import pytest
 
 from devstack.workdir import LocalError
 from quality.benchmarks.compare import __main__ as compare
-from quality.benchmarks.compare import install, systems
+from quality.benchmarks.compare import systems
 from quality.benchmarks.compare.__main__ import Phase
 from quality.benchmarks.stack import cpu_seconds
 
@@ -90,9 +90,9 @@ def test_both_run_the_same_flow_with_the_same_secret() -> None:
 
 
 def test_the_versions_are_exact_and_name_no_registry() -> None:
-    assert set(install.VERSIONS) == {"node", "n8n", "node-red"}
-    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in install.VERSIONS.values())
-    files = [file for file in Path(install.__file__).parent.iterdir() if file.is_file()]
+    assert set(systems.VERSIONS) == {"node", "n8n", "node-red"}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in systems.VERSIONS.values())
+    files = [file for file in Path(systems.__file__).parent.iterdir() if file.is_file()]
     assert not [file for file in files if "https://" in file.read_text(encoding="utf-8")]
 
 
@@ -102,15 +102,15 @@ def test_packages_are_installed_once_for_their_versions(monkeypatch: pytest.Monk
     def run(*command: str, cwd: Path) -> None:
         commands.append(command)
 
-    monkeypatch.setattr(install, "FOLDER", tmp_path / "compare")
-    monkeypatch.setattr(install, "run", run)
-    install.install()
-    assert [command[-1].rpartition("@")[2] for command in commands[:-1]] == list(install.VERSIONS.values())
-    install.install()
+    monkeypatch.setattr(systems, "FOLDER", tmp_path / "compare")
+    monkeypatch.setattr(systems, "node_command", run)
+    systems.install()
+    assert [command[-1].rpartition("@")[2] for command in commands[:-1]] == list(systems.VERSIONS.values())
+    systems.install()
     assert len(commands) == 4
 
-    monkeypatch.setattr(install, "VERSIONS", {**install.VERSIONS, "n8n": "0.0.1"})
-    install.install()
+    monkeypatch.setattr(systems, "VERSIONS", {**systems.VERSIONS, "n8n": "0.0.1"})
+    systems.install()
     assert len(commands) == 8
 
 
@@ -122,11 +122,11 @@ def test_what_could_not_be_compiled_is_installed_again(monkeypatch: pytest.Monke
             raise LocalError("no compiler")
         installed.append(command[-1])
 
-    monkeypatch.setattr(install, "FOLDER", tmp_path / "compare")
-    monkeypatch.setattr(install, "run", run)
+    monkeypatch.setattr(systems, "FOLDER", tmp_path / "compare")
+    monkeypatch.setattr(systems, "node_command", run)
     for times in (1, 2):
         with pytest.raises(LocalError):
-            install.install()
+            systems.install()
         assert len(installed) == 3 * times
 
 
