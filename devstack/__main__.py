@@ -12,8 +12,16 @@ from typing import Annotated, Any
 
 import typer
 import urllib3
+from rich.console import Console
 
+from devstack import supervisor
 from devstack.clients import forget_credentials
+from devstack.commands import samples
+from devstack.commands.api import Operator, ask
+from devstack.commands.demo import send_samples
+from devstack.deployment import fingerprint, needs_rebuild
+from devstack.reload import reloads, report
+from devstack.sam_local import run as containers
 from devstack.stack import HOW_LONG, Stack, stack_of_this_process, start, stop
 from devstack.workdir import DEVELOPER, LocalError
 
@@ -25,8 +33,6 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 @app.command()
 def up() -> None:
     """Start the stack in the background."""
-    from devstack.deployment import fingerprint, needs_rebuild
-
     began, was_up = time.monotonic(), Stack.live(DEVELOPER) is not None
     if not was_up:
         print(HOW_LONG, flush=True)
@@ -50,16 +56,12 @@ def down() -> None:
 @app.command()
 def reload() -> None:
     """Apply changed code and configuration."""
-    from devstack.reload import report
-
     print(report(DEVELOPER, Stack.developers()))
 
 
 @app.command()
 def watch() -> None:
     """Reload after each change, until Ctrl-C."""
-    from devstack.reload import reloads
-
     stack = Stack.developers()
     print("Watching functions/, layers/leadbridge/ and config/. Ctrl-C ends it.", flush=True)
     with suppress(KeyboardInterrupt):
@@ -77,18 +79,12 @@ def logs() -> None:
 @app.command(hidden=True)
 def supervise(lifeline: bool = False) -> None:
     """Run the stack in this process; with a lifeline until standard input ends."""
-    from devstack.supervisor import supervise
-
-    raise typer.Exit(supervise(DEVELOPER, has_lifeline=lifeline))
+    raise typer.Exit(supervisor.supervise(DEVELOPER, has_lifeline=lifeline))
 
 
 @app.command()
 def run() -> None:
     """Start the stack, send the sample leads and print each one's timeline. In a terminal, wait for Ctrl-C then."""
-    from rich.console import Console
-
-    from devstack.commands.demo import send_samples
-
     console = Console(highlight=False, soft_wrap=True)
     began, is_right = time.monotonic(), False
     console.print(HOW_LONG)
@@ -111,18 +107,15 @@ def run() -> None:
 @app.command()
 def lead(sample: Given = "", body: Given = "") -> None:
     """Post a sample of events/receive_lead as its form would, or a file instead of the sample's body."""
-    from devstack.commands.api import ask
-    from devstack.commands.samples import EVENTS, request_of, sample_event, unknown
-
     stack, sample = Stack.developers(), sample or "good"
-    if sample not in (names := [file.stem for file in EVENTS.glob("*.json")]):
-        raise LocalError(unknown("SAMPLE", sample, names))
-    event = sample_event(sample)
+    if sample not in (names := [file.stem for file in samples.EVENTS.glob("*.json")]):
+        raise LocalError(samples.unknown("SAMPLE", sample, names))
+    event = samples.sample_event(sample)
     try:
         event["body"] = Path(body).read_text(encoding="utf-8") if body else event["body"]
     except (OSError, UnicodeDecodeError) as reason:
         raise LocalError(f"BODY={body} cannot be read: {reason}.") from None
-    path, headers, content = request_of(event, secrets_of_sources())
+    path, headers, content = samples.request_of(event, secrets_of_sources())
     answer = ask("POST", stack.api_url + path, headers=headers, body=content)
     print(answer.status, json.dumps(answer.content, ensure_ascii=False))
     raise typer.Exit(0 if answer.status < 300 else 1)
@@ -131,21 +124,18 @@ def lead(sample: Given = "", body: Given = "") -> None:
 @app.command()
 def webhook_url(source: Given = "") -> None:
     """Print the address that a form posts to, with its token."""
-    from devstack.commands.samples import unknown, webhook_url
-
     stack, secrets = Stack.developers(), secrets_of_sources()
     if source not in secrets:
-        raise LocalError(f"{unknown('SOURCE', source, secrets)} After a change of config/sources.toml: `make reload`.")
-    print(webhook_url(source, stack.api_url, secrets))
+        wrong = samples.unknown("SOURCE", source, secrets)
+        raise LocalError(f"{wrong} After a change of config/sources.toml: `make reload`.")
+    print(samples.webhook_url(source, stack.api_url, secrets))
 
 
 @app.command()
 def form() -> None:
     """Serve the page of docs/form/ until Ctrl-C."""
-    from devstack.commands.samples import SOURCE_OF_PAGE, page_server, webhook_url
-
-    action = webhook_url(SOURCE_OF_PAGE, Stack.developers().api_url, secrets_of_sources())
-    with page_server(action) as server:
+    action = samples.webhook_url(samples.SOURCE_OF_PAGE, Stack.developers().api_url, secrets_of_sources())
+    with samples.page_server(action) as server:
         print(f"http://127.0.0.1:{server.server_port}/ posts to {action}; Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
@@ -154,17 +144,13 @@ def form() -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
 def sam_local(arguments: typer.Context) -> None:
     """Run `sam local` in containers that find the stack."""
-    from devstack.sam_local.run import Surroundings, run_to_its_end, sam_local
-
-    with sam_local(Surroundings.of(Stack.developers())) as sam:
-        raise typer.Exit(run_to_its_end(sam, *arguments.args))
+    with containers.sam_local(containers.Surroundings.of(Stack.developers())) as sam:
+        raise typer.Exit(containers.run_to_its_end(sam, *arguments.args))
 
 
 @app.command()
 def get(route: Given = "/leads") -> None:
     """Call GET on a route as the operator."""
-    from devstack.commands.api import Operator
-
     stack, route = Stack.developers(), f"/{route.lstrip('/')}"
     try:
         answer = Operator(stack).get(route)

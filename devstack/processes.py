@@ -11,8 +11,7 @@ from pathlib import Path
 
 from devstack.workdir import PROJECT, LocalError
 
-GRACE = 10.0
-"""Seconds for a command to stop after SIGTERM, at most."""
+GRACE = 10.0  # seconds for a command to stop after SIGTERM, at most
 
 
 @dataclass

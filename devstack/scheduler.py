@@ -16,8 +16,7 @@ from devstack.workdir import PROJECT
 logger = logging.getLogger(__name__)
 
 INTERVALS = {"FindDue": 2.0, "SyncAccounts": 5.0}  # seconds after the last result
-OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"
-"""The environment variable that turns the scheduler of a stack off: its tests call the functions while they wait."""
+OFF = "LEADBRIDGE_WITHOUT_SCHEDULER"  # the variable for a stack whose tests call the functions while they wait
 
 
 @contextmanager

@@ -12,8 +12,7 @@ from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import Child, guarded
 from devstack.workdir import TOOLS, LocalError, Workdir, choose_port, wait_until
 
-EMULATOR_GRACE = 1.0
-"""Seconds for the emulator to stop. It waits for its threads for longer than that, and all its files are deleted."""
+EMULATOR_GRACE = 1.0  # seconds to stop; it waits for its threads for longer, and all its files are deleted
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from typing import Any, Self
 from devstack.clients import Emulator
 from devstack.workdir import DEVELOPER, PROJECT, LocalError, Workdir, wait_until
 
-START_TIMEOUT = 1200.0
-"""Seconds a stack has to come up: the first build fetches what the layers hold."""
+START_TIMEOUT = 1200.0  # seconds a stack has to come up: the first build fetches what the layers hold
 MAX_TRIES = 5
 HOW_LONG = "Starting the local stack takes about a minute; the first build takes a few minutes."
 

@@ -49,7 +49,6 @@ class Workdir:
 
 
 DEVELOPER = Workdir(Path(os.environ.get("LEADBRIDGE_WORKDIR", PROJECT / ".local")).absolute())
-"""What `make up` and all that talk to it take for theirs."""
 
 
 @contextmanager
