@@ -71,12 +71,8 @@ def parse_once() -> None:
     dynamodb._tokenize = lru_cache(EXPRESSIONS)(lambda expression: tuple(tokenize(expression)))
     dynamodb._condition_syntax_error = lru_cache(EXPRESSIONS)(dynamodb._condition_syntax_error)
     for name in ("_check_redundant_parens", "_check_reserved_keyword_usage"):
-        setattr(dynamodb, name, of_tokens(lru_cache(EXPRESSIONS)(getattr(dynamodb, name))))
-
-
-def of_tokens(check: Any) -> Any:
-    """Return a check whose tokens may be in a list."""
-    return lambda tokens, *slot: check(tuple(tokens), *slot)
+        check = lru_cache(EXPRESSIONS)(getattr(dynamodb, name))
+        setattr(dynamodb, name, lambda tokens, *slot, check=check: check(tuple(tokens), *slot))
 
 
 def query_of_page(data: dict[str, Any]) -> Any:

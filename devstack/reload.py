@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def reload(workdir: Workdir, stack: Stack) -> list[str]:
         shutil.rmtree(workdir.build / part)
         (draft / part).rename(workdir.build / part)
     (workdir.build / "fingerprint").write_text(wanted)
-    seed.write_private(workdir.stack_file, replace(stack, fingerprint=wanted).as_json())
+    seed.write_private(workdir.stack_file, asdict(replace(stack, fingerprint=wanted)))
     return sorted(changed)
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,8 @@ def seed_sources(workdir: Workdir, aws: Emulator, sandbox_url: str) -> str:
 def put(aws: Emulator, values: dict[str, dict[str, Any]]) -> None:
     """Store each value whose secret the stack has."""
     manager = aws.client("secretsmanager")
-    pages = manager.get_paginator("list_secrets").paginate()
-    deployed = {secret["Name"] for page in pages for secret in page["SecretList"]}
     for name, value in values.items():
-        if f"{PREFIX}/{name}" in deployed:
+        with suppress(manager.exceptions.ResourceNotFoundException):
             manager.put_secret_value(SecretId=f"{PREFIX}/{name}", SecretString=json.dumps(value))
 
 

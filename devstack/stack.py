@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from time import monotonic, sleep
 from typing import Any, Self
@@ -33,9 +33,6 @@ class Stack:
     operator_token: str
     pid: int
     fingerprint: str
-
-    def as_json(self) -> dict[str, str | int]:
-        return asdict(self)
 
     @classmethod
     def live(cls, workdir: Workdir) -> Self | None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from time import monotonic, sleep
 from types import FrameType
 from typing import NoReturn
@@ -86,13 +87,14 @@ def running(workdir: Workdir, lock: int) -> Iterator[Callable[[], NoReturn]]:
             fingerprint=(workdir.build / "fingerprint").read_text(),
         )
         held.callback(workdir.stack_file.unlink, missing_ok=True)
-        write_private(workdir.stack_file, stack.as_json())
+        write_private(workdir.stack_file, asdict(stack))
         logger.info("ready after %.0f s", monotonic() - began)
 
         def watch() -> NoReturn:
-            while emulator.runs() and sandbox.runs():
+            while True:
+                emulator.runs()  # raises if it does not
+                sandbox.runs()
                 sleep(0.5)
-            raise AssertionError("a part that does not run says so itself")
 
         yield watch
 

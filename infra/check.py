@@ -6,15 +6,16 @@ slow to start. docs/deploy.md explains what each answer proves.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 from uuid import uuid4
 
+import typer
 import urllib3
 
 from devstack.commands.api import Answer, ask
@@ -112,32 +113,29 @@ def probe_passes(cloud: Cloud, api_url: str, settings: Settings) -> bool:
     return DeploymentProbe(api_url, secret, cloud.output("TableName"), dynamodb, sqs, queues).passes()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("environment", nargs="?", help="dev or prod: the stack that samconfig.toml names for it")
-    parser.add_argument("--stack", help="another stack")
-    parser.add_argument("--api", help="another address than the stack's output ApiUrl")
-    given = parser.parse_args()
-    if not given.stack and given.environment not in ("dev", "prod"):
-        print("Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.", file=sys.stderr)
-        return 2
-    name = given.stack or SAMCONFIG[given.environment]["global"]["parameters"]["stack_name"]
+def main(
+    environment: Annotated[str, typer.Argument(help="dev or prod: the stack that samconfig.toml names for it.")] = "",
+    stack: Annotated[str, typer.Option(help="Another stack.")] = "",
+    api: Annotated[str, typer.Option(help="Another address than the stack's output ApiUrl.")] = "",
+) -> None:
+    """Check a deployed stack."""
+    if not stack and environment not in ("dev", "prod"):
+        typer.echo("Name the deployment: make check-deployed ENV=dev (or prod), or STACK=name.", err=True)
+        raise typer.Exit(2)
+    name = stack or SAMCONFIG[environment]["global"]["parameters"]["stack_name"]
     cloud = Cloud(name, None, None, None)
     try:
         own_url, environment = cloud.output("ApiUrl"), str(cloud.environment)  # only a leadbridge stack has the output
-        url = (given.api or own_url).rstrip("/")
+        url = (api or own_url).rstrip("/")
         settings = Settings.model_validate(read_toml(PROJECT / "config", environment))
         is_well = check(url, requests_for(settings))
         with aws_errors(f"stack {name}"):
             if environment != "local":
                 is_well &= concurrency.check(cloud.client("lambda"), cloud.parameters, refuses=environment == "prod")
-            return 0 if is_well and probe_passes(cloud, url, settings) else 1
+            raise typer.Exit(0 if is_well and probe_passes(cloud, url, settings) else 1)
     except Failure as error:
-        print(error, file=sys.stderr)
-        return 1
+        sys.exit(error.text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

@@ -6,14 +6,14 @@ throttles the forms' function, and the gateway answers 5xx.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import typer
 from botocore.exceptions import ClientError
 
 from devstack.template import read_template
@@ -91,24 +91,20 @@ def parameters_of(environment: str, given: str = "") -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.concurrency", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("environment", choices=["dev", "prod"])
-    parser.add_argument("--parameters", default="", help="as `sam deploy --parameter-overrides` takes them")
-    asked = parser.parse_args()
-    parameters = parameters_of(asked.environment, asked.parameters)
-    refuses = parameters.get("Environment", asked.environment) == "prod"
+def main(
+    environment: Literal["dev", "prod"],
+    parameters: Annotated[str, typer.Option(help="As `sam deploy --parameter-overrides` takes them.")] = "",
+) -> None:
+    """Compare what a deployment may use with the account's quota."""
+    given = parameters_of(environment, parameters)
     try:
         with aws_errors("the account's concurrency"):
             client = Cloud(None, None, None, None).client("lambda")
-            is_right = check(client, parameters, refuses=refuses, tell=lambda text: print(text, file=sys.stderr))
+            is_right = check(client, given, refuses=given.get("Environment", environment) == "prod")
     except Failure as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0 if is_right else 1
+        sys.exit(error.text)
+    raise typer.Exit(0 if is_right else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

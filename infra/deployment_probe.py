@@ -137,10 +137,8 @@ class DeploymentProbe:
             if wrong:
                 return f"at the worker of {', '.join(wrong)}: it did not recognize the test lead"
         waiting = [name for name, item in deliveries.items() if item.get("last_error_code") != ErrorCode.SELF_CHECK]
-        return (
-            f"after the table: after {MAX_READS * PAUSE:.0f} s no worker has processed it for {', '.join(waiting)}. "
-            + (self._hint(deliveries))
-        )
+        seconds, names = f"{MAX_READS * PAUSE:.0f} s", ", ".join(waiting)
+        return f"after the table: after {seconds} no worker has processed it for {names}. {self._hint(deliveries)}"
 
     def _hint(self, deliveries: Mapping[str, Mapping[str, Any]]) -> str:
         """Name the hop to look at, as far as the queues show it."""

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -67,18 +68,18 @@ def test_a_home_is_not_free_while_children_of_a_dead_holder_are_left(workdir: Wo
 
 def test_a_stack_is_live_while_its_supervisor_holds_the_home(workdir: Workdir) -> None:
     with hold(workdir):
-        write_private(workdir.stack_file, A_STACK.as_json())
+        write_private(workdir.stack_file, asdict(A_STACK))
         assert Stack.live(workdir) == A_STACK
 
 
 def test_what_a_killed_supervisor_left_behind_is_not_a_stack(workdir: Workdir) -> None:
-    write_private(workdir.stack_file, A_STACK.as_json())
+    write_private(workdir.stack_file, asdict(A_STACK))
     assert Stack.live(workdir) is None
 
 
 def test_a_stack_file_of_an_earlier_supervisor_is_not_taken_for_the_present_one(workdir: Workdir) -> None:
     with hold(workdir):
-        write_private(workdir.stack_file, {**A_STACK.as_json(), "pid": os.getpid() + 1})
+        write_private(workdir.stack_file, {**asdict(A_STACK), "pid": os.getpid() + 1})
         assert Stack.live(workdir) is None
 
 
@@ -90,7 +91,7 @@ def test_a_stack_file_that_says_nothing_is_not_a_stack(workdir: Workdir, rubbish
 
 
 def test_stopping_what_does_not_run_clears_what_was_left(workdir: Workdir) -> None:
-    write_private(workdir.stack_file, A_STACK.as_json())
+    write_private(workdir.stack_file, asdict(A_STACK))
     assert not stop(workdir)
     assert not workdir.stack_file.exists()
     assert not stop(workdir)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ Run = Callable[..., tuple[int, Any]]
 def command(stack: Stack, tmp_path: Path) -> Run:
     """Run it in a folder in which the stack is up; its exit code, and its answer if it is 0."""
     (tmp_path / ".local").mkdir()
-    (tmp_path / ".local" / "stack.json").write_text(json.dumps(stack.as_json()))
+    (tmp_path / ".local" / "stack.json").write_text(json.dumps(asdict(stack)))
 
     def run(*arguments: str) -> tuple[int, Any]:
         said = subprocess.run(

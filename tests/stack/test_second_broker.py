@@ -136,7 +136,7 @@ def reader(stack: Stack, workdir: Workdir, tmp_path: Path, monkeypatch: pytest.M
     """A reader of the page, in a folder in which the stack is up. The stack is as it was afterwards."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".local").mkdir()
-    (tmp_path / ".local" / "stack.json").write_text(json.dumps(stack.as_json()))
+    (tmp_path / ".local" / "stack.json").write_text(json.dumps(asdict(stack)))
     (tmp_path / ".local" / "sandbox").mkdir()
     shutil.copy(workdir.sandbox / "secrets.json", tmp_path / ".local" / "sandbox")
     shutil.copytree(ROOT / "config", tmp_path / "config")
