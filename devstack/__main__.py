@@ -37,8 +37,8 @@ def up() -> None:
     if not was_up:
         print(HOW_LONG, flush=True)
     stack, _ = start(DEVELOPER)
-    seconds = f"after {time.monotonic() - began:.0f} s"
-    print("The local stack was already up." if was_up else f"The local stack is up {seconds}.")
+    took = f"{time.monotonic() - began:.0f} s"
+    print("The local stack was already up." if was_up else f"The local stack is up after {took}.")
     if (now := fingerprint()) != stack.fingerprint:
         command = "make down up" if needs_rebuild(stack.fingerprint, now) else "make reload"
         print(f"The code has changed since it was started: `{command}` applies the changes.")

@@ -27,10 +27,7 @@ PROJECT = Path(__file__).parents[1]
 SAMCONFIG = tomllib.loads((PROJECT / "samconfig.toml").read_text(encoding="utf-8"))
 SHARDS = 4  # of the stream of a new table on demand
 SECONDS_PER_POST = 0.2  # the forms' function takes less
-HINT = (
-    "Request a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters:"
-    " docs/deploy.md#concurrency"
-)
+HINT = "Request a higher quota (Service Quotas, AWS Lambda, Concurrent executions) or lower the concurrency parameters"
 
 
 def needed(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, int]:
@@ -81,7 +78,7 @@ def check(
         f" {quota['ConcurrentExecutions']} in this region, of which {unreserved} are unreserved"
     )
     suffices = total <= unreserved
-    tell(text if suffices else f"{text}. {HINT}")
+    tell(text if suffices else f"{text}. {HINT}: docs/deploy.md#concurrency")
     return suffices or not refuses
 
 

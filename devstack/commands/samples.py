@@ -67,10 +67,5 @@ def page_server(action: str) -> Iterator[ThreadingHTTPServer]:
     with TemporaryDirectory() as folder:
         shutil.copytree(PAGE, folder, dirs_exist_ok=True)
         Path(folder, "index.html").write_bytes(page_of(action))
-        with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=folder)) as server:
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
             yield server
-
-
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing: the address is all that is to be seen."""

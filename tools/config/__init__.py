@@ -1,8 +1,4 @@
-"""The compiler from the TOML files in `config/` to the validated settings that the layer ships.
-
-python -m tools.config CONFIG          checks
-python -m tools.config CONFIG INTO     checks and ships
-"""
+"""The compiler from the TOML files in `config/` to the validated settings that the layer ships."""
 
 from __future__ import annotations
 

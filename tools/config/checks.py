@@ -1,7 +1,4 @@
-"""What can be wrong with the configuration beyond TOML itself: the shape of a section, and the names in it.
-
-The names in a section are checked when its shape is right.
-"""
+"""What can be wrong with the configuration beyond TOML itself: the shape of a section, then the names in it."""
 
 from __future__ import annotations
 
