@@ -46,13 +46,13 @@ def ignore(_status: int) -> None:
 class Operator:
     def __init__(self, world: World) -> None:
         self.world, self.random, self.counters, self.posted = world, world.aside, world.counters, world.posted
-        self.written, self.last_call = 0, 0
+        self.last_call = 0
         self.to_be_erased: dict[str, None] = {}
         self.erased: set[str] = set()
         self.corrections: list[Correction] = []
         self.pauses: list[Pause] = []
         self.added_partners: list[AddedPartner] = []
-        self._moments, self._names = itertools.count(1), itertools.count(1)
+        self._moments, self._names, self._texts = itertools.count(1), itertools.count(1), itertools.count(1)
 
     def posted_of(self, lead_id: str) -> Posted:
         return next(one for one in self.posted if one.lead_id == lead_id)
@@ -71,8 +71,8 @@ class Operator:
                 self.counters.add("people erased")
                 self.erase(posted.lead_id)
             case "write":
-                self.written += 1
-                self._post("messages written by operators", "/messages", {**place, "text": f"Лист {self.written}"})
+                text = {**place, "text": f"Лист {next(self._texts)}"}
+                self._post("messages written by operators", "/messages", text)
             case "redrive":
                 self._post("dead letters redriven", REDRIVE, {}, {"queue": self.random.choice(QUEUES)})
             case "check":
@@ -98,7 +98,6 @@ class Operator:
             self._add(found.lead, {"partner": partner, "confirm": confirm})
 
     def resume_all(self) -> None:
-        """Resume every partner that was paused."""
         for partner in sorted({pause.partner for pause in self.pauses}):
             any(self._resume(partner) for _ in range(MAX_RESUMES))
 
@@ -119,7 +118,6 @@ class Operator:
     def correct(
         self, lead_id: str, values: Mapping[str, str], *, on: OnStatus = ignore, allowed: frozenset[int] = CORRECTED
     ) -> None:
-        """Correct fields, and record the correction."""
         correction = Correction(lead_id, dict(values), next(self._moments))
         self.corrections.append(correction)
 
@@ -180,8 +178,7 @@ class Operator:
         self._probe(conflict or {200}, "POST", f"{LEAD}/reveal", place)
         can_be_corrected = record.is_fetched and not record.is_erased
         self._probe({200 if can_be_corrected else 409}, "PATCH", LEAD, place, self.new_values())
-        text = {**place, "text": f"Лист у тиші {lead_id}"}
-        self._probe(conflict or {202}, "POST", "/messages", None, text)
+        self._probe(conflict or {202}, "POST", "/messages", None, {**place, "text": f"Лист у тиші {lead_id}"})
         others = sorted(partner_profiles().keys() & snapshot.partners.keys() - record.deliveries.keys())
         fit = [name for name in others if not find_missing_fields(record.lead, snapshot.partners[name])]
         if record.deliveries and fit:
@@ -212,7 +209,7 @@ class Operator:
                 self.counters.fail(f"{method} {resource}", what)
 
         found = self.journey(place["lead_id"]) if place and resource == ADD else None
-        if place and body and method == "PATCH":
+        if place and body is not None and method == "PATCH":
             self.correct(place["lead_id"], body, on=answered)
         elif found is not None and body is not None:
             self._add(found.lead, body, answered)
@@ -275,8 +272,8 @@ class Operator:
     def _find_at_partner(self, delivery: Delivery) -> dict[str, Any]:
         """The body of a resolution: what the partner has of a lead's person."""
         posted = self.posted_of(delivery.lead_id)
-        same = (one for one in list(self.posted) if one.phone == posted.phone)
-        found = (self.world.delivery(one.lead_id, delivery.partner) for one in same)
+        same = [one.lead_id for one in list(self.posted) if one.phone == posted.phone]
+        found = (self.world.delivery(lead_id, delivery.partner) for lead_id in same)
         known = {one.created for one in found if one is not None and one.created is not None}
         profile = partner_profiles()[delivery.partner]
         created = profile.find(self.world.partner.at(delivery.partner), posted, known)

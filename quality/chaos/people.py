@@ -18,12 +18,6 @@ from quality.testkit.forms.posts import URLENCODED, request
 from tools.config import read_toml
 
 META = "meta-credit"
-# The weights of the sources: usually, in a run in which most people post again, and over the deployed stack.
-SOURCES = {"web": 6, "web-trading": 5, "plain-credit": 6, META: 3}
-MANY_REPEATS = {"web": 2, "web-trading": 2, "plain-credit": 14, META: 2}
-DEPLOYED = {"web": 5, "web-trading": 4, "plain-credit": 2, META: 2, "local-order": 4, "local-repeats": 3}
-DEPLOYED |= {"local-lenders": 4, "local-brokers": 6, "local-feedback": 4}
-
 SURNAMES = ("Прикладенко", "Зразковий", "Показна", "Вигаданий")
 REPEATED = 0.45  # the share of posts to plain forms that come from a person who posted there before
 RECENT = 3  # people who may post again
@@ -32,17 +26,17 @@ IN_PARTS = 0.3  # the share of people whose form asks for the parts of the name
 SHARE_TYPED = 0.3  # of people who type some values in an unusual way that can be read
 SHARE_UNUSABLE = 0.4  # of people with one or two values that cannot be used
 
-_TYPED: dict[str, dict[str, list[str]]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-READABLE, UNUSABLE = _TYPED["readable"], _TYPED["unusable"]
+_FILE: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+READABLE, UNUSABLE = _FILE["readable"], _FILE["unusable"]
+SOURCES, MANY_REPEATS, DEPLOYED = (_FILE["sources"][name] for name in ("usual", "many_repeats", "deployed"))
 
 
 @dataclass(frozen=True)
 class Visitor:
     """A person who fills in a form. `number` is new for each post.
 
-    `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `refused_by` are the
-    partners that permanently refuse the person. `styles` is how they type some lead fields, and `unusable` those that
-    they leave empty, or fill with what cannot be read. `is_in_parts`: the form asks for the parts of the name.
+    `phone_of`, `tax_number_of` and `email_of` are the numbers of earlier posts of the same person. `styles` is how they
+    type some lead fields, and `unusable` those that they leave empty, or fill with what cannot be read.
     """
 
     number: int
@@ -52,10 +46,10 @@ class Visitor:
     phone_of: int = 0
     tax_number_of: int = 0
     email_of: int = 0
-    refused_by: frozenset[str] = frozenset()
+    refused_by: frozenset[str] = frozenset()  # partners, permanently
     styles: Mapping[str, str] = field(default_factory=dict)
     unusable: frozenset[str] = frozenset()
-    is_in_parts: bool = False
+    is_in_parts: bool = False  # the form asks for the parts of the name
 
     @property
     def phone(self) -> str:
@@ -114,7 +108,6 @@ class Post:
         return f"post-{self.visitor.run}-{self.visitor.number}"
 
     def proven(self, secret: str, now: datetime) -> Request:
-        """The post, signed now."""
         adapter, visitor, content_type = _settings(self.source)["adapter"], self.visitor, ""
         content: dict[str, Any]
         if adapter == "meta":
@@ -176,20 +169,15 @@ def _styles(random: Random) -> tuple[dict[str, str], frozenset[str]]:
 
 def _again(random: Random, visitor: Visitor, before: Visitor) -> Visitor:
     """A repeated person, by phone, by tax number, or by both. A refused tax number stays refused."""
-    shares = random.choice(["both", "both", "phone", "tax_number"])
-    is_same_number = shares != "phone"
-    return replace(
-        visitor,
-        amount=visitor.amount + visitor.number,  # the content differs from the first post
-        phone_of=(before.phone_of or before.number) if shares != "tax_number" else 0,
-        tax_number_of=(before.tax_number_of or before.number) if is_same_number else 0,
-        email_of=(before.email_of or before.number) if shares == "both" else 0,
-        refused_by=before.refused_by if is_same_number else visitor.refused_by,
-    )
+    everything = ("phone_of", "tax_number_of", "email_of")
+    kept = random.choice([everything, everything, ("phone_of",), ("tax_number_of",)])
+    changes: dict[str, Any] = {name: getattr(before, name) or before.number for name in kept}
+    if "tax_number_of" in kept:
+        changes["refused_by"] = before.refused_by
+    return replace(visitor, amount=visitor.amount + visitor.number, **changes)  # the content differs
 
 
 @cache
 def _settings(source: str) -> dict[str, Any]:
     """A source of the local configuration."""
-    found: dict[str, Any] = read_toml(PROJECT / "config", "local")["sources"][source]
-    return found
+    return dict(read_toml(PROJECT / "config", "local")["sources"][source])

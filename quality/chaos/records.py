@@ -18,6 +18,7 @@ from leadbridge.domain.feedback.postback import Postback
 from leadbridge.domain.fetch import Fetch, FetchState
 from leadbridge.domain.lead import Lead
 from leadbridge.domain.message import Message
+from leadbridge.domain.routing.intake import windows_at
 from leadbridge.domain.timeline import Entry, VersionedEntry
 from leadbridge.services.dead_letters.queues import DeadLetter
 from leadbridge.settings import Partner, Source
@@ -89,18 +90,14 @@ class Pause:
 
 @dataclass
 class Correction:
-    """An operator's correction: its values by lead field, and its status, 0 without an answer.
-
-    `began` and `ended` count the beginnings and the ends of all corrections. `ended` is None if it may still take
-    effect. `calls` is the number of the partners' last call when it was answered.
-    """
+    """An operator's correction: its values by lead field. The beginnings and ends of all of them are counted."""
 
     lead_id: str
     values: Mapping[str, str]
     began: int
-    status: int = 0
-    ended: int | None = None
-    calls: int = 0
+    status: int = 0  # without an answer
+    ended: int | None = None  # it may still take effect
+    calls: int = 0  # the number of the partners' last call when it was answered
 
     @property
     def is_accepted(self) -> bool:
@@ -258,7 +255,6 @@ class Snapshot:
                 yield lead_id, record, delivery
 
     def partner_record_of(self, delivery: Delivery) -> PartnerRecord | None:
-        """The partner's record with the id of a delivery."""
         made = (delivery.partner, delivery.created)
         return next((one for one in self.partner_records if (one.partner, one.id) == made), None)
 
@@ -288,15 +284,13 @@ class Snapshot:
             served = first.deliveries.get(delivery.partner)
             if served is not None and served.state is State.UNKNOWN:
                 return True
-        partner = self.partners.get(delivery.partner)
-        if not self.is_in_real_time or self.now is None or partner is None or partner.intake is None:
+        if not self.is_in_real_time or self.now is None or delivery.partner not in self.partners:
             return False
-        count = self.cap_counts.get((delivery.partner, f"{self.now:%Y-%m-%dT%H}"), 0)
-        is_full = partner.intake.per_hour is not None and count >= partner.intake.per_hour
+        hours = [one for one in windows_at(self.partners[delivery.partner], self.now) if one.cap == "per_hour"]
+        is_full = any(self.cap_counts.get((delivery.partner, one.key), 0) >= one.limit for one in hours)
         return is_full and delivery.waits_for_partner and delivery.waiting_reason == WaitReason.CAPPED
 
     def leads_of(self, person: Mapping[str, str]) -> list[LeadRecord]:
-        """The leads of a partner's person."""
         return [one for one in self.leads.values() if one.posted is not None and one.posted.is_person(**person)]
 
     def unsettled(self) -> Counter[str]:

@@ -100,7 +100,7 @@ LEFT: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "there is LEELOO#k": lambda: [*left(), BESIDE],
     "there is FETCH": lambda: [*left(), FETCH],
     "it has the person's data": lambda: with_changed("LEAD", person={"full_name": "Олена"}),
-    "it has the form's answers": lambda: with_changed("LEAD", answers={"your-phone": "у вайбері, кімната 1"}),
+    "it has answers": lambda: with_changed("LEAD", answers={"your-phone": "у вайбері, кімната 1"}),
     "it has problems": lambda: with_changed("LEAD", problems=[PROBLEM]),
     "there is INCOMPLETE": lambda: [*left(), items.incomplete_item(INCOMPLETE)],
     "its delivery to leadleader is not": lambda: with_changed("DELIVERY#leadleader", is_erased=False),

@@ -50,7 +50,7 @@ def messages_are_sent_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 def messages_are_in_order(_: Snapshot, record: LeadRecord) -> Iterator[str]:
     """Status messages are sent in the order of their delivery, and of their lead unless an operator retries one."""
     sent = [one for one in sort_for_sending(record.messages) if one.group == "notification" and one.sent_at is not None]
-    lines = [[one for one in sent if one.partner == partner] for partner in record.deliveries]
+    lines = [[one for one in sent if one.partner == partner] for partner in {one.partner for one in sent}]
     if not record.entries("message_retry_requested"):
         lines.append(sent)
     for line in lines:

@@ -44,14 +44,14 @@ def answers_are_recorded(snapshot: Snapshot, record: LeadRecord, delivery: Deliv
     last = max(creates, key=lambda one: one.number, default=None)
     if last is None or not last.is_answered or delivery.state is not State.UNKNOWN or delivery.is_erased:
         return
-    letters = [one for one in snapshot.dead_letters if (one.lead_id, one.partner) == about]
-    is_held = any(one.step == "record_answer" for one in letters)
+    if any((one.lead_id, one.partner) == about and one.step == "record_answer" for one in snapshot.dead_letters):
+        return
     for call in snapshot.calls:
         if (call["partner"], call["number"]) == (last.partner, last.number):
             called_at = from_text(call["at"]) - CLOCK_DIFFERENCE
             recorded = record.entries("submitted", "rejected", partner=last.partner)
             is_recorded = any(one.at >= called_at for one in recorded)  # a later attempt died before its create call
-            if (answer := _clear_answer(call)) is not None and not is_held and not is_recorded:
+            if (answer := _clear_answer(call)) is not None and not is_recorded:
                 yield f"is unknown at {last.partner}, which answered: {answer}"
 
 
@@ -134,22 +134,19 @@ def operators_choose_the_partner(_: Snapshot, record: LeadRecord) -> Iterator[st
 @check
 def weights_decide_on_the_first_partner(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     """The same person always gets the same order, and each partner is the first one for its share of the people."""
-    weights = {name: one.partners[0].weights for name, one in snapshot.sources.items() if len(one.partners) == 1}
-    people: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for record in snapshot.leads.values():
-        source, person = record.lead.source, person_of(record.lead.value)
-        is_known = not record.is_erased and not record.has_problems and "person.phone" not in record.corrected
-        if weights.get(source) and is_known and person:
-            people[source, person] |= record.first
-    firsts: dict[str, Counter[str]] = defaultdict(Counter)
-    for (source, person), found in people.items():
-        if len(found) > 1:
-            yield source, f"{person} gets {', '.join(sorted(found))} first"
-        firsts[source].update(found)
-    for source, chosen in firsts.items():
-        number, total = chosen.total(), sum(weights[source].values())
-        for partner, weight in weights[source].items():
-            share, count = weight / total, chosen[partner]
+    for source, settings in snapshot.sources.items():
+        weights = settings.partners[0].weights if len(settings.partners) == 1 else {}
+        people: dict[str, set[str]] = defaultdict(set)
+        for record in snapshot.leads.values() if weights else ():
+            is_known = not record.is_erased and not record.has_problems and "person.phone" not in record.corrected
+            if record.lead.source == source and is_known and (person := person_of(record.lead.value)):
+                people[person] |= record.first
+        yield from (
+            (source, f"{person} gets {sorted(found)} first") for person, found in people.items() if len(found) > 1
+        )
+        chosen, total = Counter(first for found in people.values() for first in found), sum(weights.values())
+        for partner, weight in weights.items():
+            number, share, count = chosen.total(), weight / total, chosen[partner]
             if abs(count - number * share) > DEVIATIONS * sqrt(number * share * (1 - share)) + 1:
                 yield source, f"{partner} is first for {count} of {number} people, its share is {share:.0%}"
 
@@ -189,11 +186,10 @@ def caps_are_kept(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _clear_answer(call: Mapping[str, Any]) -> str | None:
     """A partner's answer to a create call, if it is clear."""
-    if call.get("fault") is not None:
+    if call["fault"] is not None:
         return "refused" if call["status"] == REFUSED_STATUS else None
-    profile = partner_profiles().get(str(call.get("partner")))
-    created = None if profile is None else call.get(profile.id_field)
-    return f"created {created}" if created is not None and call.get("outcome") == "answered" else None
+    created = call.get(partner_profiles()[call["partner"]].id_field)
+    return f"created {created}" if created is not None and call["outcome"] == "answered" else None
 
 
 def _confirmed_retries(steps: Iterable[VersionedEntry]) -> int:

@@ -62,11 +62,7 @@ def _left(record: LeadRecord) -> Iterator[str]:
     """Data of an erased lead that should not exist."""
     lead = record.lead
     yield from (f"there is {one['sk']}" for one in record.items if one["sk"].partition("#")[0] not in KEPT_ITEMS)
-    found = {
-        "the person's data": lead.person != Person(),
-        "the form's answers": lead.answers,
-        "problems": lead.problems,
-    }
+    found = {"the person's data": lead.person != Person(), "answers": lead.answers, "problems": lead.problems}
     yield from (f"it has {what}" for what, is_there in found.items() if is_there)
     for partner, delivery in record.deliveries.items():
         if not delivery.is_erased:

@@ -59,8 +59,8 @@ def typed_values_are_kept(_: Snapshot, record: LeadRecord) -> Iterator[str]:
         return
     for path, value in posted.values.items():
         found, text, is_usable = record.lead.value(path), posted.typed.get(path), path not in posted.unusable
-        is_right = _number(path, found) == _number(path, value) if is_usable else found is None
-        if path not in record.corrected and not is_right:
+        expected = {AMOUNT: Decimal, TERM: int}.get(path, str)(value) if is_usable else None
+        if path not in record.corrected and found != expected:
             yield f"{path} is {found}, and was typed as {text}"
         if not is_usable and text is not None and text not in record.lead.answers.values():
             yield f"{path} was typed as {text}, which is not among its answers"
@@ -134,13 +134,8 @@ def _sent(call: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _normal(path: str, value: object) -> str:
-    """A value in one notation, of a name the part that differs."""
-    text = _number(path, value)
-    return next((word for word in text.split() if path == NAME and word.startswith("Олена")), text)
-
-
-def _number(path: str, value: object) -> str:
-    """A value as a text, an amount without trailing zeros."""
+    """A value in one notation: an amount without trailing zeros, of a name the part that differs."""
     text = "" if value is None else str(value)
-    is_number = path == AMOUNT and text.replace(".", "", 1).isdecimal()
-    return f"{Decimal(text).normalize():f}" if is_number else text
+    if path == AMOUNT and text.replace(".", "", 1).isdecimal():
+        return f"{Decimal(text).normalize():f}"
+    return next((word for word in text.split() if path == NAME and word.startswith("Олена")), text)

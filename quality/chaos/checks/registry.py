@@ -32,8 +32,6 @@ def check(function: Check) -> Check:
 
 
 def check_leads(function: Callable[[Snapshot, LeadRecord], Iterator[str]]) -> Check:
-    """Register a check of each lead."""
-
     @wraps(function)
     def check_all(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         return ((lead_id, what) for lead_id, one in snapshot.leads.items() for what in function(snapshot, one))
@@ -42,8 +40,6 @@ def check_leads(function: Callable[[Snapshot, LeadRecord], Iterator[str]]) -> Ch
 
 
 def check_deliveries(function: Callable[[Snapshot, LeadRecord, Delivery], Iterator[str]]) -> Check:
-    """Register a check of each delivery."""
-
     @wraps(function)
     def check_all(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         for lead_id, record, delivery in snapshot.deliveries():
