@@ -43,12 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in RUNS]:
         parser.error(f"unknown measurements: {', '.join(unknown)}; there are {', '.join(RUNS)}")
     found = [one for name in names for one in run(name, given.scale)]
-    is_bad = verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write)
-    if others := report.of_other_code():
-        print(f"Tables in docs/benchmarks.md of other code: {', '.join(others)}. Update them: make bench WRITE=1.")
-        if "compare" in others:
-            print("For the table compare: make bench-compare WRITE=1.")
-    return int(is_bad)
+    return int(verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write))
 
 
 def run(name: str, scale: float) -> list[Measurement]:

@@ -38,11 +38,7 @@ from quality.testkit.many_leads import store_leads
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SYNC_SECONDS = 75.0  # of an invocation, which begins no page in the last 53 of them
 MAX_SYNC_RUNS = 500
-ENVIRONMENT = {
-    LAMBDA_VARIABLE: "on-demand",
-    "POWERTOOLS_METRICS_DISABLED": "true",
-    "POWERTOOLS_LOG_LEVEL": "ERROR",
-}
+ENVIRONMENT = {LAMBDA_VARIABLE: "on-demand", "POWERTOOLS_METRICS_DISABLED": "true", "POWERTOOLS_LOG_LEVEL": "ERROR"}
 LEADS, PAGE = 10_000, 50
 LIMIT_MS = 300
 # Of a hundred leads 4 have failed, one is rejected, and of one the reply was lost: 400 of the inbox's leads.

@@ -137,12 +137,6 @@ def replaced(text: str, contents: Mapping[str, str]) -> str:
     return PART.sub(lambda found: f"<!-- {found[1]} -->\n{contents.get(found[1], found[2])}\n<!-- end -->", text)
 
 
-def of_other_code() -> list[str]:
-    """The tables of docs/benchmarks.md that were measured with other code."""
-    now = code()
-    return [name for name, content in parts(PAGE).items() if f"code `{now}`" not in content]
-
-
 def code() -> str:
     """A digest of the sources of the layers and the functions."""
     digest = hashlib.sha256()

@@ -1,7 +1,7 @@
 """A lead's way from the form to the lender, call by call: what it asks of the table, and of the lender.
 
 Written by hand, and changed by hand alone. tests/unit/runtime/test_warm_path.py holds the handlers to it;
-quality/benchmarks/leads.py measures them against the bare calls of this way, and refuses to measure another one.
+quality/benchmarks/leads.py measures them against the bare calls of this way, and limits their number.
 """
 
 from collections.abc import Mapping

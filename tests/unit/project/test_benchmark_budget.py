@@ -154,12 +154,14 @@ def test_the_page_says_of_which_code_it_is(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(report, "PROJECT", tmp_path)
     monkeypatch.setattr(report, "PAGE", tmp_path / "benchmarks.md")
     report.PAGE.write_text("<!-- cold -->\nold\n<!-- end -->\n<!-- warm -->\nold\n<!-- end -->\n")
+    before = report.code()
 
     report.write([part(1.2)])
-    assert report.of_other_code() == ["cold"]
+    assert f"code `{before}`" in report.parts(report.PAGE)["warm"]
+    assert report.parts(report.PAGE)["cold"] == "old"
 
     (tmp_path / "functions" / "app.py").write_text("after")
-    assert report.of_other_code() == ["cold", "warm"]
+    assert report.code() != before
 
 
 def test_a_block_tells_the_kind_of_machine_and_not_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
