@@ -1,7 +1,6 @@
-"""`make bench`: all measurements, and whether they are within the budget.
+"""`make bench`: all measurements, each in its own process, and whether they are within quality/benchmarks/budget.toml.
 
-Each runs in its own process and prints its table. Then every ratio is compared with
-quality/benchmarks/budget.toml; exit 1 if one is over its limit, or missing.
+Exit 1 if a ratio is over its limit, or missing.
 """
 
 from __future__ import annotations

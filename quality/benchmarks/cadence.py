@@ -1,12 +1,6 @@
-"""Status checks: when they find a status, and how many a worker makes.
+"""Status checks: the delay and the number of them, simulated over invented deals, and how many a worker makes.
 
-`cadence`: the delay and the number of checks, simulated over invented deals, each with two statuses. The same deals are
-simulated for each cadence of quality/benchmarks/cadence.toml with the product's own schedule. A delay is the time from
-a status to the check that finds it. The result is the same on each machine.
-
-`checks`: how many statuses a worker reads in a second, and how many leads a day that is enough for. A round is one
-batch of deals whose status does not change. The client is Lead Leader's own, with its encryption and one-time tokens,
-at the sandbox, which takes 0.4 s for each call. The deliveries are in memory.
+docs/benchmarks.md explains both. The simulation has the same result on each machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The time of each function's cold start until its first answer, and its memory.
+"""The time of each function's cold start until its first answer, and its memory. docs/benchmarks.md explains both.
 
 In every round each function and each reference starts once in a new process under Lambda's runtime client, with its
-layers only, so that a disturbance of the machine affects all. docs/benchmarks.md explains the columns.
+layers only, so that a disturbance of the machine affects all.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import compileall
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -40,22 +39,7 @@ TIMESTAMPS = "handler_timestamps"
 MAX_TRIES = 3  # another process may take the runtime interface emulator's port before it listens
 
 
-@dataclass(frozen=True)
-class Start:
-    """One start. `before`: milliseconds until the handler is called; `handling`: those in the handler."""
-
-    milliseconds: float
-    before: float
-    handling: float
-    handling_cpu: float
-    cpu: float
-    first_mib: float
-    most_mib: float
-
-    def on_lambda(self, megabytes: int) -> float:
-        """Milliseconds with the handler's CPU time at this memory."""
-        waiting = max(0.0, self.handling - self.handling_cpu)
-        return self.before + waiting + self.handling_cpu * max(1.0, WHOLE_CORE / megabytes)
+type Start = dict[str, float]  # milliseconds and MiB of one start
 
 
 def cold(rounds: int) -> list[Measurement]:
@@ -98,9 +82,12 @@ def start(servers: Servers, name: str, path: list[Path], *, samples: bool) -> St
         for case in [case for of, case in cases() if of == name] * 2 if samples else []:
             last = function.invoke(sample(name, case))
     (called, cpu_before), (done, cpu_after) = first["before"], first["after"]
-    seconds = (called - began, done - called, cpu_after - cpu_before, cpu_after)
-    before, handling, own, cpu = (1000 * one for one in seconds)
-    return Start(cold_starts[-1][1], before, handling, own, cpu, first["peak_kib"] / 1024, last["peak_kib"] / 1024)
+    own, waiting = cpu_after - cpu_before, max(0.0, done - called - (cpu_after - cpu_before))
+    share = max(1.0, WHOLE_CORE / int(variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]))
+    seconds = {"init": called - began, "own": own, "cpu": cpu_after}
+    seconds["on_lambda"] = called - began + waiting + own * share
+    peaks = {"first_mib": first["peak_kib"] / 1024, "most_mib": last["peak_kib"] / 1024}
+    return {"total": cold_starts[-1][1], **{name: 1000 * one for name, one in seconds.items()}, **peaks}
 
 
 def reference(name: str, folder: Path) -> list[Path]:
@@ -114,23 +101,22 @@ def reference(name: str, folder: Path) -> list[Path]:
 
 
 def times(found: Mapping[str, Sequence[Start]], rounds: int) -> Measurement:
-    totals = {name: [one.milliseconds for one in starts] for name, starts in found.items()}
+    totals = {name: [one["total"] for one in starts] for name, starts in found.items()}
     ratios = {name: ratio(taken, totals[BOTO3], rounds) for name, taken in totals.items()}
-    cpu = {name: median(one.cpu for one in starts) for name, starts in found.items()}
-    rows = []
-    for name, starts in found.items():
-        megabytes = memory(name if name in SCENARIOS else "ReceiveLead")
-        row = {
+    cpu = {name: median(one["cpu"] for one in starts) for name, starts in found.items()}
+    rows = [
+        {
             "": name,
             "first answer, ms": median_text(totals[name], 0),
             "× boto3": f"{ratios[name]:.2f}",
             "CPU, ms": f"{cpu[name]:.0f}",
             "× boto3's CPU": f"{cpu[name] / cpu[BOTO3]:.2f}",
-            "init, ms": median_text([one.before for one in starts], 0),
-            "handler's CPU, ms": median_text([one.handling_cpu for one in starts], 1),
-            "on Lambda, ms": median_text([one.on_lambda(megabytes) for one in starts], 0),
+            "init, ms": median_text([one["init"] for one in starts], 0),
+            "handler's CPU, ms": median_text([one["own"] for one in starts], 1),
+            "on Lambda, ms": median_text([one["on_lambda"] for one in starts], 0),
         }
-        rows.append(row)
+        for name, starts in found.items()
+    ]
     title = f"Medians of {rounds} starts each, in turns; × boto3: the median of the rounds' own ratios"
     return Measurement.of("cold", title, rows, {name: ratios[name] for name in SCENARIOS})
 
@@ -144,11 +130,11 @@ def ratio(taken: Sequence[float], reference: Sequence[float], rounds: int) -> fl
 
 
 def memories(found: Mapping[str, Sequence[Start]]) -> Measurement:
-    ratios = {name: max(one.most_mib for one in found[name]) / memory(name) for name in SCENARIOS}
+    ratios = {name: max(one["most_mib"] for one in found[name]) / memory(name) for name in SCENARIOS}
     rows = [
         {
             "peak resident memory": name,
-            "first answer, MiB": median_text([one.first_mib for one in found[name]], 0),
+            "first answer, MiB": median_text([one["first_mib"] for one in found[name]], 0),
             "all samples, MiB": f"{share * memory(name):,.0f}",
             "MemorySize, MB": str(memory(name)),
             "share": f"{share:.2f}",

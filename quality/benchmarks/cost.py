@@ -1,8 +1,7 @@
 """`python -m quality.benchmarks.cost`: the cost of a million leads a month on AWS, by service.
 
-From quality/benchmarks/measurements.json, the table of cold starts in docs/benchmarks.md, the template and the
-configuration; prices and what is assumed are in quality/benchmarks/cost.toml. --write replaces the figures in
-docs/cost.md.
+From the stored measurements, the table of cold starts in docs/benchmarks.md, the template, the configuration, and
+prices and assumptions in cost.toml. --write replaces the figures in docs/cost.md.
 """
 
 from __future__ import annotations

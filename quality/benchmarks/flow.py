@@ -1,7 +1,7 @@
 """`python -m quality.benchmarks.flow`: the resources that one lead uses, from the form's post to the final status.
 
-The functions run in one process on the emulated AWS, each called as the template connects them. Written to
-quality/benchmarks/measurements.json, by function. Waiting is not measured: an emulator's latency differs from AWS's.
+The functions run in one process on the emulated AWS, each called as the template connects them. Stored in
+measurements.json. Waiting is not measured: an emulator's latency differs from AWS's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ ROUNDS, WARM_UP = 30, 5
 COUNTED_TOGETHER = 6  # leads in a minute and in one of four shards of the stream, of a million leads a month
 BATCHES = 5  # of status checks without a change
 STATUSES = ("В обробці", "Погоджено", "Видано")  # the first one has no message; the last one closes the deal
-
 # What is counted of a function's invocations for one lead.
 FIGURES = ("invocations", "cpu_ms", "aws_calls", "partner_calls", "log_bytes", "write_units", "read_units", "events")
 
@@ -120,10 +119,7 @@ def targets(envelope: Event) -> list[str]:
 
 
 def one_lead(flow: Flow, number: int) -> tuple[Usage, int, list[Records]]:
-    """Process one lead to its end, with one check without a change.
-
-    Returns its usage, the bytes that it leaves, and its records for the statistics, by drain.
-    """
+    """Process one lead to its end. Returns its usage, the bytes that it leaves, its records for the statistics."""
     flow.usage, flow.stages = {}, []
     lead_id, deal_id = flow.receive(number)
     for status in STATUSES:
@@ -137,10 +133,7 @@ def one_lead(flow: Flow, number: int) -> tuple[Usage, int, list[Records]]:
 
 
 def statistics_usage(flow: Flow, leads: Sequence[list[Records]]) -> Iterator[Usage]:
-    """Yield a lead's share of counting it, with as many leads in a batch as a million a month bring.
-
-    `leads` are the records of each lead, by stage: a batch has the same stage of its leads.
-    """
+    """Yield a lead's share of counting it, by the records of leads: a batch has the same stage of some leads."""
     for number in range(0, len(leads) - COUNTED_TOGETHER + 1, COUNTED_TOGETHER):
         flow.usage = {}
         for stage in zip(*leads[number : number + COUNTED_TOGETHER], strict=True):

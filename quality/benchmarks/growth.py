@@ -1,10 +1,6 @@
-"""Functions that read many rows.
+"""Functions that read many rows: find_due and sync_accounts, each in a new process; and the operators' lists.
 
-`growth`: whether the cost of a row, and the memory, stay constant. Each run is a new process, with AWS clients as on
-Lambda, on an empty emulated AWS: find_due with all rows due, and sync_accounts's first sync of a broker.
-
-`lists`: how long the operators' lists, searches and the inbox take at 10,000 leads, of 300 ms. Every list is read in
-each round. The fastest answer counts: it is the one that nothing else on the machine has delayed.
+The fastest answer of a list counts: it is the one that nothing else on the machine has delayed.
 """
 
 from __future__ import annotations

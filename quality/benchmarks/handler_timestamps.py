@@ -1,7 +1,4 @@
-"""Copied beside the runtime client and called in a function's place: calls the function, and adds time and memory.
-
-The interpreter that runs it has no other packages.
-"""
+"""Copied beside the runtime client and called in a function's place. Its interpreter has no other packages."""
 
 import time
 from importlib import import_module

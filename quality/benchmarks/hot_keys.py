@@ -1,8 +1,7 @@
 """`python -m quality.benchmarks.hot_keys --write`: the write units per second of each key at 1,000 leads per second.
 
-The usual flows run once in one process, and each write is counted at the keys that it changes. The rate of a key of one
-lead or person does not grow with the traffic; what bounds the others, tests/contract/test_hot_keys.py says. The figures
-are stored in quality/benchmarks/hot_keys.json, from which docs/capacity.md is computed.
+The usual flows run once in one process. The rate of a key of one lead or person does not grow with the traffic; what
+bounds the others, tests/contract/test_hot_keys.py says. docs/capacity.md is computed from the stored rates.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ STORED: dict[str, float] = data("hot_keys.json")["rates"]
 LEADS_PER_SECOND = 1000
 MAX_UNITS = 1000  # write units per second that DynamoDB accepts for one partition key
 SAMPLE = 100_000  # leads by which the imbalance of the shards is measured
-
 # Ids of leads, accounts, events and deals, and hashes.
 OWN_KEY = re.compile(r"ld_[a-z2-7]{26}|[0-9a-f]{20,}|[0-9a-f]{8}-[0-9a-f]{4}-|^DEAL#\w+#\d+$|^TRACE#")
 SHARD = re.compile(r"#\d+$")
@@ -37,10 +35,7 @@ def hottest_share(shards: int = SHARDS) -> float:
 
 
 def rates(key_units: KeyUnits) -> dict[str, float]:
-    """The write units per second of the hottest key of each partition of the indexes, at `LEADS_PER_SECOND`.
-
-    By the lead of the flows that writes most to the partition.
-    """
+    """The rate of the hottest key of each partition of the indexes, by the lead that writes most to the partition."""
     by_lead: dict[str, Counter[str]] = defaultdict(Counter)
     shares: dict[str, float] = {}
     for (place, key), owners in key_units.found.items():

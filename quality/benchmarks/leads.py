@@ -1,17 +1,6 @@
-"""What a lead takes of warm functions, received and submitted one after the other in this process.
+"""Warm functions in this process: the CPU time of a lead, the time of an answer, leads a second and what they leave.
 
-`warm`: its CPU time, relative to that of its necessary parts alone, in the same rounds. The parts: `validation` of the
-post, the message and the stored items; `writes`, the same table calls for another lead by a plain botocore client;
-`encryption` with parsed keys; `calls`, the two posts to the lender by urllib3 alone. Also the same writes by the
-product's own client (leadbridge/runtime/aws.py).
-
-`reception`: how long receive_lead takes to answer, for every kind of form, compared with its table writes. A post needs
-one transaction, and one from a source with `per_minute` is counted before it. The ratios compare with the writes as
-botocore sends them: those that the product sends itself are cheaper (runtime/aws_transport.py), and to make them
-cheaper still must not look like a slower answer. `by_our_client` compares with those, for the slowest form.
-
-`throughput`: how many leads a second, and the memory that each leaves. The emulated table is in memory, so each write
-is also synced to a journal on disk. The rate is that of the machine including the emulated AWS and the partners.
+docs/benchmarks.md says what each is compared with. The emulated AWS and the partners are other processes.
 """
 
 from __future__ import annotations
@@ -218,14 +207,6 @@ def one_post(on: Environment, event: Event) -> tuple[float, float]:
     return taken * 1000, sum(spent) * 1000
 
 
-def source_secrets() -> dict[str, Any]:
-    """A secret of every source. Leads per minute are counted, but not limited."""
-    sources = settings.settings().sources
-    for name, source in sources.items():
-        sources[name] = source.model_copy(update={"per_minute": 60_000 if source.per_minute else 0})
-    return {name: {"secrets": [SECRET]} for name in sources}
-
-
 def fresh(case: str, number: int) -> Event:
     """A sample, signed, as a new lead."""
     event = sample("ReceiveLead", case)
@@ -244,7 +225,10 @@ def fresh(case: str, number: int) -> Event:
 
 def reception(rounds: int) -> list[Measurement]:
     times: dict[str, list[tuple[float, float, float]]] = {case: [] for case in CASES}
-    with environment("ReceiveLead", sources=source_secrets) as on:
+    with environment("ReceiveLead") as on:
+        sources = settings.settings().sources
+        for name, source in sources.items():  # leads per minute are counted, but not limited
+            sources[name] = source.model_copy(update={"per_minute": 60_000 if source.per_minute else 0})
         for number in range(rounds + WARM_UP_OF_FORMS):
             for case in CASES:
                 answer, written = one_post(on, fresh(case, 2 * number))

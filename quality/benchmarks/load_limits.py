@@ -1,7 +1,7 @@
 """`python -m quality.benchmarks.load_limits`: how many leads each limit carries, and which limit is the first.
 
-From the template's parameters, the configuration, measurements.json, hot_keys.json, and AWS's quotas in limits.toml.
---write replaces the figures in docs/capacity.md.
+From the template, the configuration, the stored measurements and rates, and AWS's quotas in limits.toml. --write
+replaces the figures in docs/capacity.md.
 """
 
 from __future__ import annotations
@@ -44,15 +44,13 @@ def seconds(function: str) -> float:
 
 
 def limits_of(name: str) -> list[Limit]:
-    """The limit of a partner's submissions, and that of its status checks if there are any.
-
-    A worker makes `checks_at_once` checks at a time, but they share its processor.
-    """
+    """The limit of a partner's submissions, and that of its status checks if there are any."""
     partner, at_once = settings().partners[name], parameter(CONCURRENCY[name])
     change = f"`{CONCURRENCY[name]}`, if the partner agrees"
     found = [Limit(f"submissions to `{name}`, {at_once} at a time", at_once, seconds("SubmitLead"), change)]
     if schedule := partner.check_schedule:
         usage = MEASURED["unchanged_batch"]["CheckStatus"]
+        # A worker makes `checks_at_once` checks at a time, but they share its processor.
         own = usage["cpu_ms"] * max(1, WHOLE_CORE / memory("CheckStatus"))
         waits = usage["partner_calls"] * assumed("partner_ms") / partner.checks_at_once
         rate = at_once / (max(own, waits) / MEASURED["batch"] / 1000) * open_share(schedule)

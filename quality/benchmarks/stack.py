@@ -38,12 +38,10 @@ from quality.testkit.lambda_runtime.runtime import copy_distributions
 from quality.testkit.lambda_runtime.samples import folder_of, sample
 from quality.testkit.lambda_runtime.workshop import Workshop
 
-TICK = os.sysconf("SC_CLK_TCK")
 GONE = (FileNotFoundError, ProcessLookupError)
 HOME = Workdir(PROJECT / ".local" / "bench")
 SLOWEST = 3600.0  # seconds between two statuses in the sandbox: nothing changes during a measurement
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:a-function"
-WEB: dict[str, Any] = {"web": {"secrets": [SECRET]}}  # the secret of the posts' source
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,13 @@ def accepted(answer: Event) -> str:
 
 
 @contextmanager
-def environment(*functions: str, sources: Callable[[], dict[str, Any]] = lambda: WEB) -> Iterator[Environment]:
-    """Start everything and load some functions. `sources` returns the secrets of sources."""
+def environment(*functions: str) -> Iterator[Environment]:
+    """Start everything and load some functions. All sources have the secret of the sample events."""
     with servers() as started:
         settings._SHIPPED = compiled_configuration()
         found = Environment.made(started.aws, started.partners, started.secrets, "local")
         os.environ.update(found.cloud.environment("ReceiveLead"))
-        found.cloud.put_secret("sources", sources())
+        found.cloud.put_secret("sources", {name: {"secrets": [SECRET]} for name in settings.settings().sources})
         os.environ |= {LAMBDA_VARIABLE: "on-demand", "AWS_XRAY_SDK_ENABLED": "false"}
         for function in functions:
             found.app(function)
@@ -202,7 +200,7 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         with suppress(*GONE):
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
             total += sum(map(int, stat.rpartition(") ")[2].split()[11:15]))
-    return total / TICK
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mib(pid: int | str = "self") -> float:
@@ -215,10 +213,7 @@ def peak_mib(pid: int | str = "self") -> float:
 
 
 def resident_kib() -> float:
-    """Resident memory of this process in KiB, after free memory was returned to the system.
-
-    Otherwise a leak first fills the gaps that the start left, and nothing grows for a long time.
-    """
+    """Resident memory of this process in KiB, without free memory: a leak would fill the gaps that the start left."""
     gc.collect()
     with suppress(AttributeError):  # only in glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -11,7 +11,6 @@ import platform
 import queue
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,8 +24,8 @@ from devstack.clients import NOTHING_OF_THE_USERS, answers
 from devstack.processes import guarded, run
 from devstack.workdir import PROJECT, LocalError, choose_port, wait_until
 from quality.benchmarks.shipped import CONCURRENCY, LENDER, data, parameter
-from quality.benchmarks.stack import HOME, WEB, accepted, post, submission, under
-from quality.testkit.lambda_runtime.cloud import Cloud, Event
+from quality.benchmarks.stack import HOME, accepted, post, submission, under
+from quality.testkit.lambda_runtime.cloud import SECRET, Cloud, Event
 from quality.testkit.lambda_runtime.runtime import Function
 from quality.testkit.lambda_runtime.workshop import Workshop
 
@@ -43,10 +42,7 @@ DATABASE = "sqlite3"  # n8n's only dependency with a compiled part that the meas
 
 
 class Environments:
-    """The environments of one function, each for one event at a time. As on Lambda, the last used one is next.
-
-    Each is a process of the built function under Lambda's own runtime client.
-    """
+    """Processes of one built function, each for one event at a time. As on Lambda, the last used one is next."""
 
     def __init__(self, name: str, count: int, stack: ExitStack, workshop: Workshop, cloud: Cloud) -> None:
         start = partial(workshop.started, name, cloud=cloud, handler="app.handler")
@@ -64,23 +60,21 @@ class Environments:
 
 
 class Leadbridge:
-    """receive_lead and submit_lead. The benchmark is the gateway, the stream and the queue between them.
-
-    It invokes receive_lead with a post, and submit_lead with each stored lead, as many at a time as in the template.
-    """
+    """receive_lead, and submit_lead as often at a time as in the template. The benchmark is what connects them."""
 
     name = "leadbridge"
 
     def __init__(self, stack: ExitStack, workshop: Workshop, cloud: Cloud, concurrency: int) -> None:
         submissions = parameter(CONCURRENCY[LENDER])
-        cloud.put_secret("sources", WEB)
+        cloud.put_secret("sources", {"web": {"secrets": [SECRET]}})
         self._receive = Environments("ReceiveLead", concurrency, stack, workshop, cloud)
         self._submit = Environments("SubmitLead", submissions, stack, workshop, cloud)
         self._workers = stack.enter_context(ThreadPoolExecutor(submissions))
 
     def post(self, number: int) -> None:
         lead_id = accepted(self._receive.invoke(post(number)))
-        self._workers.submit(self._submit.invoke, submission(lead_id)).add_done_callback(_print_error)
+        # A callback that raises is logged: its lead does not reach the partner.
+        self._workers.submit(self._submit.invoke, submission(lead_id)).add_done_callback(Future.result)
 
     def processes(self) -> list[int]:
         """Those of the system itself: Lambda's runtime clients, without the emulator that starts them."""
@@ -91,12 +85,6 @@ class Leadbridge:
 def _is_client(pid: int) -> bool:
     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     return b"awslambdaric" in words and b"python" in Path(words[0].decode()).name.encode()
-
-
-def _print_error(submitted: Future[Any]) -> None:
-    """Print why a submission failed: its lead does not reach the partner."""
-    if error := submitted.exception():
-        print(f"submit_lead: {error}", file=sys.stderr)
 
 
 class Server:
@@ -121,7 +109,11 @@ class Server:
             **described["env"],
         }
         *before, server = (
-            [str(node()), script(package, program), *(word.format(folder=folder, here=HERE) for word in arguments)]
+            [
+                str(node()),
+                str(FOLDER / package / "node_modules" / package / program),
+                *(word.format(folder=folder, here=HERE) for word in arguments),
+            ]
             for program, *arguments in described["commands"]
         )
         for number, command in enumerate(before):
@@ -200,7 +192,3 @@ def node() -> Path:
 
 def node_package() -> str:
     return f"node-linux-{MACHINES[platform.machine()]}"
-
-
-def script(name: str, *parts: str) -> str:
-    return str(FOLDER.joinpath(name, "node_modules", name, *parts))
