@@ -13,6 +13,11 @@ from quality.testkit.aws.recorded_flows import AllFlows, record
 from quality.testkit.clients.leadleader import PARTNER, Vault, World
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the plugin that test_openapi.py needs. The other tiers do without it: it takes long to import."""
+    config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
+
+
 @pytest.fixture(scope="session")
 def all_flows(tmp_path_factory: pytest.TempPathFactory) -> AllFlows:
     """All that a stack does, done once, with nothing wrong at AWS."""
