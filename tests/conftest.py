@@ -18,13 +18,14 @@ settings.register_profile("nightly", parent=settings.get_profile("normal"), max_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 loaders.create_loader = lru_cache(loaders.create_loader)
-gc.set_threshold(100_000, 20, 50)
+gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Leave what the tests have imported out of every garbage collection."""
-    gc.collect()
+    """Collect garbage of the tests alone: nothing of what was imported before becomes garbage."""
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
-
-from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
 type Value = dict[str, Any]
 type Item = dict[str, Value]
-type Path = tuple[str, ...]
 type Operand = Callable[[Item, Scope], Value | None]
 type Test = Callable[[Item, Scope], bool]
 type Change = Callable[[Item, Item, Scope], None]  # of the item as it was, into a new one
@@ -339,7 +338,9 @@ class Parser:
 
 
 FUNCTIONS = {"attribute_exists", "attribute_not_exists", "begins_with", "contains"}
-KEYWORDS = frozenset(ReservedKeywords.get_reserved_keywords())
+# moto's list. The module that reads it takes long to import.
+RESERVED = Path(str(distribution("moto").locate_file("moto/dynamodb/parsing/reserved_keywords.txt")))
+KEYWORDS = frozenset(RESERVED.read_text(encoding="utf-8").split())
 
 
 def number(value: Value) -> Decimal:
