@@ -67,24 +67,20 @@ class PartnerProxy(Relay):
     """A proxy of the sandbox, which keeps its state in memory. A run closes the proxy with all its connections."""
 
     def __init__(self, port: int, url: str) -> None:
-        self.connections: set[socket.socket] = set()
+        self.connections: list[socket.socket] = []
         super().__init__(("127.0.0.1", port), (urlsplit(url).hostname or "", urlsplit(url).port or 80))
         Thread(target=self.serve_forever, name="proxy", daemon=True).start()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self.connections.add(request)
+        self.connections.append(request)
         super().process_request(request, client_address)
-
-    def close_request(self, request: Any) -> None:
-        self.connections.discard(request)
-        super().close_request(request)
 
     def kill(self) -> None:
         """Connections break in the middle, new ones are refused, and what was processed stays."""
         self.shutdown()
         self.server_close()
-        for connection in list(self.connections):
-            with suppress(OSError):
+        for connection in self.connections:
+            with suppress(OSError):  # it is closed
                 connection.shutdown(socket.SHUT_RDWR)
 
 

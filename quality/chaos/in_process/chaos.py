@@ -3,7 +3,7 @@
 from typing import Any
 
 from leadbridge.domain.delivery import Delivery
-from quality.chaos.in_process.queues import QueueMessage
+from quality.chaos.in_process.aws_faults import QueueMessage
 from quality.chaos.in_process.stack import STEPS, InProcess
 from quality.chaos.operator import CHECK
 from quality.chaos.records import AMOUNT, NAME, TERM

@@ -15,8 +15,7 @@ from leadbridge import settings
 from leadbridge.domain.delivery import Delivery
 from leadbridge.runtime import aws
 from leadbridge.storage import items
-from quality.chaos.in_process.aws_faults import Throttling
-from quality.chaos.in_process.queues import QueueMessage, Transit
+from quality.chaos.in_process.aws_faults import QueueMessage, Throttling, Transit
 from quality.chaos.operator import RESOLVE
 from quality.chaos.people import MANY_REPEATS, SOURCES, Post, posts
 from quality.chaos.reading import Stores
