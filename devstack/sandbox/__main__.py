@@ -1,7 +1,4 @@
-"""`python -m devstack.sandbox --state-dir DIR`: serve until SIGTERM or SIGINT.
-
-Prints one line, `{"url": …}`, when it answers.
-"""
+"""Serve the partners' APIs until SIGTERM or SIGINT. Prints one line, `{"url": …}`, when it answers."""
 
 import argparse
 import json
@@ -16,9 +13,7 @@ STOP = {signal.SIGTERM, signal.SIGINT}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m devstack.sandbox", description="The partners' APIs as one local server."
-    )
+    parser = argparse.ArgumentParser(prog="python -m devstack.sandbox", description=__doc__)
     parser.add_argument("--state-dir", type=Path, required=True, help="where keys and secrets.json are kept")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--pace", type=float, default=DEFAULT_PACE, help="seconds a deal stays in one status")

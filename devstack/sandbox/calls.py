@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
-from devstack.sandbox.faults import AnswerFault, ArmedFault, DelayFault, DropFault, Fault, HtmlFault, RateLimitFault
+from devstack.sandbox.faults import ArmedFault, Fault
 from devstack.sandbox.partner import MAX_STORED, Answer, Clock, Endpoint, Incoming, Partner, Refusal, rfc3339
 
 BOT_TOKEN = re.compile("/bot[^/]+")  # Telegram's tokens are parts of paths, and the log has no tokens
@@ -55,7 +55,7 @@ class Dispatcher:
         self._clock = clock
         self._numbers = count(1)
 
-    async def handle(self, partner: Partner, endpoints: Sequence[Endpoint], request: web.Request) -> web.StreamResponse:
+    async def handle(self, partner: Partner, endpoints: list[Endpoint], request: web.Request) -> web.StreamResponse:
         """Serve one path; without endpoints the path is unknown."""
         path = BOT_TOKEN.sub("/bot…", request.path)
         call = Call(next(self._numbers), rfc3339(self._clock()), partner.name, request.method, path)
@@ -70,7 +70,7 @@ class Dispatcher:
             return web.Response()
 
     async def _serve(
-        self, request: web.Request, call: Call, partner: Partner, endpoints: Sequence[Endpoint]
+        self, request: web.Request, call: Call, partner: Partner, endpoints: list[Endpoint]
     ) -> web.StreamResponse:
         try:
             raw = await request.read()
@@ -108,28 +108,27 @@ class Dispatcher:
 async def _apply_fault(
     request: web.Request, call: Call, fault: Fault, partner: Partner, process: Callable[[], Answer]
 ) -> web.StreamResponse:
-    match fault:
-        case DelayFault():
+    match fault.kind:
+        case "delay":
             answer = process() if fault.when == "after" else None
             await asyncio.sleep(fault.seconds)
             return await _send(request, call, answer or process())
-        case DropFault():
+        case "drop":
             if fault.when == "after":
                 process()
             call.outcome = "dropped"
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        case RateLimitFault():
-            page = HtmlFault(kind="html", status=fault.status).answer()
-            refused = page if fault.by == "proxy" else partner.refused(429, "Request was throttled.")
-            return await _send(request, call, replace(refused, status=fault.status, headers=fault.headers))
-        case AnswerFault() | HtmlFault():
+        case "slow_body":
+            return await _send(request, call, process(), fault.chunk, fault.seconds)
+        case "rate_limit" if fault.by == "partner":
+            refused, headers = partner.refused(429, "Request was throttled."), fault.answer().headers
+            return await _send(request, call, replace(refused, status=fault.status, headers=headers))
+        case _:
             if fault.processed:
                 process()
             return await _send(request, call, fault.answer())
-        case slow:
-            return await _send(request, call, process(), slow.chunk, slow.seconds)
 
 
 async def _send(

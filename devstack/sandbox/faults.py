@@ -4,116 +4,81 @@ import time
 import uuid
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from devstack.sandbox.partner import Answer, Order, dump_json
 
 MAX_ARMED = 1000
-RATE_LIMIT_SECONDS = 2  # after which a `Retry-After` that is a date ends
-NGINX = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
+DATE_SECONDS = 2  # after which a `Retry-After` that is a date ends
+PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"  # of a proxy
+FIELDS = {
+    "answer": {"status", "body", "headers", "content_type", "processed"},
+    "html": {"status", "headers", "processed"},
+    "empty": {"status", "processed"},
+    "rate_limit": {"status", "retry_after", "by"},
+    "delay": {"seconds", "when"},
+    "drop": {"when"},
+    "slow_body": {"seconds", "chunk"},
+}
+"""What a fault of each kind may have. The README describes the kinds."""
+STATUSES = {"html": 502, "rate_limit": 429}
 
-type Seconds = Annotated[float, Field(ge=0, le=3600)]
-type Status = Annotated[int, Field(ge=200, le=599)]
-type When = Literal["before", "after"]
 type HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 type HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]*$")]
 
 
-class AnswerFault(Order):
-    """Any answer. A string body is sent as it is, anything else as JSON; None is an empty body."""
+class Fault(Order):
+    """What goes wrong. `processed` and `when` are about the partner's processing of the call."""
 
-    kind: Literal["answer", "empty"]
-    status: Status = 200
+    kind: Literal["answer", "html", "empty", "rate_limit", "delay", "drop", "slow_body"]
+    status: Annotated[int, Field(ge=200, le=599)] = Field(
+        default_factory=lambda given: STATUSES.get(given.get("kind", ""), 200)
+    )
     body: Any = None
     headers: dict[HeaderName, HeaderValue] = {}
     content_type: HeaderValue | None = None
     processed: bool = False
-
-    def answer(self) -> Answer:
-        if isinstance(self.body, str):
-            body, content_type = self.body.encode(), "text/plain; charset=utf-8"
-        else:
-            body, content_type = b"" if self.body is None else dump_json(self.body), "application/json"
-        return Answer(self.status, body, self.content_type or content_type, self.headers)
-
-
-class HtmlFault(Order):
-    """The error page of a proxy in front of the partner."""
-
-    kind: Literal["html"]
-    status: Status = 502
-    headers: dict[HeaderName, HeaderValue] = {}
-    processed: bool = False
-
-    def answer(self) -> Answer:
-        return Answer(self.status, NGINX.format(self.status).encode(), "text/html", self.headers)
-
-
-class RateLimitFault(Order):
-    """The answer to too many calls, with `Retry-After` in seconds or as a date if given. Never processed.
-
-    `by` is who answers: the partner in its own format, or a proxy with a page.
-    """
-
-    kind: Literal["rate_limit"]
-    status: Status = 429
     retry_after: Annotated[int, Field(ge=0)] | Literal["date"] | None = None
     by: Literal["partner", "proxy"] = "partner"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        if self.retry_after is None:
-            return {}
-        date = formatdate(time.time() + RATE_LIMIT_SECONDS, usegmt=True)
-        return {"Retry-After": date if self.retry_after == "date" else str(self.retry_after)}
-
-
-class DelayFault(Order):
-    """The correct answer, late: delayed before or after the processing."""
-
-    kind: Literal["delay"]
-    seconds: Seconds
-    when: When = "before"
-
-
-class DropFault(Order):
-    """The connection is aborted before or after the processing."""
-
-    kind: Literal["drop"]
-    when: When = "before"
-
-
-class SlowBodyFault(Order):
-    """The correct answer: its head immediately, its body in pieces of `chunk` bytes with `seconds` before each."""
-
-    kind: Literal["slow_body"]
-    seconds: Seconds
+    seconds: Annotated[float, Field(ge=0, le=3600)] = 0
+    when: Literal["before", "after"] = "before"
     chunk: Annotated[int, Field(ge=1)] = 1
 
+    @model_validator(mode="after")
+    def _has_what_its_kind_has(self) -> Self:
+        if unknown := self.model_fields_set - FIELDS[self.kind] - {"kind"}:
+            raise ValueError(f"{self.kind}: no {', '.join(sorted(unknown))}")
+        return self
 
-type Fault = Annotated[
-    AnswerFault | HtmlFault | RateLimitFault | DelayFault | DropFault | SlowBodyFault, Field(discriminator="kind")
-]
+    def answer(self) -> Answer:
+        """The answer in place of the partner's. A string body is sent as it is, anything else as JSON."""
+        headers = dict(self.headers)
+        if self.retry_after is not None:
+            date = formatdate(time.time() + DATE_SECONDS, usegmt=True)
+            headers["Retry-After"] = date if self.retry_after == "date" else str(self.retry_after)
+        if self.kind == "html" or self.by == "proxy":
+            return Answer(self.status, PAGE.format(self.status).encode(), "text/html", headers)
+        if isinstance(self.body, str):
+            return Answer(self.status, self.body.encode(), self.content_type or "text/plain; charset=utf-8", headers)
+        body = b"" if self.body is None else dump_json(self.body)
+        return Answer(self.status, body, self.content_type or "application/json", headers)
 
 
 class ArmedFault(Order):
-    """The body of `POST /control/faults`. `operation` None is any; `times` None is until cleared.
-
-    `passed` calls were skipped by `skip`, `fired` calls got the fault.
-    """
+    """The body of `POST /control/faults`, and how many calls it met."""
 
     model_config = ConfigDict(frozen=False)
 
     partner: str
-    operation: str | None = None
-    times: Annotated[int, Field(ge=1)] | None = 1
+    operation: str | None = None  # any
+    times: Annotated[int, Field(ge=1)] | None = 1  # None: until cleared
     skip: Annotated[int, Field(ge=0)] = 0
     match: dict[str, Any] = {}
     fault: Fault
     id: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
-    passed: int = 0
+    passed: int = 0  # because of `skip`
     fired: int = 0
 
     def strikes(self, partner: str, operation: str, body: Mapping[str, Any]) -> bool:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -21,6 +20,8 @@ from urllib.parse import parse_qsl
 
 from multidict import MultiMapping
 from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from leadbridge.forms.parsing.json_body import read_value
 
 MAX_STORED = 100_000
 MAX_FORM_FIELDS = 100
@@ -106,12 +107,11 @@ class Answer:
         return cls(status, dump_json(value), facts=facts)
 
 
+@dataclass(eq=False)
 class Refusal(Exception):
     """An answer that ends the processing of a call."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,7 @@ class Partner:
 
         `credentials` is a frozen dataclass; the default factory of each field generates a value.
         """
-        self.name = context.name
-        self.clock = context.clock
-        self._file = context.credentials_file
+        self.name, self.clock, self._file = context.name, context.clock, context.credentials_file
         if credentials is not None:
             self.store(credentials(**(json.loads(self._file.read_bytes()) if self._file.exists() else {})))
 
@@ -246,25 +244,10 @@ Filled = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
 def parse_json(raw: bytes) -> Any:
-    """Parse UTF-8 JSON. Integers become `int`, all other numbers `Decimal`.
-
-    Raises ValueError, also for duplicate keys, NaN, lone surrogates and extreme nesting. It never quotes the text.
-    """
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} is not JSON")
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(result := dict(pairs)) != len(pairs):
-            raise ValueError("an object names a key twice")
-        return result
-
-    try:
-        value = json.loads(raw.decode(), parse_float=Decimal, parse_constant=refuse, object_pairs_hook=unique)
-        if b"\\u" in raw:
-            dump_json(value)  # no lone surrogate has an encoding
-    except (ArithmeticError, RecursionError) as error:
-        raise ValueError("a number out of range, or nested too deeply") from error
+    """Parse as strictly as the product does, without lone surrogates too. Raises ValueError."""
+    value = read_value(raw)
+    if b"\\u" in raw:
+        dump_json(value)  # a lone surrogate has no encoding
     return value
 
 

@@ -22,54 +22,43 @@ REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
 
 @dataclass(frozen=True)
 class PartnerRecord:
-    """A partner's record of a lead.
-
-    `person` has the identifying phone or e-mail. `is_pinned`: the status does not change. `moves`: the status will
-    change. `is_registered`: a create call made it.
-    """
+    """A partner's record of a lead."""
 
     partner: str
     id: int | str
     status: str | None
-    person: Mapping[str, str]
-    is_pinned: bool = False
-    moves: bool = False
-    is_registered: bool = True
+    person: Mapping[str, str]  # the identifying phone or e-mail
+    is_pinned: bool = False  # the status does not change
+    moves: bool = False  # the status will change
+    is_registered: bool = True  # a create call made it
 
 
 @dataclass(frozen=True)
 class Profile:
     """One kind's profile. Its functions get the controls of one partner of the kind.
 
-    weight: how often it fails, relative to other partners
-    rotations: what it can replace
-    id_field: the field of a create call, and of a delivery, with the partner's id
-    refusal: the body of a permanent refusal with `REFUSED_STATUS`. A share of people (`refused_share`) is refused,
-      identified by `refused_by`, which a create call has in `refused_field`
-    open_statuses: statuses that do not close a delivery
-    last_statuses: statuses without a following one
-    find: the id of a person's record that is not among the known ones
-    always_ends: every status reaches an end automatically
-    trusts_success: every 2xx answer counts as success, so that a false one cannot be detected
+    A share of people (`refused_share`) is refused permanently, with the body `refusal`. They are identified by
+    `refused_by`, which a create call has in `refused_field`. `find` returns the id of a person's record that is not
+    among the known ones. With `trusts_success` a false 2xx answer cannot be detected.
     """
 
-    weight: int
+    weight: int  # how often it fails, relative to other partners
     operations: tuple[str, ...]
     rotations: tuple[str, ...]
-    id_field: str
+    id_field: str  # of a create call, and of a delivery: the partner's id
     refusal: Mapping[str, Any]
     refused_by: Literal["tax_number", "email"]
     refused_field: str
     refused_share: float
-    open_statuses: tuple[str, ...]
-    last_statuses: frozenset[str]
+    open_statuses: tuple[str, ...]  # do not close a delivery
+    last_statuses: frozenset[str]  # without a following one
     records: Callable[[Remote], Iterator[PartnerRecord]]
     person_of: Callable[[Mapping[str, Any]], Mapping[str, str]]
     find: Callable[[Remote, Posted, Collection[int | str]], int | str | None]
     status: Callable[[Remote, Any], str]
     put_status: Callable[[Remote, Any, str], object]
     after_rotation: Callable[[Remote], object] = lambda _: None
-    always_ends: bool = False
+    always_ends: bool = False  # every status reaches an end automatically
     trusts_success: bool = False
 
     @property

@@ -7,8 +7,6 @@ import urllib3
 
 TIMEOUT_SECONDS = 60  # to make 100,000 accounts takes long
 
-type Rows = list[dict[str, Any]]
-
 
 class ControlError(RuntimeError):
     """The control refused an order. The message has the status and the reason."""
@@ -28,7 +26,7 @@ class Remote:
         """Return the JSON. Parameters that are None are left out."""
         return self._order("GET", path, fields={name: value for name, value in query.items() if value is not None})
 
-    def rows(self, path: str, **query: Any) -> Rows:
+    def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """Return the list of a route that has one, such as `leeloo/people`."""
         return list(self.get(path, **query)[path.rpartition("/")[2]])
 
@@ -56,11 +54,8 @@ class Remote:
     def disarm(self, fault_id: str | None = None) -> None:
         self.delete("faults" if fault_id is None else f"faults/{fault_id}")
 
-    def calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> Rows:
+    def calls(self, partner: str | None = None, operation: str | None = None, since: int = 0) -> list[dict[str, Any]]:
         return self.rows("calls", partner=partner, operation=operation, since=since)
-
-    def set_pace(self, seconds: float) -> None:
-        self.post("pace", {"seconds": seconds})
 
     def rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
         """Replace something in a partner's secret, by default its password or token. Returns the new secret."""

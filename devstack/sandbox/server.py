@@ -2,12 +2,11 @@
 
 import fcntl
 import json
-import os
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from importlib import import_module
@@ -28,7 +27,6 @@ from devstack.sandbox.partner import Clock, Context, Controls, Partner, dump_jso
 MAX_BODY_BYTES = 64 * 1024
 SECRETS_FILE = "secrets.json"
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
-
 HOST = "127.0.0.1"
 DEFAULT_PACE = 5.0
 GRACE_SECONDS = 0.2  # how long calls in flight may take to end at shutdown; what is delayed longer is dropped
@@ -39,26 +37,11 @@ def partner_classes() -> dict[str, type[Partner]]:
     """The partners by kind: every folder here with a `service.py`, which defines a subclass of `Partner`."""
     for file in Path(__file__).parent.glob("*/service.py"):
         import_module(f"devstack.sandbox.{file.parent.name}.service")
-    return {
-        one.__module__.split(".")[-2]: one for one in sorted(Partner.__subclasses__(), key=attrgetter("__module__"))
-    }
+    found = sorted(Partner.__subclasses__(), key=attrgetter("__module__"))
+    return {one.__module__.split(".")[-2]: one for one in found}
 
 
-@contextmanager
-def claimed(directory: Path) -> Iterator[None]:
-    """Lock the directory, which is created with mode 0700. Raises `BlockingIOError` if another sandbox has it."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise BlockingIOError(f"another sandbox runs on {directory}") from error
-    finally:
-        os.close(descriptor)
-
-
-@dataclass
+@dataclass(eq=False)
 class Sandbox:
     """A sandbox in a background thread with its own event loop.
 
@@ -84,7 +67,14 @@ class Sandbox:
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
+        lock = Path(self.state_dir, "lock")
+        lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.touch(mode=0o600)
         with ExitStack() as starting:
+            try:
+                fcntl.flock(starting.enter_context(lock.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BlockingIOError(f"another sandbox runs on {self.state_dir}") from error
             portal = starting.enter_context(start_blocking_portal())
             starting.enter_context(portal.wrap_async_context_manager(self._serving()))
             self._running = starting.pop_all()
@@ -100,7 +90,7 @@ class Sandbox:
 
     @asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
-        with claimed(Path(self.state_dir)), socket.create_server((HOST, self.port), backlog=BURST) as listener:
+        with socket.create_server((HOST, self.port), backlog=BURST) as listener:
             self.url = f"http://{HOST}:{listener.getsockname()[1]}"
             self._make_partners()
             write_private(Path(self.state_dir, SECRETS_FILE), self.secrets())

@@ -68,7 +68,7 @@ def servers() -> Iterator[Servers]:
         services.sandbox(HOME, lock=lock) as (url, _),
     ):
         partners = Remote(url)
-        partners.set_pace(SLOWEST)
+        partners.post("pace", {"seconds": SLOWEST})
         secrets = json.loads((HOME.sandbox / "secrets.json").read_text(encoding="utf-8"))
         yield Servers(lock, aws, aws_child, partners, secrets)
 

@@ -170,9 +170,9 @@ def test_a_deal_over_half_a_million_is_refused(client: Client, clock: Clock) -> 
 def test_a_slower_pace_takes_nothing_back(client: Client, remote: Remote, clock: Clock) -> None:
     deal_id = client.create().json["deal_id"]
     clock.now += 10
-    remote.set_pace(1000)
+    remote.post("pace", {"seconds": 1000})
     assert client.status(deal_id).json["status"] == "Погоджено"
-    remote.set_pace(0)
+    remote.post("pace", {"seconds": 0})
     assert client.status(deal_id).json["status"] == "Видано"
 
 

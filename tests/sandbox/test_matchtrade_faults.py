@@ -99,5 +99,5 @@ def test_a_reset_forgets_everything_but_credentials(provider: Provider, remote: 
 def test_a_slower_pace_takes_no_status_back(provider: Provider, remote: Remote, clock: Clock) -> None:
     provider.create()
     clock.now += 10
-    remote.set_pace(1000)
+    remote.post("pace", {"seconds": 1000})
     assert provider.rows()[0]["leadStatus"] == "CONTACTED"

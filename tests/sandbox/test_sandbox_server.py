@@ -45,7 +45,7 @@ def test_the_process_says_where_it_is_and_stops_at_once_even_with_calls_in_fligh
         assert (process.returncode, rest, errors) == (0, "", "")
         with pytest.raises((HTTPException, OSError)):
             waiting.result()
-    kept = ["graph.json", "leadleader.json", "leeloo.json", "matchtrade.json", "secrets.json", "telegram.json"]
+    kept = ["graph.json", "leadleader.json", "leeloo.json", "lock", "matchtrade.json", "secrets.json", "telegram.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == kept
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))

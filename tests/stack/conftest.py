@@ -30,7 +30,7 @@ def stack() -> Iterator[Stack]:
         put_build(TESTS)
     with stack_of_this_process(workdir) as running:
         if Stack.live(TESTS) == running:
-            Remote(running.sandbox_url).set_pace(PACE)
+            Remote(running.sandbox_url).post("pace", {"seconds": PACE})
             functions = running.resources["AWS::Lambda::Function"]
             for function, interval in INTERVALS.items():
                 call = caller(running.aws, f"{functions[function]}:{ALIAS}")

@@ -36,9 +36,9 @@ def creates(partner: Remote, email: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def slow_partner(partner: Remote) -> Iterator[Remote]:
     """The partner sandbox, whose accounts change their status only on demand."""
-    partner.set_pace(3600)
+    partner.post("pace", {"seconds": 3600})
     yield partner
-    partner.set_pace(DEFAULT_PACE)
+    partner.post("pace", {"seconds": DEFAULT_PACE})
 
 
 def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(

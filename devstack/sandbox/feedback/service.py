@@ -4,8 +4,7 @@ from typing import Any
 
 from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Rows, rfc3339
 
-MACROS = {name: f"{{{name}}}" for name in ("click_id", "status", "event_id", "payout", "lead_id")}
-TRACKER = "tracker"  # its name in the configuration
+FIELDS = ("click_id", "status", "event_id", "payout", "lead_id")
 
 
 class Tracker(Partner):
@@ -25,8 +24,8 @@ class Tracker(Partner):
         return {"GET /postbacks": lambda: {"postbacks": list(self._events.values())}}
 
     def secret(self, root: str) -> dict[str, Any]:
-        query = "&".join(f"{name}={macro}" for name, macro in MACROS.items())
-        return {TRACKER: {"url": f"{root}/postback?{query}", "allow_loopback": True}}
+        query = "&".join(f"{name}={{{name}}}" for name in FIELDS)
+        return {"tracker": {"url": f"{root}/postback?{query}", "allow_loopback": True}}
 
     def refused(self, status: int, detail: str) -> Answer:
         return Answer(status, detail.encode(), "text/plain")
@@ -43,4 +42,4 @@ class Tracker(Partner):
 
 
 def _describe(incoming: Incoming) -> dict[str, Any]:
-    return {name: incoming.query.get(name, "") for name in MACROS}
+    return {name: incoming.query.get(name, "") for name in FIELDS}

@@ -67,9 +67,8 @@ class Graph(Partner):
         if not same(query["appsecret_proof"], proof):
             raise _error(METHOD, 100, "Invalid appsecret_proof provided in the API argument")
         requested = [name for name in query.get("fields", "").split(",") if name] or DEFAULT_FIELDS
-        for name in requested:
-            if name not in FIELDS:
-                raise _error(OAUTH, 100, f"(#100) Tried accessing nonexisting field ({name}) on node type (Lead)")
+        if unknown := [name for name in requested if name not in FIELDS]:
+            raise _error(OAUTH, 100, f"(#100) Tried accessing nonexisting field ({unknown[0]}) on node type (Lead)")
         leadgen_id = incoming.params["leadgen_id"]
         lead = self._leads.get(leadgen_id)
         if lead is None:

@@ -14,7 +14,6 @@ from typing import Any
 from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Refusal, Rows, same
 
 MAX_TEXT = 4096  # units of UTF-16
-RETRY_AFTER = 1  # seconds
 METHODS = {
     "getChat": ("get_chat", {"chat_id"}),
     "sendMessage": ("send", {"chat_id", "text", "link_preview_options", "disable_notification", "reply_parameters"}),
@@ -23,20 +22,12 @@ METHODS = {
 """By method its operation and its fields."""
 
 
-def _token() -> str:
-    return f"{secrets.randbelow(9_000_000_000) + 1_000_000_000}:{secrets.token_urlsafe(26)[:35]}"
-
-
-def _chats() -> list[str]:
-    return [str(-1_001_000_000_000 - secrets.randbelow(1_000_000_000)) for _ in range(2)]
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """The bot that this Telegram knows, and the chats of which it is a member."""
 
-    token: str = field(default_factory=_token)
-    chats: list[str] = field(default_factory=_chats)
+    token: str = field(default_factory=lambda: f"{10**9 + secrets.randbelow(9 * 10**9)}:{secrets.token_hex(17)}")
+    chats: list[str] = field(default_factory=lambda: [f"-100{10**9 + secrets.randbelow(10**9)}" for _ in range(2)])
 
 
 class Telegram(Partner):
@@ -69,9 +60,7 @@ class Telegram(Partner):
         return {"base_url": root, **asdict(self.credentials)}
 
     def refused(self, status: int, detail: str) -> Answer:
-        if status == 429:
-            return _refusal(429, f"Too Many Requests: retry after {RETRY_AFTER}", retry_after=RETRY_AFTER).answer
-        return _refusal(status, detail).answer
+        return _refusal(status, detail, **({"retry_after": 1} if status == 429 else {})).answer
 
     def _break_chat(self, chat: str, moved_to: int | None = None) -> None:
         """Remove the bot from a chat, or give the chat another id."""

@@ -18,8 +18,8 @@ from itertools import count, islice
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from devstack.sandbox.remote import Rows
 from devstack.workdir import LocalError, wait_until
 from quality.benchmarks.__main__ import show, verdict
 from quality.benchmarks.compare.systems import FOLDER, VERSIONS, Leadbridge, Server, System, install, missing
@@ -51,7 +51,7 @@ class Phase:
 def run(servers: Servers, system: System, numbers: Sequence[int], concurrency: int) -> Phase:
     """Post leads: so many at a time, or each when the partner has the one before."""
 
-    def deals() -> Rows:
+    def deals() -> list[dict[str, Any]]:
         return servers.partners.rows("leadleader/deals")
 
     def wait_for(amount: int) -> None:

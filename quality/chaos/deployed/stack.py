@@ -117,7 +117,7 @@ class DeployedStack(World):
         for url in self.stores.queues.values():
             self.stores.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         self.partner.reset()
-        self.partner.set_pace(pace)
+        self.partner.post("pace", {"seconds": pace})
 
     def open_proxy(self) -> None:
         if self.proxy is None:
