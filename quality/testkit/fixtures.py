@@ -67,12 +67,13 @@ def aws_mocked(monkeypatch: pytest.MonkeyPatch, aws_engine: str) -> Iterator[Non
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(aws, "get_session", shared_session)
     engine: Callable[[], AbstractContextManager[object]] = memory_account
+    session = shared_session
     if aws_engine == "moto":  # few tests need it, and it takes long to import
-        from quality.testkit.aws.moto_calls import moto_calls
+        from quality.testkit.aws.moto_calls import moto_calls, moto_session
 
-        engine = moto_calls
+        engine, session = moto_calls, moto_session
+    monkeypatch.setattr(aws, "get_session", session)
     with engine():
         aws.reset_clients()
         yield

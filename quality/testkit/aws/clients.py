@@ -8,12 +8,14 @@ from botocore.handlers import add_recursion_detection_header
 from botocore.session import get_session
 
 
-@cache
-def shared_session() -> Any:
-    """A session of this process whose clients are made once: each takes longer than many tests."""
+def session_with_shared_clients() -> Any:
+    """A session whose clients are made once: each takes longer than many tests."""
     session: Any = get_session()
     session.create_client = cache_by_config(session.create_client)
     return session
+
+
+shared_session = cache(session_with_shared_clients)
 
 
 def cache_by_config(create: Callable[..., Any]) -> Callable[..., Any]:

@@ -25,6 +25,8 @@ from moto.core.models import MockAWS, botocore_stubber
 from moto.sqs import models as sqs_models
 from moto.sqs.models import Message, SQSBackend
 
+from quality.testkit.aws.clients import session_with_shared_clients
+
 SERVICES = ("dynamodb", "sqs", "events", "secretsmanager")
 
 for _module, _name in (
@@ -36,6 +38,8 @@ for _module, _name in (
     setattr(_module, _name, cache(getattr(_module, _name)))
 backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in SERVICES)
 
+
+moto_session = cache(session_with_shared_clients)  # moto answers the clients of sessions made after its import
 
 _numbers = count(1)
 
