@@ -46,7 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, scale: float) -> list[Measurement]:
-    """Run one measurement and print its tables. An error stops everything."""
     module, rounds, _ = RUNS[name]
     work: Callable[[int], list[Measurement]] = getattr(import_module(f"quality.benchmarks.{module}"), name)
     found = in_new_process(work, max(1, round(rounds * scale)))

@@ -174,13 +174,8 @@ def seconds_per_batch(rounds: int) -> float:
         for one in leads:
             deal_id = deals.authorize(budget()).create(one, budget())
             started.partners.post(f"leadleader/deals/{deal_id}", {"status": STATUS})
-            submitted: dict[str, Any] = {
-                "state": State.SUBMITTED,
-                "submitted_at": now,
-                "deal_id": deal_id,
-                "partner_status": STATUS,
-            }
-            ledger.put(replace(new_delivery(one.lead_id, LENDER, one.source, now), **submitted))
+            new = new_delivery(one.lead_id, LENDER, one.source, now)
+            ledger.put(replace(new, state=State.SUBMITTED, submitted_at=now, deal_id=deal_id, partner_status=STATUS))
         started.partners.arm(LENDER, None, {"kind": "delay", "seconds": CALL}, times=None)
         checker = Checker(ledger, StatusByDeal(deals), partner, lambda: datetime.now(UTC))
         batch = CheckBatch(LENDER, tuple(one.lead_id for one in leads))

@@ -91,7 +91,6 @@ def start(servers: Servers, name: str, path: list[Path], *, samples: bool) -> St
 
 
 def reference(name: str, folder: Path) -> list[Path]:
-    """The import path of a reference: its handler, its libraries."""
     code, libraries = REFERENCES[name]
     (folder / "code").mkdir(parents=True)
     (folder / "code" / "app.py").write_text(code, encoding="utf-8")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from math import ceil
 from statistics import fmean
 from typing import Any
@@ -76,7 +75,6 @@ def gb_seconds(taken: Usage, megabytes: int) -> float:
 
 
 def init_gb_seconds(function: str) -> float:
-    """Average GB-seconds of init per invocation."""
     return assumed("cold_share") * inits()[function] / 1000 * memory(function) / 1024
 
 
@@ -97,16 +95,13 @@ def queue_events(function: str) -> list[dict[str, Any]]:
 
 
 def by_service(*, polling: bool) -> dict[str, float]:
-
-    def total(quantity: str | Callable[[str, Usage], float]) -> float:
-        return amount(quantity, polling=polling)
-
-    first = 0 if polling else LEADS
     taken, times = usage(polling=polling)
+    total, first = partial(amount, polling=polling), 0 if polling else LEADS
     kept = 0 if polling else MEASURED["kept_bytes"] * LEADS / GB
     months, log_months = (parameter(name) / 30.44 for name in ("RetentionDays", "LogRetentionDays"))
     lambdas_own = total("invocations") * assumed("platform_log_bytes")
     logs = (total("log_bytes") + lambdas_own + first * assumed("access_log_bytes")) / GB
+    init = total(lambda name, one: one["invocations"] * init_gb_seconds(name))
     from_queues = total(lambda name, one: one["invocations"] if queue_events(name) else 0)
     # X-Ray takes the first invocation of a function in each second, and a share of the others.
     invocations = [one["invocations"] * times * LEADS for one in taken.values()]
@@ -115,9 +110,7 @@ def by_service(*, polling: bool) -> dict[str, float]:
         "API Gateway": price("api_gateway", first),
         "Lambda, requests": price("lambda_request", total("invocations")),
         "Lambda, time": price("lambda_gb_s", total(lambda name, one: gb_seconds(one, memory(name)))),
-        "Lambda, init of cold starts": price(
-            "lambda_gb_s", total(lambda name, one: one["invocations"] * init_gb_seconds(name))
-        ),
+        "Lambda, init of cold starts": price("lambda_gb_s", init),
         "DynamoDB, writes": price("write_unit", total("write_units")),
         "DynamoDB, reads": price("read_unit", total("read_units")),
         "DynamoDB, kept for its whole time, with recovery": months * (price("storage", kept) + price("recovery", kept)),
@@ -136,7 +129,7 @@ def fixed() -> dict[str, float]:
     queues = sum(len(queue_events(name)) for name in FUNCTIONS)
     flows = [FUNCTIONS[name]["Properties"]["Environment"]["Variables"]["LEADBRIDGE_FLOW"] for name in ticks()]
     # A run of sync_accounts that finds nothing new is one message for each synced partner.
-    sync = tick_price("SyncAccounts") - price("schedule", 1) + 3 * price("sqs", 1)
+    sync, synced = tick_price("SyncAccounts") - price("schedule", 1) + 3 * price("sqs", 1), len(synced_partners())
     return {
         f"{len(alarm_metrics())} alarms of {metrics} metrics": price("alarm", metrics),
         "metrics of our own": price("metric", assumed("metrics")),
@@ -145,9 +138,7 @@ def fixed() -> dict[str, float]:
         "reads of secrets, if every worker there may be is always at work": price("secret_call", secret_reads()),
         "the key and its requests": price("key", 1) + price("key_call", assumed("key_calls")),
         f"schedules: {', '.join(flows)}": sum(tick_price(name) * times for name, times in ticks().items()),
-        f"reading {len(synced_partners())} broker's accounts, without what has changed": (
-            ticks()["SyncAccounts"] * len(synced_partners()) * sync
-        ),
+        f"reading {synced} broker's accounts, without what has changed": ticks()["SyncAccounts"] * synced * sync,
         f"waiting at {queues} queues": price("sqs", queues * assumed("idle_polls")),
     }
 
@@ -202,13 +193,11 @@ def lambda_dollars(megabytes: int) -> float:
 
 
 def dollars(days: float) -> float:
-    """Dollars for a million leads whose deals stay open for some days, without what a month costs anyway."""
     once, polled = (sum(by_service(polling=polling).values()) for polling in (False, True))
     return once + polled * checks(days) / checks()
 
 
 def cost(_rounds: int) -> list[Measurement]:
-    """The cost of a million leads, of what was agreed. It is computed from the stored measurements."""
     rows = tuple((f"{days} days", str(checks(days)), f"{dollars(days):,.0f}") for days in DAYS_OPEN)
     columns = ("deals stay open for", "status checks of a deal", "US dollars")
     ratios = {"of_agreed_dollars": dollars(max(DAYS_OPEN)) / AGREED_DOLLARS}
@@ -265,4 +254,4 @@ def taken(title: str, function: str, one: Usage) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
-    sys.exit(command(PAGE, tables()))
+    command(PAGE, tables())

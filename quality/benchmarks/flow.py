@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from time import process_time
 from typing import Any
 
 from leadbridge.services.checks.batch import BATCH, CheckBatch
+from quality.benchmarks.report import machine
 from quality.benchmarks.shipped import LENDER, store
 from quality.benchmarks.stack import Environment, accepted, context, environment, observed, post, queue_event
 from quality.testkit.aws.capacity import Meter, stored_size
@@ -92,7 +92,6 @@ class Flow:
         return lead_id, int(self.meter.items[f"LEAD#{lead_id}", f"DELIVERY#{LENDER}"]["deal_id"]["N"])
 
     def check(self, *lead_ids: str) -> None:
-        """Check the statuses of some deals, and process what follows."""
         self.invoke("CheckStatus", queue_event(CheckBatch(LENDER, lead_ids).body()))
         self.drain()
 
@@ -171,7 +170,7 @@ def main() -> None:
         batches = list(unchanged_batches(flow))
     measured = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}, one core of {os.cpu_count()}, shared",
+        "machine": machine(),
         "leads": ROUNDS,
         "kept_bytes": median(kept for _, kept, _ in leads),
         "functions": medians([usage for usage, *_ in leads]) | counted,

@@ -43,9 +43,7 @@ def rates(key_units: KeyUnits) -> dict[str, float]:
             partition = SHARD.sub("", key)
             by_lead[f"{place} {partition}"].update(owners)
             shares[f"{place} {partition}"] = hottest_share(shards_in(partition)) if SHARD.search(key) else 1
-    return {
-        name: round(max(units.values()) * shares[name] * LEADS_PER_SECOND, 1) for name, units in sorted(by_lead.items())
-    }
+    return {name: round(max(of.values()) * shares[name] * LEADS_PER_SECOND, 1) for name, of in sorted(by_lead.items())}
 
 
 def rows(found: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -55,7 +55,6 @@ CASES = (
 )
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem"}
 EVERY = 10  # leads between two samples of the memory
-MIN_LEADS = 100  # for a line
 LATER = 0.75  # the share of the leads, the last ones, for the line
 
 type Steps = list[tuple[str, dict[str, Any] | None]]  # calls: to the table, with the request, or to the lender
@@ -71,7 +70,6 @@ def for_another(steps: Steps, number: int) -> Steps:
 
 
 def call(pool: urllib3.PoolManager, url: str, body: Mapping[str, Any], token: str = "") -> Any:
-    """A call of the lender by urllib3 alone."""
     sent = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json; charset=utf-8"} | (
         {"Authorization": f"Bearer {token}"} if token else {}
@@ -100,7 +98,6 @@ def validate(event: Event) -> Lead:
 
 
 def read_back(message: Event, lead: items.Item, delivery: items.Item) -> Lead:
-    """The queue message, and the stored items."""
     read_delivery_changed(json.loads(message["Records"][0]["body"]))
     items.delivery_of(items.decode(delivery))
     return items.lead_of(items.decode(lead))
@@ -248,7 +245,7 @@ def reception(rounds: int) -> list[Measurement]:
 
 
 def throughput(leads: int) -> list[Measurement]:
-    leads = max(MIN_LEADS, leads)
+    leads = max(100, leads)  # enough for a line
     seconds, cpu, synced = list[float](), list[float](), list[float]()
     memory: list[tuple[int, float]] = []
     with environment("ReceiveLead", "SubmitLead") as on, TemporaryFile(dir=HOME.root) as journal:

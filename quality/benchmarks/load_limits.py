@@ -6,7 +6,6 @@ replaces the figures in docs/capacity.md.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -124,4 +123,4 @@ def rounded(number: float, *, up: bool = False) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(command(PAGE, tables()))
+    command(PAGE, tables())

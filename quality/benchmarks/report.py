@@ -102,14 +102,13 @@ def median_text(values: Sequence[float], digits: int = 1) -> str:
     return f"{median(values):,.{digits}f}"
 
 
-def command(file: Path, found: Mapping[str, Rows]) -> int:
+def command(file: Path, found: Mapping[str, Rows]) -> None:
     """Print a page with these tables, or with --write update it."""
     text = updated(file, found)
     if "--write" in sys.argv[1:]:
         file.write_text(text, encoding="utf-8")
     else:
         print(text, end="")
-    return 0
 
 
 def updated(file: Path, found: Mapping[str, Rows]) -> str:
@@ -125,7 +124,6 @@ def write(measured: Iterable[Measurement]) -> None:
 
 
 def parts(file: Path) -> dict[str, str]:
-    """The generated parts of a page, by name."""
     return dict(PART.findall(file.read_text(encoding="utf-8")))
 
 

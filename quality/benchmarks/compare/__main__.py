@@ -30,7 +30,6 @@ from quality.benchmarks.stack import Servers, cpu_seconds, peak_mib, runtime_sta
 NAME = "compare"
 CONCURRENCY = 16
 ALONE, BUSY = 100, 170  # leads of a round, one after the other and at this concurrency
-TOKEN = "a token of the benchmark alone"
 TIMEOUT = 180.0  # seconds for all leads of a phase to reach the partner
 # A system is idle when it used less than this share of a core for so long. The wait for that is limited.
 IDLE_SHARE, IDLE_SECONDS, IDLE_TIMEOUT = 0.1, 0.4, 30.0
@@ -125,7 +124,7 @@ def measure(rounds: int) -> Measurement:
         TemporaryDirectory(prefix="run-", dir=FOLDER) as runs,
         ExitStack() as stack,
     ):
-        secret = {**servers.secrets[LENDER], "webhook_token": TOKEN}
+        secret = {**servers.secrets[LENDER], "webhook_token": "a token of the benchmark"}
         systems: list[System] = [Leadbridge(stack, workshop, servers.backend().cloud, CONCURRENCY)]
         systems += [Server(name, stack, Path(runs), secret, lock=servers.lock) for name in ("n8n", "node-red")]
         phases: dict[str, tuple[list[Phase], list[Phase]]] = {system.name: ([], []) for system in systems}
@@ -146,23 +145,21 @@ def table(phases: Mapping[str, tuple[Phases, Phases]], peaks: Mapping[str, list[
     def row(title: str, value: Callable[[Phases], float], at_once: int, digits: int = 0) -> tuple[str, ...]:
         return (title, *(f"{value(both[at_once > 1]):,.{digits}f}" for both in phases.values()))
 
-    def only_ours(title: str, value: float) -> tuple[str, ...]:
-        return (title, *(f"{value:.1f}" if name == "leadbridge" else "" for name in phases))
+    def rate(found: Phases) -> float:
+        return median(one.rate for one in found)
 
-    shares = [cpu(ours) / cpu(n8ns) for ours, n8ns in zip(phases["leadbridge"], phases["n8n"], strict=True)]
+    ours, n8ns, *_ = phases.values()
+    shares = [cpu(our) / cpu(its) for our, its in zip(ours, n8ns, strict=True)]
+    others = [""] * (len(phases) - 1)
     published = data("measurements.json")["functions"]["PublishChanges"]["cpu_ms"]
     many = f"concurrency {CONCURRENCY}"
     rows = (
         row("CPU for a lead, one after the other, ms", cpu, 1, 1),
         row(f"CPU for a lead, {many}, ms", cpu, CONCURRENCY, 1),
-        only_ours("publish_changes in addition, in the benchmark's process, ms", published),
-        only_ours("the emulated AWS in addition, ms", median(one.aws_cpu for one in phases["leadbridge"][1])),
+        ("publish_changes in addition, in the benchmark's process, ms", f"{published:.1f}", *others),
+        ("the emulated AWS in addition, ms", f"{median(one.aws_cpu for one in ours[1]):.1f}", *others),
         row("leads a second of CPU time", lambda found: 1000 / cpu(found), CONCURRENCY),
-        row(
-            f"leads a second, {many}, on this machine with everything else",
-            lambda found: median(one.rate for one in found),
-            CONCURRENCY,
-        ),
+        row(f"leads a second, {many}, on this machine with everything else", rate, CONCURRENCY),
         row("post to partner, one after the other, median, ms", lambda found: median(latencies(found)), 1),
         row("95th percentile", late, 1),
         row(f"post to partner, {many}, median, ms", lambda found: median(latencies(found)), CONCURRENCY),
@@ -170,11 +167,9 @@ def table(phases: Mapping[str, tuple[Phases, Phases]], peaks: Mapping[str, list[
         ("processes", *(str(len(peaks[name])) for name in phases)),
         ("peak resident memory, all of them, MiB", *(f"{sum(peaks[name]):,.0f}" for name in phases)),
     )
-    titles = {"n8n": f"n8n {VERSIONS['n8n']}", "Node-RED": f"Node-RED {VERSIONS['node-red']}"}
     leads = f"{rounds * ALONE} leads of each system one after the other, {rounds * BUSY} at {many}"
-    columns = ("", *(titles.get(name, name) for name in phases))
     title = f"{leads}, in turns; Node.js {VERSIONS['node']}"
-    return Measurement(NAME, title, columns, rows, {"cpu_of_n8n": max(shares)})
+    return Measurement(NAME, title, ("", *phases), rows, {"cpu_of_n8n": max(shares)})
 
 
 def cpu(phases: Phases) -> float:

@@ -93,7 +93,10 @@ class Server:
     def __init__(self, package: str, stack: ExitStack, runs: Path, secret: Mapping[str, Any], *, lock: int) -> None:
         described, folder, port = data("compare/servers.toml")[package], runs / package, choose_port()
         ready, self._url = (f"http://127.0.0.1:{port}/{described[path]}" for path in ("ready", "webhook"))
-        self.name, self._headers = described["name"], {"x-webhook-token": secret["webhook_token"]}
+        self.name, self._headers = (
+            f"{described['name']} {VERSIONS[package]}",
+            {"x-webhook-token": secret["webhook_token"]},
+        )
         self._pool = urllib3.PoolManager(maxsize=32, retries=False)
         folder.mkdir(parents=True)
         (folder / described["flow"]).write_text(json.dumps(flow(package, secret, journal=str(folder / "leads.jsonl"))))
