@@ -51,24 +51,24 @@ def keys_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sandbox(keys_dir: Path, cloud: Cloud) -> Iterator[Sandbox]:
-    """The partners, with no deals; the cloud knows where they are and who we are to them."""
+def partners(keys_dir: Path) -> Iterator[Sandbox]:
+    """The partners, with no deals."""
     with Sandbox(keys_dir, pace=3600, further=further()) as running_sandbox:
-        for name, secret in stored_secrets(running_sandbox.secrets()).items():
-            cloud.put_secret(name, secret)
         yield running_sandbox
+
+
+@pytest.fixture
+def sandbox(partners: Sandbox, cloud: Cloud) -> Sandbox:
+    """The partners, with no deals; the cloud knows where they are and who we are to them."""
+    for name, secret in stored_secrets(partners.secrets()).items():
+        cloud.put_secret(name, secret)
+    return partners
 
 
 @pytest.fixture
 def start(workshop: Workshop, cloud: Cloud, tmp_path: Path) -> Start:
     """Starts a function of the template by its logical id: `with start("ReceiveLead") as function`."""
     return partial(workshop.started, cloud=cloud, logs=tmp_path, handler="app.handler")
-
-
-@pytest.fixture
-def watch(workshop: Workshop, cloud: Cloud, tmp_path: Path) -> Start:
-    """The same with the witness in front, which answers `{"answer", "files"}`."""
-    return partial(workshop.started, cloud=cloud, logs=tmp_path, handler="witness.handler")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import struct
 import sysconfig
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,29 +12,15 @@ from typing import Any
 import pytest
 from urllib3.exceptions import ProtocolError
 
-from quality.testkit.lambda_runtime.cloud import Cloud
+from devstack.clients import Emulator
+from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import Sandbox
+from quality.testkit.lambda_runtime.cloud import Backend, Cloud
 from quality.testkit.lambda_runtime.runtime import Function, FunctionFailed, running
 from quality.testkit.lambda_runtime.samples import FUNCTIONS, cases, sample
-from quality.testkit.lambda_runtime.workshop import Start, Workshop
+from quality.testkit.lambda_runtime.scenarios import SCENARIOS
+from quality.testkit.lambda_runtime.workshop import Workshop
 
-SAMPLES = {
-    "Authorize": "good",
-    "CheckStatus": "due",
-    "FetchLead": "pending",
-    "FindDue": "tick",
-    "DetectStaleSources": "tick",
-    "ManageLeads": "list",
-    "PublishChanges": "new_lead",
-    "ReceiveLead": "good",
-    "ReceiveLeelooEvent": "order",
-    "SendAlert": "alarm",
-    "SendFeedback": "pending",
-    "SendMessage": "pending",
-    "ServeConsole": "page",
-    "SubmitLead": "waiting",
-    "SyncAccounts": "broker",
-    "UpdateStats": "new_lead",
-}
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
 NEVER_CHECKED_AGAINST_ITS_SOURCE = 0b01  # PEP 552's flags: compiled with --invalidation-mode unchecked-hash
 
@@ -73,19 +60,38 @@ def answer_of(canary: Function) -> Any:
     raise AssertionError("it hung up five times")
 
 
-@pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_function_imports_only_shipped_and_compiled_code_and_logs_only_json(
-    workshop: Workshop, cloud: Cloud, watch: Start, function: str
-) -> None:
-    give_secrets(cloud)
+@pytest.fixture(scope="module", autouse=True)
+def _unchanged_build(workshop: Workshop) -> Iterator[None]:
+    """No function writes where it is installed, which is read-only on AWS."""
     before = contents(workshop.workdir.build)
-    with watch(function) as watched:
-        files = watched.invoke(sample(function, SAMPLES[function]))["files"]
+    yield
+    assert contents(workshop.workdir.build) == before
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+def test_function_is_ready_when_it_has_started_and_needs_only_what_is_shipped(
+    workshop: Workshop, emulator: Emulator, partners: Sandbox, tmp_path: Path, function: str
+) -> None:
+    """The first request makes nothing that the start could make, and then each sample event is answered.
+
+    All code is imported from what is shipped and compiled, all lines of the log are JSON.
+    """
+    scenario = SCENARIOS[function]
+    backend = Backend.made(emulator, Remote(partners.url), partners.secrets(), scenario.configuration)
+    event = scenario.prepare(backend)
+    with workshop.started(function, cloud=backend.cloud, logs=tmp_path, handler="witness.handler") as started:
+        first = started.invoke(event)
         for case in (case for name, case in cases() if name == function):
-            watched.invoke(sample(function, case))
-        lines = watched.log_lines()
+            files = started.invoke(sample(function, case))["files"]
+        lines = started.log_lines()
 
     shipped = [workshop.workdir.build / function, *workshop.layers]
+    late = [name for name in first["late"] if name in first["files"] and lies_in(first["files"][name][0], shipped)]
+    assert scenario.is_expected(first["answer"])
+    assert (first["made"], late) == ([], [])
+    assert first["compiled"] == []  # the layer ships the code of all data classes
+    assert [line for line in lines if "a warm-up step failed" in line] == []
+
     ours = {name: Path(cached) for name, (file, cached) in files.items() if cached and lies_in(file, shipped)}
     expected = [*shipped, workshop.client, STANDARD_LIBRARY]
     strangers = {
@@ -96,17 +102,8 @@ def test_function_imports_only_shipped_and_compiled_code_and_logs_only_json(
     assert strangers == {}
     assert "app" in ours
     assert [name for name, cached in ours.items() if not is_ready(cached)] == []
-    assert contents(workshop.workdir.build) == before
     assert lines
     assert [line for line in lines if not is_json_object(line)] == []
-
-
-def give_secrets(cloud: Cloud) -> None:
-    """Secrets with which every function comes as far as it can without a partner."""
-    cloud.put_secret("sources", {"web": {"secrets": ["whsec_c2VjcmV0"]}})
-    cloud.put_secret("index", {"key": "a-key"})
-    token = sample("Authorize", "good")["authorizationToken"].removeprefix("Bearer ")
-    cloud.put_secret("operators", {"olena": token})
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:

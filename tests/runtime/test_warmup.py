@@ -2,35 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
-from devstack.clients import Emulator
-from devstack.sandbox.remote import Remote
-from devstack.sandbox.server import Sandbox
-from quality.testkit.lambda_runtime.cloud import Backend, Cloud
+from quality.testkit.lambda_runtime.cloud import Cloud
 from quality.testkit.lambda_runtime.runtime import running
-from quality.testkit.lambda_runtime.samples import FUNCTIONS, sample
-from quality.testkit.lambda_runtime.scenarios import SCENARIOS
+from quality.testkit.lambda_runtime.samples import sample
 from quality.testkit.lambda_runtime.workshop import Workshop
-
-
-@pytest.mark.parametrize("function", sorted(FUNCTIONS))
-def test_the_first_request_makes_nothing_that_the_start_could_make(
-    workshop: Workshop, emulator: Emulator, sandbox: Sandbox, tmp_path: Path, function: str
-) -> None:
-    scenario = SCENARIOS[function]
-    backend = Backend.made(emulator, Remote(sandbox.url), sandbox.secrets(), scenario.configuration)
-    event = scenario.prepare(backend)
-    with workshop.started(function, cloud=backend.cloud, logs=tmp_path, handler="witness.handler") as started:
-        told = started.invoke(event)
-        lines = started.log_lines()
-
-    shipped = [workshop.workdir.build / function, *workshop.layers]
-    late = [name for name in told["late"] if name in told["files"] and is_of(shipped, told["files"][name][0])]
-    assert scenario.is_expected(told["answer"])
-    assert (told["made"], late) == ([], [])
-    assert told["compiled"] == []  # the layer ships the code of all data classes
-    assert [line for line in lines if "a warm-up step failed" in line] == []
 
 
 def test_a_start_that_cannot_prepare_says_so_and_answers_all_the_same(
@@ -53,7 +28,3 @@ def test_a_start_that_cannot_prepare_says_so_and_answers_all_the_same(
 
     assert answer["statusCode"] == 200
     assert '"level":"WARNING"' in line
-
-
-def is_of(folders: list[Path], file: str) -> bool:
-    return any(Path(file).is_relative_to(folder) for folder in folders)
