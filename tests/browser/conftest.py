@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from types import ModuleType
 from typing import Any
@@ -100,11 +101,20 @@ def watch_reads(gateway: Gateway) -> None:
 
 
 @pytest.fixture(scope="session")
-def usual_page(browser: Browser) -> Iterator[Page]:
-    """The window of most tests: a new one takes three times as long to show the console. See `cleared`."""
-    context = new_context(browser)
-    yield context.new_page()
-    context.close()
+def usual_pages(browser: Browser) -> Iterator[Callable[[bool], Page]]:
+    """The windows of most tests, with the machine's clock and with one that a test moves.
+
+    A new window takes three times as long to show the console. See `cleared`.
+    """
+    with ExitStack() as open_contexts:
+
+        @cache
+        def usual_page(has_clock: bool) -> Page:
+            context = new_context(browser)
+            open_contexts.callback(context.close)
+            return context.new_page()
+
+        yield usual_page
 
 
 def new_context(browser: Browser, **options: Any) -> BrowserContext:
@@ -117,7 +127,8 @@ def new_context(browser: Browser, **options: Any) -> BrowserContext:
 
 def cleared(page: Page, address: str, token: str | None) -> Page:
     """A window that shows nothing and has stored nothing but the operator's token."""
-    page.goto(f"{address}{BLANK}")
+    if page.url != f"{address}{BLANK}":
+        page.goto(f"{address}{BLANK}")
     page.evaluate(
         "(token) => { localStorage.clear(); sessionStorage.clear();"
         " if (token) sessionStorage.setItem('leadbridge.token', token); }",
@@ -145,19 +156,18 @@ def watched(page: Page, wrong: list[str]) -> Iterator[Page]:
 
 
 @pytest.fixture
-def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[Open]:
+def open_console(browser: Browser, usual_pages: Callable[[bool], Page], world: World) -> Iterator[Open]:
     """Opens the console in a browser of a person's own; at the end nothing may have gone wrong in any of them."""
     wrong: list[str] = []
-    is_free = True
+    in_use: list[Page] = []
     with ExitStack() as open_windows:
 
         def opened(
             operator: str | None = "olena", path: str = "", *, clock: bool | datetime = False, **options: Any
         ) -> Page:
-            nonlocal is_free
-            if is_free and not clock and options.keys() <= {"viewport", *MEDIA}:
-                is_free = False
-                page = usual_page
+            page = usual_pages(bool(clock))
+            if page not in in_use and options.keys() <= {"viewport", *MEDIA}:
+                in_use.append(page)
                 page.set_viewport_size(options.get("viewport", VIEWPORT))
                 page.emulate_media(**{name: options.get(name, "null") for name in MEDIA})
             else:
@@ -172,9 +182,9 @@ def open_console(browser: Browser, usual_page: Page, world: World) -> Iterator[O
             return page
 
         yield opened
-        if not is_free:
-            usual_page.unroute_all()
-            usual_page.context.set_offline(False)
-    if not is_free:
-        usual_page.goto(f"{world.gateway.url}{BLANK}")
+        for page in in_use:
+            page.unroute_all()
+            page.context.set_offline(False)
+    for page in in_use:
+        page.goto(f"{world.gateway.url}{BLANK}")
     assert wrong == []

@@ -2,14 +2,14 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page
 
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
-from quality.testkit.browser.axe import colour_violations, violations
+from quality.testkit.browser.axe import COLOUR_RULES, violations
 from quality.testkit.browser.views import (
     HEIGHT,
     LANGUAGES,
@@ -23,6 +23,7 @@ from quality.testkit.browser.words import NAMES, latin_words
 from quality.testkit.browser.world import TOKENS, Open, World
 from quality.testkit.fixtures import TABLE
 
+SCHEMES: tuple[Literal["light", "dark"] | None, ...] = ("light", "dark", None)
 KEY = re.compile(r"\b[a-z]+(?:\.[a-z_]+)+\b")
 
 
@@ -41,8 +42,8 @@ def test_every_view_is_accessible_and_speaks_one_language_at_every_width(
 ) -> None:
     """Each view is checked by axe in each language, at one of the widths, so that all of them have their turn.
 
-    Its dark colours are checked in one of the languages, as no colour depends on the words. `axe_everywhere.py` checks
-    each view at all widths in both schemes.
+    Its light and its dark colours are checked in one of the languages each, as no colour depends on the words.
+    `axe_everywhere.py` checks each view at all widths in both schemes.
     """
     leads = with_everything(world, shipped_settings)
     allowed = NAMES | data_of(world, shipped_settings)
@@ -52,7 +53,8 @@ def test_every_view_is_accessible_and_speaks_one_language_at_every_width(
     wrong: list[Any] = []
     for number, view in enumerate(every_view(page, world, leads)):
         shown.append(view)
-        for width in WIDTHS:
+        turns = (number + turn) % len(WIDTHS)
+        for width in (*WIDTHS[turns + 1 :], *WIDTHS[: turns + 1]):
             page.set_viewport_size({"width": width, "height": HEIGHT})
             found = page.evaluate("document.documentElement.scrollWidth")
             heights = page.locator("main button:visible").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
@@ -63,17 +65,14 @@ def test_every_view_is_accessible_and_speaks_one_language_at_every_width(
             foreign = latin_words(text) - allowed
             if foreign if language != "en" else foreign and KEY.search(text):
                 wrong.append((view, text, foreign))
-        page.set_viewport_size({"width": WIDTHS[(number + turn) % len(WIDTHS)], "height": HEIGHT})
-        wrong += [(view, *one) for one in axe_finds(page, in_dark=number // len(WIDTHS) % len(WIDTHS) == turn)]
+        wrong += [(view, *one) for one in axe_finds(page, SCHEMES[(number // len(WIDTHS) + turn) % len(SCHEMES)])]
     assert len(shown) >= 20
     assert wrong == []
 
 
-def axe_finds(page: Page, *, in_dark: bool) -> list[Any]:
-    """What is wrong in the light scheme, and if `in_dark` in the dark one too, which changes colours only."""
-    page.emulate_media(color_scheme="light")
-    found = violations(page)
-    if in_dark:
-        page.emulate_media(color_scheme="dark")
-        found += colour_violations(page)
-    return found
+def axe_finds(page: Page, scheme: Literal["light", "dark"] | None) -> list[Any]:
+    """What is wrong with the page as it stands, with its colours too if there is a scheme to check them in."""
+    if scheme is None:
+        return violations(page, but=COLOUR_RULES)
+    page.emulate_media(color_scheme=scheme)
+    return violations(page)

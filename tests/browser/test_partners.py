@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from playwright.sync_api import Route, expect
 
@@ -84,24 +84,27 @@ def test_the_reason_and_the_end_of_a_stop_are_shown(open_console: Open, world: W
         ]
         route.fulfill(json=route.fetch().json() | {"submission_times": found})
 
-    for scheme, width in (("light", 1920), ("dark", 320)):
-        page = open_console(operator=None, color_scheme=scheme, viewport={"width": width, "height": 800})
-        page.route("**/v1/partners", changed)
-        page.route("**/v1/stats?*", slowed)
-        page.get_by_label("Operator token").fill("token-of-olena")
-        page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Overview")).to_be_focused()
-        page.keyboard.press("g")
-        page.keyboard.press("p")
-        silent, capped = (page.locator(f"[data-partner={name}]") for name in STATES)
-        expect(silent).to_contain_text("Does not respond")
-        expect(silent).to_contain_text("The connection broke before the reply arrived.")
-        expect(silent.locator("time").last).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
-        expect(silent).to_contain_text("More than half take over a day")
-        expect(capped).to_contain_text("Half within 30 seconds")
-        expect(capped).to_contain_text("Cap reached")
-        expect(capped).to_contain_text("50 of 50")
-        expect(capped.locator("time").first).to_have_attribute("datetime", "2031-11-03T09:14:05.000Z")
+    page = open_console(operator=None)
+    page.route("**/v1/partners", changed)
+    page.route("**/v1/stats?*", slowed)
+    page.get_by_label("Operator token").fill("token-of-olena")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Overview")).to_be_focused()
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    silent, capped = (page.locator(f"[data-partner={name}]") for name in STATES)
+    expect(silent).to_contain_text("Does not respond")
+    expect(silent).to_contain_text("The connection broke before the reply arrived.")
+    expect(silent.locator("time").last).to_have_attribute("datetime", "2031-11-02T09:14:05.000Z")
+    expect(silent).to_contain_text("More than half take over a day")
+    expect(capped).to_contain_text("Half within 30 seconds")
+    expect(capped).to_contain_text("Cap reached")
+    expect(capped).to_contain_text("50 of 50")
+    expect(capped.locator("time").first).to_have_attribute("datetime", "2031-11-03T09:14:05.000Z")
+    schemes: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1920), ("dark", 320))
+    for scheme, width in schemes:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert violations(page) == []
 
