@@ -18,6 +18,7 @@ from typing import Any
 
 from devstack import seed
 from devstack.deployment import ALIAS, IN_LAYER, STACK_NAME, changes, fingerprint, needs_rebuild, sam_env
+from devstack.sandbox.partner import write_private
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, LocalError, Workdir
 
@@ -60,7 +61,7 @@ def reload(workdir: Workdir, stack: Stack) -> list[str]:
         shutil.rmtree(workdir.build / part)
         (draft / part).rename(workdir.build / part)
     (workdir.build / "fingerprint").write_text(wanted)
-    seed.write_private(workdir.stack_file, asdict(replace(stack, fingerprint=wanted)))
+    write_private(workdir.stack_file, asdict(replace(stack, fingerprint=wanted)))
     return sorted(changed)
 
 

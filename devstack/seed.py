@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from devstack.clients import Emulator
 from devstack.deployment import PREFIX
 from devstack.partners import stored_secrets
+from devstack.sandbox.partner import write_private
 from devstack.workdir import PROJECT, Workdir
 from leadbridge.settings import self_check
 from tools.config import read_toml
@@ -66,13 +66,3 @@ def source_secret(adapter: str) -> dict[str, Any]:
 
 def read_json(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text())) if file.exists() else {}
-
-
-def write_private(file: Path, content: object) -> None:
-    """Replace a file atomically by JSON with mode 0600."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".new")
-    with open(draft, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as lines:
-        json.dump(content, lines, indent=2)
-        lines.write("\n")
-    draft.replace(file)

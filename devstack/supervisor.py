@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from devstack import deployment, services
 from devstack.clients import REGION, answers
+from devstack.sandbox.partner import write_private
 from devstack.scheduler import call_periodically
-from devstack.seed import seed, write_private
+from devstack.seed import seed
 from devstack.stack import Stack
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 

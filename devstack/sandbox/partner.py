@@ -263,9 +263,10 @@ def same(given: str, expected: str) -> bool:
 
 def write_private(path: Path, value: object) -> None:
     """Replace a file atomically by JSON with mode 0600."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
-    with open(draft, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(dump_json(value))
+    with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        json.dump(value, file, indent=2)
     draft.replace(path)
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from devstack import __main__ as commands
 from devstack.commands.api import Answer, Operator, ask
-from devstack.seed import source_secret, write_private
+from devstack.sandbox.partner import write_private
+from devstack.seed import source_secret
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir
 from quality.testkit.deployed import A_STACK

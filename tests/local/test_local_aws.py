@@ -9,6 +9,7 @@ import pytest
 from devstack import seed
 from devstack.clients import forget_credentials
 from devstack.deployment import sam_env
+from devstack.sandbox.partner import write_private
 from devstack.scheduler import scheduled_event
 from devstack.services import emulator_env
 from devstack.workdir import Workdir
@@ -53,7 +54,7 @@ def test_secrets_are_drawn_once_and_kept(workdir: Workdir) -> None:
 
 
 def test_a_source_that_came_later_gets_its_secret_too(workdir: Workdir) -> None:
-    seed.write_private(workdir.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
+    write_private(workdir.secrets_file, {"operators": {"local": "kept"}, "sources": {}})
     assert "web" in seed.own_secrets(workdir, "http://127.0.0.1:1")["sources"]
     assert seed.own_secrets(workdir, "http://127.0.0.1:1")["operators"]["local"] == "kept"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.seed import write_private
+from devstack.sandbox.partner import write_private
 from devstack.stack import Stack, stop
 from devstack.workdir import LocalError, Workdir, choose_port, hold, wait_until
 from quality.testkit.deployed import A_STACK

@@ -13,7 +13,6 @@ from typing import Any
 
 from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Partner, Refusal, Rows, same
 
-MAX_TEXT = 4096  # units of UTF-16
 METHODS = {
     "getChat": ("get_chat", {"chat_id"}),
     "sendMessage": ("send", {"chat_id", "text", "link_preview_options", "disable_notification", "reply_parameters"}),
@@ -90,7 +89,7 @@ class Telegram(Partner):
             text = fields.get("text")
             if not isinstance(text, str) or not text.strip():
                 raise _refusal(400, "Bad Request: message text is empty")
-            if len(text.encode("utf-16-le")) // 2 > MAX_TEXT:
+            if len(text.encode("utf-16-le")) // 2 > 4096:
                 raise _refusal(400, "Bad Request: message is too long")
             message = self._edited(chat, fields) if method == "editMessageText" else self._sent(chat, fields)
             result = {name: message[name] for name in ("message_id", "date", "text")} | {"chat": result}
