@@ -71,9 +71,7 @@ class Following:
 
     def assert_has_everything(self) -> None:
         """What is kept is what the broker has."""
-        theirs = {
-            each["uuid"]: each["leadStatus"] for each in self.world.remote.rows("matchtrade/accounts", limit=1000)
-        }
+        theirs = {each["uuid"]: each["leadStatus"] for each in self.world.remote.rows("matchtrade/accounts")}
         assert {uuid: account.status for uuid, account in self.book.all.items()} == theirs
 
 

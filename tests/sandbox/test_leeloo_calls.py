@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.sandbox.leeloo.state import State
+from devstack.sandbox.leeloo.endpoints import Endpoints
 from devstack.sandbox.partner import Rows
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
@@ -140,7 +140,7 @@ def test_a_page_has_twenty_rows_by_default_and_a_hundred_at_most(leeloo: LeelooC
 
 
 def test_ids_never_repeat_and_rows_are_bounded(clock: Clock) -> None:
-    state = State(clock)
+    state = Endpoints(clock)
     made = {state.new_id() for _ in range(100)}
     assert len(made) == 100
     assert {len(each) for each in made} == {24}

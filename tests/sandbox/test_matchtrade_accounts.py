@@ -106,7 +106,7 @@ def test_a_text_longer_than_its_column_is_answered_with_sql_and_a_persons_data(
         (account(phone="+380501234567"), ["account.phone"]),
         (account(phone=380501234567), ["account.phone"]),
         (account(city="", dateOfBirth="31.01.1990"), ["account.city", "account.dateOfBirth"]),
-        (account(leadInfo={}), ["account.leadInfo"]),
+        (account(leadInfo={}), ["account.leadInfo.leadSource"]),
         (account(leadInfo={"leadSource": ""}), ["account.leadInfo.leadSource"]),
         (lambda body: body["account"].update(country=None), ["account.country"]),
     ],

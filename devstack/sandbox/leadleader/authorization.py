@@ -1,7 +1,6 @@
 """Authorization: two credentials, encrypted and signed with RSA-1024 and SHA-1, and the tokens for them.
 
-Both are too weak for anything new. Lead Leader's document requires exactly them: OAEP with SHA-1 and MGF1-SHA-1 for the
-credentials, PKCS#1 v1.5 with SHA-1 for their signatures. Private keys are PKCS#1 PEM, as in the document.
+Both are too weak for anything new, but Lead Leader's document requires exactly them.
 """
 
 import base64
@@ -17,13 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from devstack.sandbox.partner import MAX_STORED, Clock, Rows, same
+from devstack.sandbox.partner import MAX_STORED, Clock, Rows, digest, same
 
 FIELDS = frozenset({"encrypted_email", "encrypted_password", "signed_email", "signed_password"})
 LIFETIME_SECONDS = 24 * 3600
 BITS = 1024
-BLOCK_BYTES = BITS // 8  # of a ciphertext, and of a signature
-
 _OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(), label=None)
 
 
@@ -66,11 +63,7 @@ class Credentials:
 
 
 def authorization_error(body: Mapping[str, Any], credentials: Credentials) -> AuthorizationError | None:
-    """The first error, in the partner's order: decryption, form of the signatures, their validity, email, password.
-
-    A missing field is malformed. A signature of the right form by a wrong key, or over another text (for example the
-    ciphertext), is a mismatch.
-    """
+    """The first error, in the partner's order. A missing field is malformed."""
     partner_key, public_key = _key(credentials.partner_private_key), _key(credentials.private_key).public_key()
     try:
         blocks = [base64.b64decode(body.get(f"encrypted_{name}", ""), validate=True) for name in ("email", "password")]
@@ -92,7 +85,7 @@ def authorization_error(body: Mapping[str, Any], credentials: Credentials) -> Au
 
 def _is_signature(value: Any) -> bool:
     """Whether a value is 128 integers from 0 to 255. Booleans and base64 are not."""
-    is_block = isinstance(value, list) and len(value) == BLOCK_BYTES
+    is_block = isinstance(value, list) and len(value) == BITS // 8
     return is_block and all(type(number) is int and 0 <= number <= 255 for number in value)
 
 
@@ -103,7 +96,7 @@ class Pair(NamedTuple):
 
 
 class TokenPairs:
-    """Issues pairs and accepts each once. The last `limit` pairs are known."""
+    """The last `limit` pairs. Each is accepted once."""
 
     def __init__(self, clock: Clock, limit: int = MAX_STORED) -> None:
         self._clock = clock
@@ -122,10 +115,7 @@ class TokenPairs:
         return pair
 
     def spend(self, access: str, security: str | None) -> str | None:
-        """Accept a pair, or return why not. All tokens in the call are spent, also by a mismatch.
-
-        If no security token was sent (None), the access token decides, and is spent.
-        """
+        """Accept a pair, or return why not. All tokens in the call are spent. Without a security token one decides."""
         found = [self._pairs.get(token) for token in (access, access if security is None else security)]
         for pair in filter(None, found):
             self._pairs.pop(pair.access, None)
@@ -139,3 +129,7 @@ class TokenPairs:
 
     def clear(self) -> None:
         self._pairs.clear()
+
+
+def digests(access: str | None, security: str | None) -> dict[str, str | None]:
+    return {"access_token_sha256": digest(access), "security_token_sha256": digest(security)}

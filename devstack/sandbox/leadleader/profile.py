@@ -1,15 +1,9 @@
 """Lead Leader's profile for chaos runs."""
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from devstack.sandbox.profile import PartnerRecord, Profile
 from devstack.sandbox.remote import Remote
-
-if TYPE_CHECKING:
-    from quality.chaos.records import Posted
 
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
@@ -17,12 +11,6 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
         person = {"phone": deal["clientInfo"]["telephone"]}
         partner, is_pinned = remote.partner, deal["pinned"]
         yield PartnerRecord(partner, deal["deal_id"], deal["status"], person, is_pinned=is_pinned)
-
-
-def find(remote: Remote, person: Posted, known: Collection[int | str]) -> int | None:
-    """The number of a person's first deal that is not known yet."""
-    deals = (int(deal["deal_id"]) for deal in remote.rows("deals") if person.is_in(deal["clientInfo"]))
-    return next((deal_id for deal_id in deals if deal_id not in known), None)
 
 
 PROFILE = Profile(
@@ -38,7 +26,9 @@ PROFILE = Profile(
     last_statuses=frozenset({"Видано", "Відмовлено", "Скасовано"}),
     records=records,
     person_of=lambda call: {"phone": call["telephone"]},
-    find=find,
+    find=lambda remote, person, known: min(
+        {one["deal_id"] for one in remote.rows("deals") if person.is_in(one["clientInfo"])} - {*known}, default=None
+    ),
     status=lambda remote, deal_id: str(remote.get(f"deals/{deal_id}")["status"]),
     put_status=lambda remote, deal_id, status: remote.post(f"deals/{deal_id}", {"status": status}),
     always_ends=True,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, TokenPairs, authorization_error
+from devstack.sandbox.leadleader.authorization import FIELDS, Credentials, TokenPairs, authorization_error, digests
 from devstack.sandbox.partner import (
     Answer,
     Context,
@@ -21,7 +21,6 @@ from devstack.sandbox.partner import (
     Progress,
     Refusal,
     Rows,
-    digest,
 )
 
 INPUT = "/api/partners/input"
@@ -31,22 +30,11 @@ TOKEN_NOT_VALID = {
     "code": "token_not_valid",
     "messages": [{"token_class": "AccessToken", "token_type": "access", "message": "Token is invalid or expired"}],
 }
-TEXTS = {
-    "missing": "Це поле обов'язкове.",
-    "extra_forbidden": "Невідоме поле.",
-    "string_type": "Потрібен рядок.",
-    "string_pattern_mismatch": "Неправильний формат, або поле порожнє.",
-    "int_type": "Потрібне ціле число.",
-    "greater_than": "Значення має бути більшим за 0.",
-    "value_error": "Потрібне додатне число, не більше 2 знаків після коми.",
-    "model_type": "Очікувався об'єкт.",
-}
-"""The partner's texts by Pydantic's type of an error."""
-
+TEXTS = {"missing": "Це поле обов'язкове.", "extra_forbidden": "Невідоме поле."}  # by Pydantic's type of an error
+WRONG_VALUE = "Неправильне значення."
 GRANTED_PATH = ("В обробці", "Погоджено", "Видано")
 REFUSED_PATH = ("В обробці", "Відмовлено")
 REFUSED_ABOVE = 500_000
-"""The partner declines a deal over more than this `summa`, and grants all others."""
 SUMMA = re.compile(r"[0-9]+(\.[0-9]{1,2})?(E\+[0-9]+)?")
 
 
@@ -93,7 +81,7 @@ def field_errors(model: type[Fields], body: Mapping[str, Any]) -> dict[str, Any]
             place = errors
             for each in outer:
                 place = place.setdefault(each, {})
-            place[name] = [TEXTS[found["type"]]]
+            place[name] = [TEXTS.get(found["type"], WRONG_VALUE)]
     return errors
 
 
@@ -114,8 +102,6 @@ class Deal:
 
 
 class LeadLeader(Partner):
-    """Numbers of deals start at 1 and never repeat within a run, also after a reset."""
-
     rotations = ("password", "private_key")
     credentials: Credentials
 
@@ -169,7 +155,7 @@ class LeadLeader(Partner):
             raise _refusal(400, {"error": error}, error)
         pair = self._tokens.issue()
         shown = {"message": "Токени отримано", "access_token": pair.access, "security_token": pair.security}
-        return Answer.of(200, shown, **_digests(pair.access, pair.security))
+        return Answer.of(200, shown, **digests(pair.access, pair.security))
 
     def _create(self, incoming: Incoming) -> Answer:
         body = self._admitted(incoming, Create)
@@ -199,12 +185,9 @@ class LeadLeader(Partner):
         return body
 
     def _deal(self, deal_id: int) -> Deal:
-        """The deal in its present status. Raises KeyError."""
         deal = self._deals[deal_id]
         deal.progress.advance(self.clock(), self._pace)
         return deal
-
-    # The control
 
     def _show(self, deal_id: int) -> dict[str, Any]:
         return self._deal(deal_id).as_json()
@@ -231,7 +214,7 @@ def _object(incoming: Incoming) -> dict[str, Any]:
     except ValueError as error:
         raise _refusal(400, {"detail": f"JSON parse error - {error}"}, "malformed JSON") from error
     if not isinstance(body, dict):
-        raise _refusal(400, {"non_field_errors": [TEXTS["model_type"]]})
+        raise _refusal(400, {"non_field_errors": [WRONG_VALUE]})
     return body
 
 
@@ -250,13 +233,9 @@ def _describe(incoming: Incoming) -> dict[str, Any]:
     sent["telephone"] = client.get("telephone") if isinstance(client, dict) else None
     if "summa" in sent:
         sent["summa"] = str(sent["summa"])
-    return sent | _digests(incoming.bearer, _security_token(incoming))
+    return sent | digests(incoming.bearer, _security_token(incoming))
 
 
 def _security_token(incoming: Incoming) -> str | None:
     token = incoming.fields.get("security_token")
     return token if isinstance(token, str) else None
-
-
-def _digests(access: str | None, security: str | None) -> dict[str, str | None]:
-    return {"access_token_sha256": digest(access), "security_token_sha256": digest(security)}

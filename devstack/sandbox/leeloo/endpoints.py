@@ -1,20 +1,26 @@
-"""The thirty endpoints. Sends and new people, orders and imports are not idempotent."""
+"""The thirty endpoints, the company's set-up (`company.toml`), and the state in memory.
+
+Rows have the API's names of fields. Sends and new people, orders and imports are not idempotent.
+"""
 
 import re
 import secrets
+import tomllib
 import uuid
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from itertools import count
+from pathlib import Path
 from typing import Annotated, Any, Unpack
 
 from pydantic import Field
 
 from devstack.sandbox.leeloo import fields as f
-from devstack.sandbox.leeloo.requests import NOT_ALLOWED, NOT_FOUND, endpoint, page, refusal, success
-from devstack.sandbox.leeloo.state import COMPANY, SET_UP, TUNNELS_BY_TOOL, Row, State, number, pick
-from devstack.sandbox.partner import Answer
+from devstack.sandbox.leeloo.requests import endpoint, page, refusal, success
+from devstack.sandbox.partner import Answer, Clock, Rows, rfc3339
 
+NOT_DEFINED = "NOT_DEFINED"
 CHANNELS, PERSON = "/communication-channels", "/people/{person_id}"
-MANUAL, SMS = "MANUAL", "SMS"
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
 PERSON_ROW = "id name email phone tags accounts lastMessageTime"
 PERSON_SHOWN = (
@@ -23,9 +29,90 @@ PERSON_SHOWN = (
 ORDER_SHOWN = "id title price currency status createdAt updatedAt"
 DATED = "id name createdAt updatedAt"
 
+type Row = dict[str, Any]
 
-class Endpoints(State):
-    # Templates, channels and messages
+COMPANY: dict[str, list[Row]] = tomllib.loads(Path(__file__).with_name("company.toml").read_text(encoding="utf-8"))
+SET_UP: dict[str, Mapping[str, Row]] = {name: {row["id"]: row for row in rows} for name, rows in COMPANY.items()}
+TUNNELS_BY_TOOL = {tool["id"]: tunnel for tunnel in COMPANY["tunnels"] for tool in tunnel["leadgentools"]}
+CONNECTION_IDS = {connection["type"]: connection["id"] for connection in COMPANY["connections"]}
+
+
+def pick(row: Row, names: str) -> Row:
+    return {name: row[name] for name in names.split()}
+
+
+def number(amount: Decimal) -> int | float:
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+class Endpoints:
+    """Ids are 24 hex digits: the second, a part of this run, a counter. None repeats, also after a reset."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.people, self.accounts, self.messages, self.orders = (Rows[str, Row]() for _ in range(4))
+        changing = {"people": self.people, "accounts": self.accounts, "orders": self.orders}
+        self.collections: dict[str, Mapping[str, Row]] = {**SET_UP, "leadgentools": TUNNELS_BY_TOOL, **changing}
+        self._run = secrets.token_hex(5)
+        self._ids, self._numbers = count(1), count(1)
+
+    def new_id(self) -> str:
+        return f"{int(self._clock()) & 0xFFFFFFFF:08x}{self._run}{next(self._ids) & 0xFFFFFF:06x}"
+
+    def now(self) -> str:
+        return rfc3339(self._clock())
+
+    def stamps(self) -> dict[str, str]:
+        return {"createdAt": self.now(), "updatedAt": self.now()}
+
+    def add_person(
+        self,
+        name: f.Text,
+        phone: f.Text | None = None,
+        email: f.Text | None = None,
+        accounts: Sequence[f.Text] = (),
+        tags: Sequence[str] = (),
+    ) -> Row:
+        """Add a person with a channel of each type (`TELEGRAM`, `MANUAL`…), and tags by name. Also a control."""
+        if unknown := set(tags) - {tag["name"] for tag in COMPANY["tags"]}:
+            raise ValueError(f"unknown tags: {', '.join(unknown)}")
+        person: Row = {"id": self.new_id(), "name": name, "phone": phone, "email": email, "comments": []}
+        person |= {"gender": NOT_DEFINED, "locale": NOT_DEFINED, "created_at": self.now(), "updated_at": self.now()}
+        person |= {"tags": list(dict.fromkeys(tags)), "accounts": [], "subscribeHistory": [], "custom_fields": []}
+        person |= {"links": {"contactedUsers": [], "orders": []}, "lastMessageTime": None}
+        for kind in accounts:
+            status = "ACTIVE" if kind in CONNECTION_IDS else NOT_DEFINED
+            account: Row = {"id": self.new_id(), "person_id": person["id"], "name": name, "from": kind}
+            account |= {"botStatus": status, "lastMessageTime": None, "createdAt": self.now(), "utmMarks": {}}
+            whose = {"account_id": account["id"], "connection_id": CONNECTION_IDS.get(kind), "from": kind}
+            person["accounts"].append({**whose, "connection_status": status})
+            self.accounts.add(account["id"], account)
+        oldest = self.people.add(person["id"], person)
+        for whose in oldest["accounts"] if oldest else ():
+            self.accounts.pop(whose["account_id"], None)
+        return person
+
+    def enter(self, person: Row, tunnel: Row, block_id: str | None = None, tool_id: str | None = None) -> None:
+        """Enter a tunnel, manually at a block or through a lead tool."""
+        person["updated_at"] = self.now()
+        entry = {"tunnel_id": tunnel["id"], "tunnel_block_id": block_id, "leadgentool_id": tool_id}
+        person["subscribeHistory"].append({**entry, "createdAt": self.now()})
+
+    def send(self, account_id: str, text: str, **template: Any) -> Row:
+        """Add a rendered message to the person's chat, also if the text is repeated."""
+        account = self.accounts[account_id]
+        person = self.people[account["person_id"]]
+        message: Row = {"id": self.new_id(), "number": next(self._numbers), "at": self.now(), "text": text}
+        message |= {"account_id": account_id, "person_id": person["id"], "phone": person["phone"]}
+        message |= {"from": account["from"], "template_id": None, "variables": None, **template}
+        message |= {"type": "OUT", "read": False, **self.stamps()}
+        self.messages.add(message["id"], message)
+        account["lastMessageTime"] = person["lastMessageTime"] = message["at"]
+        return message
+
+    def clear(self) -> None:
+        for rows in (self.people, self.accounts, self.messages, self.orders):
+            rows.clear()
 
     @endpoint("GET", "/categories/templates")
     def categories_list(self) -> Answer:
@@ -54,7 +141,7 @@ class Endpoints(State):
     def chat_messages(self, person_id: f.Id, **paging: Unpack[f.Paging]) -> Answer:
         """The document allows the id of a channel or of a person, who may have several channels."""
         if person_id not in self.people and person_id not in self.accounts:
-            raise refusal(404, {"person_id": NOT_FOUND}, NOT_FOUND)
+            raise refusal(404, {"person_id": "NOT_FOUND"}, "NOT_FOUND")
         chat = [one for one in self.messages.values() if person_id in {one["account_id"], one["person_id"]}]
         return page(paging, [pick(one, "id text type read createdAt updatedAt") for one in reversed(chat)])
 
@@ -71,15 +158,13 @@ class Endpoints(State):
     def manual_subscribe(self, account_id: f.AccountId, tunnel_id: f.TunnelId, tunnel_block_id: f.Id) -> Answer:
         tunnel, person = SET_UP["tunnels"][tunnel_id], self.people[self.accounts[account_id]["person_id"]]
         if tunnel_block_id not in {block["id"] for block in tunnel["blocks"]}:
-            raise refusal(404, {"tunnel_block_id": NOT_FOUND}, NOT_FOUND)
+            raise refusal(404, {"tunnel_block_id": "NOT_FOUND"}, "NOT_FOUND")
         self.enter(person, tunnel, block_id=tunnel_block_id)
         return success({})
 
     @endpoint("GET", "/connections")
     def connections_list(self) -> Answer:
         return success({"connections": COMPANY["connections"]})
-
-    # People
 
     @endpoint("GET", "/people")
     def people_list(self, **given: Unpack[f.PeopleFilter]) -> Answer:
@@ -120,10 +205,10 @@ class Endpoints(State):
     def person_create(self, **given: Unpack[f.NewPerson]) -> Answer:
         """`id` in the answer is the channel's, `person_id` the person's."""
         user_ids, tool_id = given.pop("connected_users_ids", []), given["leadgentool_id"]
-        person = self.add_person(given["name"], given["phone"], given["email"], [MANUAL])
+        person = self.add_person(given["name"], given["phone"], given["email"], ["MANUAL"])
         person["links"]["contactedUsers"] = user_ids
         self.enter(person, TUNNELS_BY_TOOL[tool_id], tool_id=tool_id)
-        made = {"id": person["accounts"][0]["account_id"], "person_id": person["id"], "from": MANUAL, "tags": []}
+        made = {"id": person["accounts"][0]["account_id"], "person_id": person["id"], "from": "MANUAL", "tags": []}
         return success({**made, **given, **self.stamps()})
 
     @endpoint("POST", "/people/sms")
@@ -134,11 +219,11 @@ class Endpoints(State):
         leadgentool_id: f.ToolId,
         tags: list[f.TagId],
     ) -> Answer:
-        if SET_UP["connections"][connection_id]["type"] != SMS:
-            raise refusal(400, {"connection_id": NOT_ALLOWED})
+        if SET_UP["connections"][connection_id]["type"] != "SMS":
+            raise refusal(400, {"connection_id": "NOT_ALLOWED"})
+        names = [SET_UP["tags"][tag_id]["name"] for tag_id in tags]
         for each in data:
-            person = self.add_person(each["name"], each["phone"], each["email"], [SMS])
-            person["tags"] = list(dict.fromkeys(SET_UP["tags"][tag_id]["name"] for tag_id in tags))
+            person = self.add_person(each["name"], each["phone"], each["email"], ["SMS"], names)
             self.enter(person, TUNNELS_BY_TOOL[leadgentool_id], tool_id=leadgentool_id)
         return success({"count_to_process": len(data)})
 
@@ -177,8 +262,6 @@ class Endpoints(State):
     def user_get(self, user_id: f.UserId) -> Answer:
         return success(SET_UP["users"][user_id])
 
-    # Orders and tunnels
-
     @endpoint("POST", "/orders")
     def order_create(self, **given: Unpack[f.NewOrder]) -> Answer:
         offer, payment = SET_UP["offers"][given["offerId"]], SET_UP["payment_credits"][given["paymentCreditsId"]]
@@ -202,7 +285,7 @@ class Endpoints(State):
         """The price is the offer's until an update changes it."""
         order = self.orders[order_id]
         if not order["manual"]:
-            raise refusal(400, {"order_id": NOT_ALLOWED})
+            raise refusal(400, {"order_id": "NOT_ALLOWED"})
         price = number(Decimal(changes["price"])) if "price" in changes else order["price"]
         currency = changes.get("currency", order["currency"])
         order.update(status=changes["status"], price=price, currency=currency, updatedAt=self.now())

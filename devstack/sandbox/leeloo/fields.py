@@ -14,9 +14,7 @@ def _like(pattern: str) -> AfterValidator:
     return AfterValidator(written_as(pattern))
 
 
-def _date(show: Callable[[datetime], str]) -> AfterValidator:
-    """A date that is written so."""
-
+def _date_like(show: Callable[[datetime], str]) -> AfterValidator:
     def check(text: str) -> str:
         if show(datetime.fromisoformat(text)) != text:
             raise ValueError("another format")
@@ -25,9 +23,7 @@ def _date(show: Callable[[datetime], str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _of(collection: str) -> AfterValidator:
-    """An id that something in this collection of the state has."""
-
+def _id_in(collection: str) -> AfterValidator:
     def check(value: str, info: ValidationInfo[Mapping[str, Collection[str]]]) -> str:
         if value not in info.context[collection]:
             raise PydanticCustomError("not_found", "nothing has this id")
@@ -37,24 +33,24 @@ def _of(collection: str) -> AfterValidator:
 
 
 Id = Annotated[str, _like("[0-9a-f]{24}")]
-AccountId = Annotated[Id, _of("accounts")]
-PersonId = Annotated[Id, _of("people")]
-OrderId = Annotated[Id, _of("orders")]
-CategoryId = Annotated[Id, _of("categories")]
-TemplateId = Annotated[Id, _of("templates")]
-ConnectionId = Annotated[Id, _of("connections")]
-TagId = Annotated[Id, _of("tags")]
-UserId = Annotated[Id, _of("users")]
-TunnelId = Annotated[Id, _of("tunnels")]
-ToolId = Annotated[Id, _of("leadgentools")]
+AccountId = Annotated[Id, _id_in("accounts")]
+PersonId = Annotated[Id, _id_in("people")]
+OrderId = Annotated[Id, _id_in("orders")]
+CategoryId = Annotated[Id, _id_in("categories")]
+TemplateId = Annotated[Id, _id_in("templates")]
+ConnectionId = Annotated[Id, _id_in("connections")]
+TagId = Annotated[Id, _id_in("tags")]
+UserId = Annotated[Id, _id_in("users")]
+TunnelId = Annotated[Id, _id_in("tunnels")]
+ToolId = Annotated[Id, _id_in("leadgentools")]
 
 Text = Filled
 Phone = Annotated[str, _like(r"\+?[0-9]{9,15}")]
 Line = Annotated[str, _like(r"\+?[0-9]{2,15}")]  # a phone, or an extension such as `606`
 Email = Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s]+")]
 Digits = Annotated[str, _like("[0-9]{1,9}")]
-Instant = Annotated[str, _date(lambda at: rfc3339(at.timestamp()))]
-Day = Annotated[str, _date(lambda at: f"{at:%Y-%m-%d}")]
+Instant = Annotated[str, _date_like(lambda at: rfc3339(at.timestamp()))]
+Day = Annotated[str, _date_like(lambda at: f"{at:%Y-%m-%d}")]
 PersonLinks = Annotated[str, _like("(contactedUsers|orders)(,(contactedUsers|orders))*")]
 
 TunnelLinks = Annotated[str, _like("leadgentools")]
@@ -100,11 +96,11 @@ class PersonChanges(TypedDict, total=False):
 
 
 class NewOrder(TypedDict):
-    paymentCreditsId: Annotated[Id, _of("payment_credits")]
+    paymentCreditsId: Annotated[Id, _id_in("payment_credits")]
     email: Email
     phone: Phone
     transactionDate: Instant
-    offerId: Annotated[Id, _of("offers")]
+    offerId: Annotated[Id, _id_in("offers")]
     isNotifyAccount: Literal["true", "false"]
     personId: PersonId
     managerId: NotRequired[UserId]
@@ -112,7 +108,7 @@ class NewOrder(TypedDict):
 
 class OrderChanges(TypedDict):
     status: Literal["RESOLVED", "REJECTED"]
-    paymentDate: NotRequired[Annotated[str, _date(lambda at: f"{at:%Y-%m-%d %H:%M}")]]
+    paymentDate: NotRequired[Annotated[str, _date_like(lambda at: f"{at:%Y-%m-%d %H:%M}")]]
     currency: NotRequired[Annotated[str, _like("[A-Z]{3}")]]
     price: NotRequired[Annotated[str, _like(r"[0-9]{1,12}(\.[0-9]{1,2})?")]]
     userComments: NotRequired[str]

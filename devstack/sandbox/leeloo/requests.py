@@ -1,8 +1,4 @@
-"""Requests and answers: encodings, errors, pages.
-
-An error is `{"status": 0, "error": {"fields": {"name": "REQUIRED"}, "code": "FORMAT_ERROR"}}`, a success
-`{"data": …, "status": 1}`.
-"""
+"""Requests and answers: encodings, errors, pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,28 +10,16 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from devstack.sandbox.leeloo.fields import Paging
-from devstack.sandbox.leeloo.state import Row, State
 from devstack.sandbox.partner import MAX_FORM_FIELDS, Answer, Incoming, Refusal
 
-TOO_MANY_REQUESTS = "Too many requests, please try again later."
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
-REQUIRED, WRONG_FORMAT, UNKNOWN_FIELD = "REQUIRED", "WRONG_FORMAT", "UNKNOWN_FIELD"
-NOT_FOUND, NOT_ALLOWED, FORMAT_ERROR = "NOT_FOUND", "NOT_ALLOWED", "FORMAT_ERROR"
-WORDS = {
-    "missing": REQUIRED,
-    "missing_argument": REQUIRED,
-    "extra_forbidden": UNKNOWN_FIELD,
-    "unexpected_keyword_argument": UNKNOWN_FIELD,
-}
-"""The partner's words by Pydantic's type of an error of a field. All others are `WRONG_FORMAT`."""
+WORDS = {"missing": "REQUIRED", "extra_forbidden": "UNKNOWN_FIELD"}  # by Pydantic's type of an error
+WORDS |= {"missing_argument": "REQUIRED", "unexpected_keyword_argument": "UNKNOWN_FIELD"}
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint: its path below the base URL, and its function, whose annotations say what it takes.
-
-    `forms`: form-data and urlencoded bodies are taken beside JSON.
-    """
+    """An endpoint. The annotations of its function say what it takes; `forms`: as a form too, beside JSON."""
 
     operation: str
     method: str
@@ -43,24 +27,22 @@ class Route:
     forms: bool
     function: TypeAdapter[Answer]
 
-    def answer(self, state: State, incoming: Incoming) -> Answer:
+    def answer(self, state: Any, incoming: Incoming) -> Answer:
         """Raises `Refusal` with all fields that are wrong; 404 if nothing is wrong but ids that nothing has."""
         fields = self.fields(incoming)
         unknown = fields.keys() & incoming.params.keys() | (incoming.query.keys() if self.method != "GET" else set())
         if unknown:
-            raise refusal(400, dict.fromkeys(unknown, UNKNOWN_FIELD))
+            raise refusal(400, dict.fromkeys(unknown, "UNKNOWN_FIELD"))
         try:
             given = ArgsKwargs((state,), {**fields, **incoming.params})
             return self.function.validate_python(given, context=state.collections)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
-            missing = {str(each["loc"][0]): NOT_FOUND for each in found if each["type"] == "not_found"}
-            wrong = {
-                str(each["loc"][0]): WORDS.get(each["type"], WRONG_FORMAT) if len(each["loc"]) == 1 else WRONG_FORMAT
-                for each in found
-                if each["type"] != "not_found"
-            }
-            raise (refusal(400, wrong) if wrong else refusal(404, missing, NOT_FOUND)) from error
+            wrong: dict[str, str] = {}
+            for found in error.errors(include_url=False, include_input=False):
+                word = "NOT_FOUND" if found["type"] == "not_found" else WORDS.get(found["type"], "WRONG_FORMAT")
+                wrong[str(found["loc"][0])] = word if len(found["loc"]) == 1 or word == "NOT_FOUND" else "WRONG_FORMAT"
+            malformed = {name: word for name, word in wrong.items() if word != "NOT_FOUND"}
+            raise (refusal(400, malformed) if malformed else refusal(404, wrong, "NOT_FOUND")) from error
 
     def fields(self, incoming: Incoming) -> dict[str, Any]:
         """The fields as sent, of a repeated one of a query the list. Raises `Refusal` for a wrong encoding."""
@@ -73,12 +55,12 @@ class Route:
             case "application/x-www-form-urlencoded" | "multipart/form-data" if self.forms:
                 pairs = _form(incoming)
             case "application/json":
-                raise refusal(400, {"body": WRONG_FORMAT})
+                raise refusal(400, {"body": "WRONG_FORMAT"})
             case _:
-                raise refusal(415, {"Content-Type": WRONG_FORMAT})
+                raise refusal(415, {"Content-Type": "WRONG_FORMAT"})
         names = [name for name, _ in pairs]
         if repeated := {name for name in names if names.count(name) > 1}:
-            raise refusal(400, dict.fromkeys(repeated, WRONG_FORMAT))
+            raise refusal(400, dict.fromkeys(repeated, "WRONG_FORMAT"))
         return dict(pairs)
 
 
@@ -110,27 +92,19 @@ def _form(incoming: Incoming) -> list[tuple[str, str]]:
             return [(part.name, part.value) for part in parts]
     except ValueError:
         pass
-    raise refusal(400, {"body": WRONG_FORMAT})
+    raise refusal(400, {"body": "WRONG_FORMAT"})
 
 
-def refusal(status: int, fields: Mapping[str, str], code: str = FORMAT_ERROR) -> Refusal:
+def refusal(status: int, fields: Mapping[str, str], code: str = "FORMAT_ERROR") -> Refusal:
     error = {"fields": fields, "code": code}
     return Refusal(Answer.of(status, {"status": 0, "error": error}, refused=error))
 
 
-def too_many_requests(status: int = 429, retry_after: int | None = None) -> Answer:
-    """Plain text with any status. `retry_after` is in seconds."""
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    facts = {"refused": "too many requests"}
-    return Answer(status, TOO_MANY_REQUESTS.encode(), "text/plain; charset=utf-8", headers, facts)
-
-
 def success(data: object, more: Mapping[str, Any] | None = None, **facts: object) -> Answer:
-    """`more` is `meta`, `included` or `linked`. Facts go to the call log."""
     return Answer.of(200, {"data": data, "status": 1, **(more or {})}, **facts)
 
 
-def page(paging: Paging, rows: Sequence[Row], total: int | None = None) -> Answer:
+def page(paging: Paging, rows: Sequence[Any], total: int | None = None) -> Answer:
     """The rows of `limit` and `offset`. A limit above the maximum is the maximum, also in `meta`."""
     limit = min(int(paging.get("limit", DEFAULT_LIMIT)), MAX_LIMIT)
     offset = int(paging.get("offset", 0))

@@ -1,40 +1,19 @@
 """Leeloo as a partner of the sandbox: its endpoints and its secret."""
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from devstack.sandbox.leeloo.endpoints import Endpoints
-from devstack.sandbox.leeloo.requests import (
-    NOT_ALLOWED,
-    NOT_FOUND,
-    REQUIRED,
-    ROUTES,
-    Route,
-    refusal,
-    too_many_requests,
-)
-from devstack.sandbox.leeloo.state import COMPANY, Row
-from devstack.sandbox.partner import (
-    Answer,
-    Context,
-    Controls,
-    Endpoint,
-    Filled,
-    Incoming,
-    Order,
-    Partner,
-    Refusal,
-    same,
-)
+from devstack.sandbox.leeloo.endpoints import COMPANY, Endpoints
+from devstack.sandbox.leeloo.requests import ROUTES, Route, refusal
+from devstack.sandbox.partner import Answer, Context, Controls, Endpoint, Incoming, Order, Partner, Refusal, same
 
 BASE = "/api/v2"
-TOKEN_HEADER = "X-Leeloo-AuthToken"
-CODES = {404: NOT_FOUND, 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+TOO_MANY_REQUESTS = b"Too many requests, please try again later."
+CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +53,7 @@ class Leeloo(Partner):
         return {
             "GET /company": lambda: COMPANY,
             "GET /people": lambda: {"people": list(self._state.people.values())},
-            "POST /people": self._add_person,
+            "POST /people": self._state.add_person,
             "GET /messages": self._list_messages,
             "POST /limit": self._set_limit,
         }
@@ -83,7 +62,7 @@ class Leeloo(Partner):
         return {"base_url": root + BASE, **asdict(self.credentials)}
 
     def refused(self, status: int, detail: str) -> Answer:  # noqa: ARG002
-        return too_many_requests() if status == 429 else refusal(status, {}, CODES[status]).answer
+        return _too_many_requests() if status == 429 else refusal(status, {}, CODES[status]).answer
 
     def reset(self) -> None:
         self._state.clear()
@@ -92,11 +71,11 @@ class Leeloo(Partner):
     def _process(self, route: Route, incoming: Incoming) -> Answer:
         """Check in this order: rate limit, token, form, and whether the ids exist."""
         self._count_call()
-        token = incoming.headers.get(TOKEN_HEADER, "")
+        token = incoming.headers.get("X-Leeloo-AuthToken", "")
         if not token:
-            raise refusal(401, {"authToken": REQUIRED})
+            raise refusal(401, {"authToken": "REQUIRED"})
         if not same(token, self.credentials.token):
-            raise refusal(401, {"authToken": NOT_ALLOWED}, "ACCESS_DENIED")
+            raise refusal(401, {"authToken": "NOT_ALLOWED"}, "ACCESS_DENIED")
         return route.answer(self._state, incoming)
 
     def _count_call(self) -> None:
@@ -105,38 +84,22 @@ class Leeloo(Partner):
         if self._calls == 0 or now - self._opened_at >= limit.seconds:
             self._opened_at, self._calls = now, 0
         if limit.calls is not None and self._calls >= limit.calls:
-            raise Refusal(too_many_requests(limit.status, limit.retry_after))
+            raise Refusal(_too_many_requests(limit.status, limit.retry_after))
         self._calls += 1
-
-    # The control
 
     def _set_limit(self, **limit: Any) -> None:
         self._limit = RateLimit(**limit)
         self._calls, self._opened_at = 0, 0.0
 
-    def _add_person(
-        self,
-        name: Filled,
-        phone: Filled | None = None,
-        email: Filled | None = None,
-        tags: Sequence[str] = (),
-        accounts: Sequence[Filled] = (),
-    ) -> Row:
-        """Tags are by name, channels by type (`TELEGRAM`, or any other)."""
-        known = [tag["name"] for tag in COMPANY["tags"]]
-        if not set(tags) <= set(known):
-            raise ValueError(f"tags: some of {', '.join(known)}")
-        person = self._state.add_person(name, phone, email, accounts)
-        person["tags"] = list(dict.fromkeys(tags))
-        return person
+    def _list_messages(self, phone: str | None = None) -> dict[str, Any]:
+        messages = self._state.messages.values()
+        return {"messages": [message for message in messages if phone in {None, message["phone"]}]}
 
-    def _list_messages(self, phone: str | None = None, account_id: str | None = None) -> dict[str, Any]:
-        messages = [
-            message
-            for message in self._state.messages.values()
-            if phone in {None, message["phone"]} and account_id in {None, message["account_id"]}
-        ]
-        return {"messages": messages}
+
+def _too_many_requests(status: int = 429, retry_after: int | None = None) -> Answer:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    facts = {"refused": "too many requests"}
+    return Answer(status, TOO_MANY_REQUESTS, "text/plain; charset=utf-8", headers, facts)
 
 
 def _describe(route: Route, incoming: Incoming) -> dict[str, Any]:

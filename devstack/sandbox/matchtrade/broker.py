@@ -1,4 +1,4 @@
-"""What differs from broker to broker: settings, credentials, and the words of its refusals."""
+"""What differs from broker to broker: settings, credentials, tokens, and the words of its refusals."""
 
 import base64
 import secrets
@@ -10,26 +10,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from devstack.sandbox.partner import Answer, Order, Refusal, rfc3339, same
+from devstack.sandbox.partner import Answer, Clock, Incoming, Order, Refusal, Rows, digest, rfc3339, same
 from leadbridge.settings.sections import Zone
 
-BAD_TOKEN = "java.nio.charset.MalformedInputException: Input length = 1"
-UNKNOWN_OFFER = "Entity not found: [status 404 reading OfferClient#findOne(UUID)]"
-INVALID_MODEL = "Register Account Model is not valid"
+FORM = "application/x-www-form-urlencoded"
+REFRESH_SECONDS = 3600
 
 type FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+(\.[A-Za-z]+)?$")]
 
 
 class Broker(Order):
-    """The settings, of which many are missing in the document.
-
-    `required` are fields of `account` (`leadInfo.leadSource` too). The partner id and the offer are always required.
-    `words` are this broker's texts of statuses, `offers` the names of its further offers. With a `time_zone` the list's
-    times are local and have no offset.
-    """
+    """The settings, of which many are missing in the document. The README describes them."""
 
     expires_in: Annotated[int, Field(ge=0)] = 899
-    refresh_expires_in: Annotated[int, Field(ge=0)] = 3600
     required: tuple[FieldPath, ...] = ("email", "name", "surname", "phone")
     column_length: Annotated[int, Field(ge=1)] = 255
     plus_in_phone: bool = False
@@ -44,10 +37,6 @@ class Broker(Order):
     time_zone: Zone | None = None
 
 
-def _uuid() -> str:
-    return str(uuid.uuid4())
-
-
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """The OAuth client, the provider's login, the offer, and the partner's number, of which 0 is a valid one."""
@@ -56,16 +45,64 @@ class Credentials:
     client_secret: str = field(default_factory=partial(secrets.token_urlsafe, 24))
     username: str = field(default_factory=lambda: f"provider-{secrets.token_hex(4)}@example.com")
     password: str = field(default_factory=partial(secrets.token_urlsafe, 24))
-    offer_uuid: str = field(default_factory=_uuid)
+    offer_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     partner_id: int = 0
-    manager_uuid: str = field(default_factory=_uuid)
 
-    def admits_client(self, authorization: str) -> bool:
-        basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
-        return same(authorization, f"Basic {basic}")
 
-    def admits(self, username: str, password: str) -> bool:
-        return same(username, self.username) & same(password, self.password)
+class Tokens:
+    """Access tokens with a lifetime, and refresh tokens that are valid for one exchange."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._access = Rows[str, float]()
+        self._refresh = Rows[str, float]()
+
+    def admits(self, access: str) -> bool:
+        return self._clock() < self._access.get(access, 0)
+
+    def expire(self) -> None:
+        """End all tokens now."""
+        self._access.clear()
+        self._refresh.clear()
+
+    def grant(self, incoming: Incoming, broker: Broker, credentials: Credentials) -> Answer:
+        """OAuth's password and refresh grants, urlencoded, with the client in the Basic header."""
+        client = base64.b64encode(f"{credentials.client_id}:{credentials.client_secret}".encode()).decode()
+        if not same(incoming.headers.get("Authorization", ""), f"Basic {client}"):
+            raise _token_refusal(401, "unauthorized", "Authentication error", "client")
+        fields = form_of(incoming)
+        match fields.get("grant_type"):
+            case "password":
+                is_user = same(fields.get("username", ""), credentials.username)
+                is_valid = is_user & same(fields.get("password", ""), credentials.password)
+            case "refresh_token":
+                is_valid = self._clock() < self._refresh.pop(fields.get("refresh_token", ""), 0)
+            case _:
+                raise _token_refusal(400, "unsupported_grant_type", "Unsupported or missing grant type", "grant_type")
+        if not is_valid:
+            raise _token_refusal(401, "unauthorized", "Authentication error", f"{fields['grant_type']} grant")
+        access, refresh, now = secrets.token_urlsafe(48), secrets.token_urlsafe(48), self._clock()
+        self._access.add(access, now + broker.expires_in)
+        self._refresh.add(refresh, now + REFRESH_SECONDS)
+        tokens = {
+            "access_token": access,
+            "refresh_token": refresh,
+            "token_type": "bearer",
+            "jti": secrets.token_hex(16),
+        }
+        whose = {"partnerId": credentials.partner_id, "email": credentials.username, "manager_scope": "LEAD_PROVIDER"}
+        account_uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, credentials.username))
+        granted = {**tokens, **whose, "expires_in": broker.expires_in, "account_uuid": account_uuid}
+        return Answer.of(200, granted, access_token_sha256=digest(access))
+
+
+def form_of(incoming: Incoming) -> dict[str, str]:
+    """The fields of the form; empty for another encoding, a malformed form, or one that names a field twice."""
+    try:
+        pairs = incoming.form if incoming.content_type == FORM else []
+    except ValueError:
+        pairs = []
+    return dict(pairs) if len(dict(pairs)) == len(pairs) else {}
 
 
 def refusal(status: int, message: str, reason: object = None) -> Refusal:
@@ -74,6 +111,6 @@ def refusal(status: int, message: str, reason: object = None) -> Refusal:
     return Refusal(Answer.of(status, body, refused=message if reason is None else reason))
 
 
-def token_refusal(status: int, error: str, description: str, reason: str) -> Refusal:
+def _token_refusal(status: int, error: str, description: str, reason: str) -> Refusal:
     """A refused token, with OAuth's two fields instead of the four."""
     return Refusal(Answer.of(status, {"error": error, "error_description": description}, refused=reason))

@@ -1,23 +1,15 @@
 """Match-Trade's profile for chaos runs."""
 
-from __future__ import annotations
-
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from devstack.sandbox.matchtrade.accounts import STATUSES
 from devstack.sandbox.profile import PartnerRecord, Profile
 from devstack.sandbox.remote import Remote
 
-if TYPE_CHECKING:
-    from quality.chaos.records import Posted
-
-ACCOUNTS_AT_ONCE = 1000
-
 
 def records(remote: Remote) -> Iterator[PartnerRecord]:
     offset = 0
-    while found := remote.rows("accounts", offset=offset, limit=ACCOUNTS_AT_ONCE):
+    while found := remote.rows("accounts", offset=offset):
         for account in found:
             yield PartnerRecord(
                 remote.partner,
@@ -28,12 +20,6 @@ def records(remote: Remote) -> Iterator[PartnerRecord]:
                 is_registered=account["origin"] == "registered",
             )
         offset += len(found)
-
-
-def find(remote: Remote, person: Posted, _: Collection[int | str]) -> str | None:
-    """The UUID of a person's account: an e-mail has at most one."""
-    found = remote.rows("accounts", email=person.email)
-    return str(found[0]["uuid"]) if found else None
 
 
 PROFILE = Profile(
@@ -49,7 +35,9 @@ PROFILE = Profile(
     last_statuses=frozenset({"ACTIVE_CLIENT", "NO_POTENTIAL"}),
     records=records,
     person_of=lambda call: {"email": call["email"]},
-    find=find,
+    find=lambda remote, person, _known: next(
+        (one["uuid"] for one in remote.rows("accounts", email=person.email)), None
+    ),
     status=lambda remote, uuid: str(remote.get(f"accounts/{uuid}")["leadStatus"]),
     put_status=lambda remote, uuid, status: remote.post(f"accounts/{uuid}", {"status": status}),
     after_rotation=lambda remote: remote.post("expire"),

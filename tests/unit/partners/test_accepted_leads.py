@@ -15,7 +15,7 @@ from multidict import MultiDict
 
 from devstack.sandbox.leadleader.service import Create, field_errors
 from devstack.sandbox.matchtrade.broker import Broker, Credentials
-from devstack.sandbox.matchtrade.registration import fit, registration
+from devstack.sandbox.matchtrade.requests import fit, registration
 from devstack.sandbox.partner import Incoming, parse_json
 from leadbridge.domain.acceptance.build import build_lead
 from leadbridge.domain.lead import InvalidLead, Lead, Loan, Person, Trading
@@ -81,7 +81,7 @@ def broker_takes(body: dict[str, Any], *, column_length: int, plus_in_phone: boo
     raw = written(body)
     broker = Broker(required=REQUIRED, column_length=column_length, plus_in_phone=plus_in_phone)
     incoming = Incoming("POST", {}, MultiDict(), {}, "application/json", raw)
-    ours = Credentials("c", "s", "u", "p", SECRET["offer_uuid"], SECRET["partner_id"], "m")
+    ours = Credentials("c", "s", "u", "p", SECRET["offer_uuid"], SECRET["partner_id"])
     fit(registration(incoming, broker, ours)["account"], broker)
 
 
