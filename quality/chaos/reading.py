@@ -66,6 +66,6 @@ class Stores:
                     found.setdefault(message["MessageId"], parse_dead_letter(name, message))
         for letter in found.values():
             url = self.dead_letter_queues[letter.queue]
-            with suppress(ClientError):  # moto refuses it for a letter of half a day; it is visible in a minute
+            with suppress(ClientError):  # it is visible in a minute anyway
                 self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
         return list(found.values())

@@ -1,4 +1,6 @@
-"""AWS by moto, one call at a time: its tables are dictionaries, which threads calling at once find half changed.
+"""AWS by moto, for the tests of AWS in memory, which run on both.
+
+One call at a time: its tables are dictionaries, which threads calling at once find half changed.
 
 moto ignores the idempotency token of a transaction. AWS keeps it for ten minutes: a succeeded transaction that is
 retried with its token succeeds and changes nothing. This fake does the same.
@@ -10,7 +12,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from itertools import count
 from threading import RLock
 from typing import Any
 from unittest.mock import patch
@@ -22,8 +23,6 @@ from moto.core.base_backend import BackendDict
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.model_instances import reset_model_data
 from moto.core.models import MockAWS, botocore_stubber
-from moto.sqs import models as sqs_models
-from moto.sqs.models import Message, SQSBackend
 
 from quality.testkit.aws.clients import session_with_shared_clients
 
@@ -31,7 +30,6 @@ SERVICES = ("dynamodb", "sqs", "events", "secretsmanager")
 
 for _module, _name in (
     (responses, "camelcase_to_underscores"),
-    (sqs_models, "camelcase_to_underscores"),
     (responses, "method_names_from_class"),
     (ext, "parse"),
 ):
@@ -40,32 +38,6 @@ backend_index.backend_url_patterns.sort(key=lambda pattern: pattern[0] not in SE
 
 
 moto_session = cache(session_with_shared_clients)  # moto answers the clients of sessions made after its import
-
-_numbers = count(1)
-
-
-def _next_id(headers: dict[str, Any] | None = None) -> str:
-    """Return another id, of a request or a receipt. moto draws each character."""
-    drawn = f"{next(_numbers):052d}"
-    if headers is not None:
-        headers["x-amzn-requestid"] = drawn
-    return drawn
-
-
-def _is_retained(backend: SQSBackend, queue: str, message: Message) -> bool:
-    """Whether a message has not expired. moto computes all attributes of the queue for it."""
-    period = backend.get_queue(queue).message_retention_period  # type: ignore[attr-defined]
-    now: float = vars(sqs_models)["unix_time"]()
-    return bool(period + message.sent_timestamp / 1000 > now)  # type: ignore[operator]
-
-
-vars(responses)["gen_amzn_requestid_long"] = vars(sqs_models)["generate_receipt_handle"] = _next_id
-_receive = SQSBackend.receive_message
-
-
-def _receive_at_once(backend: SQSBackend, queue: str, count: int, _wait: int, *more: Any) -> Any:
-    """Receive messages without waiting: nothing arrives while somebody waits."""
-    return _receive(backend, queue, count, 0, *more)
 
 
 class _Mock(MockAWS):
@@ -101,8 +73,6 @@ def moto_calls() -> Iterator[None]:
 
     with (
         patch.object(BotocoreStubber, "process_request", alone),
-        patch.object(SQSBackend, "receive_message", _receive_at_once),
-        patch.object(SQSBackend, "is_message_valid_based_on_retention_period", _is_retained),
         _Mock(),
     ):
         yield

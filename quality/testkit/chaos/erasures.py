@@ -12,7 +12,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.table import Table
-from quality.testkit.aws.moto_calls import moto_calls
+from quality.testkit.aws.memory_dynamodb import memory_dynamodb
 from quality.testkit.aws.moto_stack import CREDENTIALS
 from quality.testkit.people import NOW
 from quality.testkit.template import table_definition
@@ -23,7 +23,7 @@ ERASED_AT = NOW + timedelta(hours=1)
 
 def erased(lead: Lead, table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A table's items, decoded, after the lead's person was erased from it."""
-    with patch.dict(os.environ, CREDENTIALS), moto_calls():
+    with patch.dict(os.environ, CREDENTIALS), memory_dynamodb():
         aws.reset_clients()
         client = aws.dynamodb()
         client.create_table(**table_definition(TABLE))
