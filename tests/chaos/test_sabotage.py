@@ -75,7 +75,7 @@ def test_workers_that_ignore_concurrent_writes(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("quality.chaos.in_process.stack.STEPS", 8)  # the first of two workers is frozen early
     monkeypatch.setattr(links, "put", reckless)
-    assert noticed("timelines_have_no_gaps", 1008)
+    assert noticed("timelines_have_no_gaps", 1006)
 
 
 def lose_answers(chaos: Chaos) -> None:
@@ -158,7 +158,7 @@ def test_a_correction_that_does_not_stop_a_worker_with_the_old_values(monkeypatc
 def test_a_full_name_that_is_corrected_beside_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "IN_PARTS", 1)
     monkeypatch.setattr(correction, "_with_one_name", lambda _, after: after)
-    assert noticed("partners_get_corrected_values", 1002)
+    assert noticed("partners_get_corrected_values", 1003)
 
 
 def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
