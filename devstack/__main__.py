@@ -14,7 +14,7 @@ import typer
 import urllib3
 from rich.console import Console
 
-from devstack import supervisor
+from devstack import services
 from devstack.clients import forget_credentials
 from devstack.commands import samples
 from devstack.commands.api import Operator, ask
@@ -79,7 +79,7 @@ def logs() -> None:
 @app.command(hidden=True)
 def supervise(lifeline: bool = False) -> None:
     """Run the stack in this process; with a lifeline until standard input ends."""
-    raise typer.Exit(supervisor.supervise(DEVELOPER, has_lifeline=lifeline))
+    raise typer.Exit(services.supervise(DEVELOPER, has_lifeline=lifeline))
 
 
 @app.command()

@@ -10,8 +10,7 @@ from devstack import seed
 from devstack.clients import forget_credentials
 from devstack.deployment import sam_env
 from devstack.sandbox.partner import write_private
-from devstack.scheduler import scheduled_event
-from devstack.services import emulator_env
+from devstack.services import emulator_env, scheduled_event
 from devstack.workdir import Workdir
 
 

@@ -10,7 +10,7 @@ from devstack.clients import forget_credentials
 from devstack.commands.api import Operator
 from devstack.deployment import ALIAS
 from devstack.sandbox.remote import Remote
-from devstack.scheduler import INTERVALS, OFF, caller
+from devstack.services import INTERVALS, OFF, caller
 from devstack.stack import Stack, stack_of_this_process
 from devstack.workdir import DEVELOPER, Workdir
 from quality.testkit.deployed import TESTS, Form, Schedule, schedules

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from devstack.partners import kind_of
 from devstack.sandbox.remote import ControlError
-from devstack.scheduler import scheduled_event
+from devstack.services import scheduled_event
 from devstack.stack import Stack, stack_of_this_process
 from leadbridge.storage.stream import event_of
 from quality.chaos.checks import violations

@@ -24,7 +24,7 @@ from devstack.deployment import ALIAS, STACK_NAME
 from devstack.relay import Relay
 from devstack.sandbox.profile import profiles
 from devstack.sandbox.remote import Remote
-from devstack.scheduler import scheduled_event
+from devstack.services import scheduled_event
 from devstack.stack import Stack
 from devstack.workdir import PROJECT, Workdir, choose_port
 from leadbridge.domain.clock import to_text
