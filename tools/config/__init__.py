@@ -6,13 +6,14 @@ import json
 import pickle
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from leadbridge.settings import Settings
-from tools.config.checks import TABLES, Tables, Wrong, wrongs_in
-from tools.config.lines import Place, lines_of
+from tools.config.checks import TABLES, Place, Tables, Wrong, wrongs_in
 
 __all__ = ["ENVIRONMENTS", "TABLES", "WrongConfiguration", "check", "read_toml", "ship"]
 
@@ -129,3 +130,31 @@ def _located(wrong: Wrong, files: list[File]) -> Problem:
     """An error with file and line: the file with most of its place, an overlay if that has as much."""
     file = max(reversed(files), key=lambda one: one.line_of(wrong.place)[0])
     return file.name, file.line_of(wrong.place)[1], str(wrong)
+
+
+@cache
+def lines_of(text: str) -> dict[Place, int]:
+    """The line, from 1, of every table, key and list element in valid TOML: where the file first has it.
+
+    List elements have numbers, from 0: `("lender", "cadence", 1, "every")`. What is written in several lines has its
+    first one.
+    """
+    found: dict[Place, int] = {}
+    lines = text.replace("\r\n", "\n").split("\n")
+    start = 1
+    for number in range(1, len(lines) + 1):
+        try:
+            content = tomllib.loads("\n".join(lines[:number]))
+        except tomllib.TOMLDecodeError:
+            continue  # the rest of it is in the next lines
+        for place in _places(content):
+            found.setdefault(place, start)
+        start = number + 1
+    return found
+
+
+def _places(content: Any) -> Iterator[Place]:
+    inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in inner:
+        yield (key,)
+        yield from ((key, *place) for place in _places(value))

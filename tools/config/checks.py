@@ -28,9 +28,9 @@ from leadbridge.settings import Partner, Settings, Source, self_check
 from leadbridge.settings.alerts import AlertSettings
 from leadbridge.settings.browsers import ANY_PORT, is_on_own_machine
 from leadbridge.settings.messages import MessageSettings
-from tools.config.lines import Place
 
 Tables = dict[str, Any]
+Place = tuple[str | int, ...]
 Found = tuple[Place, str]  # a place in a section, and what is wrong with it
 
 TABLES = tuple(Settings.model_fields)

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from leadbridge.settings import self_check
 from quality.testkit.configuration import GOOD, TABLES
 from quality.testkit.template import ROOT
-from tools.config import WrongConfiguration, check, ship
+from tools.config import WrongConfiguration, check, lines_of, ship
 from tools.config.__main__ import main
-from tools.config.checks import adapters, fields_of_a_lead
-from tools.config.lines import Place, lines_of
+from tools.config.checks import Place, adapters, fields_of_a_lead
 
 SOURCE = """\
 # where leads come from
