@@ -14,6 +14,7 @@ import typer
 import urllib3
 from rich.console import Console
 
+from devstack import sam_local as containers
 from devstack import services
 from devstack.clients import forget_credentials
 from devstack.commands import samples
@@ -21,7 +22,6 @@ from devstack.commands.api import Operator, ask
 from devstack.commands.demo import send_samples
 from devstack.deployment import fingerprint, needs_rebuild
 from devstack.reload import reloads, report
-from devstack.sam_local import run as containers
 from devstack.stack import HOW_LONG, Stack, stack_of_this_process, start, stop
 from devstack.workdir import DEVELOPER, LocalError
 

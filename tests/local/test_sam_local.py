@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack.relay import forwarded
-from devstack.sam_local import image
-from devstack.sam_local.run import as_containers_see, without_aliases
+from devstack.sam_local import as_containers_see, fill_image, make_image, why_not, without_aliases
 from devstack.workdir import LocalError
 
 ELSEWHERE = "192.0.2.1"  # for documentation only: no machine has it
@@ -67,19 +66,19 @@ def test_a_function_is_called_by_its_name_where_the_template_says_its_alias() ->
 
 def test_it_says_why_no_container_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert image.why_not() == "Docker is not installed"
+    assert why_not() == "Docker is not installed"
 
 
 def test_an_image_can_be_made_on_linux_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     with pytest.raises(LocalError, match="on Linux only"):
-        image.make()
+        make_image()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an image is made on Linux only")
 def test_the_image_that_is_made_holds_what_a_function_needs(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "root.tar", "w") as root:
-        image.fill(root)
+        fill_image(root)
         names = root.getnames()
 
     assert len(names) == len(set(names))

@@ -14,8 +14,7 @@ import pytest
 from devstack import services
 from devstack.clients import Emulator
 from devstack.partners import further
-from devstack.sam_local import image
-from devstack.sam_local.run import SamLocal, Surroundings, as_containers_see, sam_local
+from devstack.sam_local import SamLocal, Surroundings, as_containers_see, sam_local, why_not
 from devstack.sandbox.server import Sandbox
 from devstack.workdir import PROJECT, Workdir, choose_port, hold
 from quality.testkit.lambda_runtime.cloud import Cloud
@@ -32,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = f"tests/{HERE.name}/"
     ours = [item for item in items if item.nodeid.startswith(here) and RUN_CONTAINERS & {*fixtures_of(item)}]
     was_asked_for = any(HERE.name in str(argument) for argument in config.invocation_params.args)
-    reason = image.why_not() if was_asked_for else "it takes minutes, and Docker: make test-sam-local"
+    reason = why_not() if was_asked_for else "it takes minutes, and Docker: make test-sam-local"
     if reason:
         for item in ours:
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devstack.sam_local.run import SamLocal
+from devstack.sam_local import SamLocal
 from quality.testkit.lambda_runtime.samples import FUNCTIONS, cases
 from quality.testkit.sam_local.containers import event_of, invoke
 from quality.testkit.sam_local.expected import EXPECTED, outcome_of

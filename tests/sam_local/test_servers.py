@@ -9,7 +9,7 @@ import boto3
 import urllib3
 
 from devstack.clients import CONFIG, CREDENTIALS, REGION
-from devstack.sam_local.run import SamLocal
+from devstack.sam_local import SamLocal
 from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.domain.delivery import State

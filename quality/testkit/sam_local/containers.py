@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from devstack.sam_local.run import SamLocal
+from devstack.sam_local import SamLocal
 from devstack.workdir import PROJECT, choose_port, wait_until
 from events.sign import signed
 from quality.testkit.lambda_runtime.samples import sample

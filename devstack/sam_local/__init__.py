@@ -1,1 +1,0 @@
-"""`sam local` against the local stack, in Docker."""
