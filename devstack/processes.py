@@ -9,8 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.workdir import PROJECT, LocalError
+from devstack.clients import answers
+from devstack.workdir import PROJECT, LocalError, wait_until
 
+ANSWER_TIMEOUT = 60.0  # seconds
 GRACE = 10.0  # seconds for a command to stop after SIGTERM, at most
 
 
@@ -25,6 +27,11 @@ class Child:
         if self.guard.poll() is not None:
             raise LocalError(f"{self.name} ended with code {self.guard.returncode}.\n{tail(self.log)}")
         return True
+
+    def wait_for_answer(self, url: str) -> None:
+        """Wait until a GET returns 200. Raises LocalError after ANSWER_TIMEOUT."""
+        otherwise = f"{self.name} did not answer at {url} in {ANSWER_TIMEOUT:g} s. See {self.log}."
+        wait_until(lambda: self.runs() and answers(url), timeout=ANSWER_TIMEOUT, otherwise=otherwise)
 
     def stop(self) -> None:
         assert self.guard.stdin is not None

@@ -18,12 +18,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack import deployment, partners
-from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator, answers
+from devstack.clients import CREDENTIALS, NOTHING_OF_THE_USERS, REGION, Emulator
 from devstack.processes import Child, guarded
 from devstack.sandbox.partner import write_private
 from devstack.seed import seed
 from devstack.stack import Stack
-from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir, choose_port, hold, wait_until
+from devstack.workdir import PROJECT, TOOLS, LocalError, Workdir, choose_port, hold
 
 logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -44,11 +44,7 @@ def emulator(workdir: Workdir, port: int, *, lock: int) -> Iterator[tuple[Emulat
     env, log = emulator_env(workdir, port), workdir.log("ministack")
     try:
         with guarded("The AWS emulator", command, env=env, log=log, lock=lock, grace=EMULATOR_GRACE) as child:
-            wait_until(
-                lambda: child.runs() and answers(f"{url}/_ministack/health"),
-                timeout=60,
-                otherwise=f"The AWS emulator did not answer on port {port} in 60 s. See {child.log}.",
-            )
+            child.wait_for_answer(f"{url}/_ministack/health")
             yield Emulator(url), child
     finally:
         shutil.rmtree(workdir.emulator, ignore_errors=True)  # the unpacked layers are there, some 80 MB
@@ -88,11 +84,7 @@ def sandbox(workdir: Workdir, *, lock: int) -> Iterator[tuple[str, Child]]:
     command += ["--partners", str(partners.FILE)]
     url, log = f"http://127.0.0.1:{port}", workdir.log("sandbox")
     with guarded("The partner sandbox", command, env=os.environ, log=log, lock=lock) as child:
-        wait_until(
-            lambda: child.runs() and answers(f"{url}/control/faults"),
-            timeout=30,
-            otherwise=f"The partner sandbox did not answer on port {port} in 30 s. See {child.log}.",
-        )
+        child.wait_for_answer(f"{url}/control/faults")
         yield url, child
 
 
@@ -172,12 +164,7 @@ def _run(workdir: Workdir, lock: int) -> None:
         api_url = deployment.api_url_of(aws, resources)
         operator_token = seed(workdir, aws, sandbox_url)
         logger.info("waiting for the first answer")
-        wait_until(
-            lambda: aws_child.runs() and answers(f"{api_url}/health"),
-            timeout=60,
-            otherwise=f"{api_url}/health did not answer 200 in 60 s. See {aws_child.log}.",
-            interval=0.5,
-        )
+        aws_child.wait_for_answer(f"{api_url}/health")
         deployment.warm_up(aws, api_url, operator_token)
         functions = resources["AWS::Lambda::Function"].items()
         held.enter_context(call_periodically(aws, {one: f"{name}:{deployment.ALIAS}" for one, name in functions}))

@@ -19,7 +19,6 @@ from devstack.template import read_template
 
 TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 REGION = "eu-central-1"
-RESOLVED_BY_SAM = ("GradualDeployment", "TrafficShift")
 
 
 def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict[str, Any]:

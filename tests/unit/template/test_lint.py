@@ -3,8 +3,10 @@
 from copy import deepcopy
 from typing import Any
 
-from infra.lint import RESOLVED_BY_SAM, problems, variants
+from infra.lint import problems, variants
 from quality.testkit.template import template
+
+RESOLVED_BY_SAM = ("GradualDeployment", "TrafficShift")
 
 
 def referred(value: Any) -> set[str]:
