@@ -20,6 +20,7 @@ PACE = 20.0  # seconds that a deal stays in one status
 EVERY_MINUTE = timedelta(minutes=1)
 SHORTEST_WINDOW = timedelta(hours=1)  # of a cap
 MAX_ROUNDS = 5000  # a day of waiting for a cap is several hundred
+MAX_TIME = timedelta(days=20)  # with a cap of some leads a day
 MAX_WAITS = 200  # for the same things; those for a daily cap and its repeats are up to seventy a day
 MAX_CHECK_WAIT = timedelta(days=4)  # about what `MAX_WAITS` take; an operator checks what the product checks later
 MAX_ERASURES = 20  # without faults
@@ -67,11 +68,11 @@ def drain(run: Chaos) -> Snapshot:
 
 def wait_until_settled(run: Chaos) -> None:
     """Let time pass until nothing moves, or until a limit; then the checks report what still moves."""
-    looked_at = run.time.now
+    began_at = looked_at = run.time.now
     erasures = waits = 0
     waited_for: Counter[str] = Counter()
     for _ in range(MAX_ROUNDS):
-        if waits > MAX_WAITS:
+        if run.time.now - began_at > MAX_TIME or waits > MAX_WAITS:
             break
         run.transit.collect()
         if run.time.now - looked_at >= EVERY_MINUTE:
