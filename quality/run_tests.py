@@ -4,10 +4,12 @@ Each worker of pytest-xdist imports all test modules instead. On two cores that 
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +18,7 @@ BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside t
 LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
+OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
 
 
 def parts() -> list[tuple[str, ...]]:
@@ -46,11 +49,22 @@ def run(tiers: Sequence[str], *, niceness: int = 10) -> tuple[int, str]:
     return done.returncode, result
 
 
+def total(results: Iterable[str], seconds: float) -> str:
+    """Return the last line for all tiers, in the format of pytest's."""
+    found = Counter[str]()
+    for number, outcome in OUTCOME.findall("\n".join(results)):
+        found[outcome] += int(number)
+    counts = ", ".join(f"{found[outcome]} {outcome}" for outcome in sorted(found))
+    return f" {counts or 'no tests ran'} in {seconds:.2f}s ".center(80, "=")
+
+
 def main() -> int:
+    began = time.monotonic()
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
         stack = beside.submit(run, (BESIDE,), niceness=0)
         results = [*pool.map(run, parts()), stack.result()]
-    print(*(result for _, result in results), sep="\n")
+    lines = [result for _, result in results]
+    print(*lines, total(lines, time.monotonic() - began), sep="\n")
     return int(any(code for code, _ in results))
 
 

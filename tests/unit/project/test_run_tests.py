@@ -48,3 +48,9 @@ def test_the_result_of_a_tier_is_its_last_line(
 def test_tests_that_run_containers_are_not_asked_for() -> None:
     commands = [run_tests.command(tiers, cores=2) for tiers in run_tests.parts()]
     assert [word for words in commands for word in words[1:] if "sam_local" in word] == []
+
+
+def test_the_last_line_is_the_sum_of_all_tiers() -> None:
+    lines = ["unit: 3 passed in 1.00s (2 s)", "cli: FAILED, 1 failed, 2 passed, 5 skipped in 70.00s (0:01:10) (71 s)"]
+    assert run_tests.total(lines, 72.5) == " 1 failed, 5 passed, 5 skipped in 72.50s ".center(80, "=")
+    assert "no tests ran" in run_tests.total(["unit: FAILED, no output (1 s)"], 1)
