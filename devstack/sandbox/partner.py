@@ -138,14 +138,16 @@ class Partner:
     rotations: ClassVar[Sequence[str]] = ()
     credentials: Any = None
 
-    def __init__(self, context: Context, credentials: Callable[..., Any] | None = None) -> None:
+    def __init__(self, context: Context, credentials: type[Any] | None = None) -> None:
         """Raises ValueError for settings that its kind does not have.
 
-        `credentials` is a frozen dataclass; the default factory of each field generates a value.
+        `credentials` is a frozen dataclass; the default factory of each field generates a value that is not stored yet.
         """
         self.name, self.clock, self._file = context.name, context.clock, context.credentials_file
         if credentials is not None:
-            self.store(credentials(**(json.loads(self._file.read_bytes()) if self._file.exists() else {})))
+            stored = json.loads(self._file.read_bytes()) if self._file.exists() else {}
+            known = {each.name for each in fields(credentials)}  # an earlier version had other values
+            self.store(credentials(**{name: value for name, value in stored.items() if name in known}))
 
     def endpoints(self) -> list[Endpoint]:
         raise NotImplementedError

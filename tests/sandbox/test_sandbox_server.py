@@ -73,6 +73,16 @@ def test_keys_outlive_the_process_and_urls_follow_it(tmp_path: Path) -> None:
     assert first["email"].endswith("@example.com")
 
 
+def test_credentials_of_an_earlier_version_lose_what_is_no_longer_used(tmp_path: Path) -> None:
+    with Sandbox(tmp_path) as sandbox:
+        first = sandbox.secrets()["matchtrade"]
+    file = tmp_path / "matchtrade.json"
+    file.write_text(json.dumps({**json.loads(file.read_bytes()), "of_an_earlier_version": "x"}))
+    with Sandbox(tmp_path) as sandbox:
+        assert sandbox.secrets()["matchtrade"]["client_secret"] == first["client_secret"]
+    assert "of_an_earlier_version" not in json.loads(file.read_bytes())
+
+
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
     state_dir = tmp_path / "new" / "sandbox"
     with Sandbox(state_dir):
