@@ -144,3 +144,16 @@ def test_an_operator_clears_an_inbox_of_thirty_troubles(open_console: Open, worl
     # Their dead letters are kept until the retries end, and are not shown meanwhile.
     page.evaluate("location.hash = '#/dead-letters'")
     expect(page.get_by_text("There are no dead letters.")).to_be_visible()
+
+
+def test_a_dialog_returns_the_focus_to_a_list_that_was_read_again_meanwhile(open_console: Open, world: World) -> None:
+    world.add(1, State.UNKNOWN)
+    page = open_console()
+    unknown = group(page, "unknown.leadleader.reply_lost")
+    unknown.get_by_role("button", name="Note…").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    world.add(2, State.UNKNOWN)
+    page.evaluate("() => dispatchEvent(new Event('online'))")
+    expect(unknown.locator(".count")).to_have_text("2")
+    page.keyboard.press("Escape")
+    expect(unknown.get_by_role("button", name="Note…")).to_be_focused()

@@ -1,7 +1,7 @@
 // Modal dialogs: every action is explained and confirmed before it runs.
 
 import { errorMessage } from "./api.js";
-import { el, fill, isolate, whileBusy } from "./dom.js";
+import { el, fill, focusKey, isolate, whileBusy } from "./dom.js";
 import { t } from "./words.js";
 
 let number = 0;
@@ -64,7 +64,9 @@ export function showInfo(heading, ...body) {
   open(dialog, close);
 }
 
+// The browser returns the focus to the element that had it. A poll may replace that element meanwhile.
 function open(dialog, first) {
+  dialog.dataset.opener = document.activeElement.dataset.key ?? "";
   document.body.append(dialog);
   dialog.showModal();
   first?.focus();
@@ -72,6 +74,7 @@ function open(dialog, first) {
 
 function end(dialog, then) {
   dialog.remove();
+  if (document.activeElement === document.body) focusKey(document, dialog.dataset.opener);
   then?.();
 }
 

@@ -63,17 +63,23 @@ export async function whileBusy(button, task) {
     return await task();
   } finally {
     button.disabled = false;
-    if (document.activeElement === document.body) button.focus({ preventScroll: true });
+    if (document.activeElement === document.body) focusKey(document, button.dataset.key) || button.focus({ preventScroll: true });
   }
 }
 
+// Focus the element with a data-key; if it is in closed details, their summary. Returns it.
+export function focusKey(parent, key) {
+  const found = key && [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+  const shown = found && (found.closest("details:not([open])")?.querySelector("summary") ?? found);
+  shown?.focus({ preventScroll: true });
+  return shown;
+}
+
 // Replace an element's content. The focus and open details are restored by their data-key.
-// If the element with the focus is now in closed details, their summary gets it.
 export function refill(parent, ...children) {
   const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const open = new Set([...parent.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
   fill(parent, children);
   for (const one of parent.querySelectorAll("details[data-key]")) one.open = one.open || open.has(one.dataset.key);
-  const focused = key && [...parent.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
-  if (focused) (focused.closest("details:not([open])")?.querySelector("summary") ?? focused).focus({ preventScroll: true });
+  focusKey(parent, key);
 }
