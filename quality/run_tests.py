@@ -15,7 +15,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside the others and is first to get a core
-LONGEST_FIRST = ("unit", "contract", "browser", "chaos")  # all other tiers share one process
+LONGEST_FIRST = ("contract", "browser", "unit")  # the shortest ones are last, so that both cores end together
+SHORTEST = ("chaos", "runtime")  # all tiers that are not named share one process
+NAMED = {BESIDE, *LONGEST_FIRST, *SHORTEST}
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
@@ -24,14 +26,14 @@ OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
 def parts() -> list[tuple[str, ...]]:
     """The tiers that run one process after the other, in their order."""
     found = {file.relative_to(PROJECT / "tests").parts[0] for file in PROJECT.glob("tests/*/**/test_*.py")}
-    return [*((tier,) for tier in LONGEST_FIRST), tuple(sorted(found - {BESIDE, *LONGEST_FIRST}))]
+    return [(tier,) for tier in LONGEST_FIRST] + [tuple(sorted(found - NAMED))] + [(tier,) for tier in SHORTEST]
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
     workers = 1 if BESIDE in tiers else cores // AT_ONCE
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
-    others = (f"--ignore=tests/{tier}" for tier in (BESIDE, *LONGEST_FIRST))
+    others = (f"--ignore=tests/{tier}" for tier in sorted(NAMED))
     chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)
     return [sys.executable, "-m", "pytest", "--durations", "8", *shared, *chosen]
 

@@ -21,7 +21,7 @@ TESTS = Workdir(PROJECT / ".local" / "test-stack")
 
 PATIENCE = 60.0  # seconds that anything may take
 POLL_INTERVAL = 0.1  # seconds
-UNTIL_SCHEDULES = 0.4  # seconds that a test waits before schedules run: most waits need none
+UNTIL_SCHEDULES = 1.0  # seconds that a test waits before schedules run: most waits need none
 
 # A stack that is not there: what needs only its description.
 A_STACK = Stack(

@@ -34,7 +34,7 @@ def stack() -> Iterator[Stack]:
             functions = running.resources["AWS::Lambda::Function"]
             for function, interval in INTERVALS.items():
                 call = caller(running.aws, f"{functions[function]}:{ALIAS}")
-                schedules[function] = Schedule(call, interval)
+                schedules[function] = Schedule(call, 1.5 * interval)
         yield running
 
 
