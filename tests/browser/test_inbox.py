@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from leadbridge.domain.admission import Pause
 from leadbridge.domain.clock import utc_now
@@ -157,3 +157,24 @@ def test_a_dialog_returns_the_focus_to_a_list_that_was_read_again_meanwhile(open
     expect(unknown.locator(".count")).to_have_text("2")
     page.keyboard.press("Escape")
     expect(unknown.get_by_role("button", name="Note…")).to_be_focused()
+
+
+def test_an_action_keeps_the_focus_while_the_one_before_it_still_reads(open_console: Open, world: World) -> None:
+    world.add(1, State.UNKNOWN)
+    page = open_console()
+    unknown = group(page, "unknown.leadleader.reply_lost")
+    syncs, reads = list[Route](), list[Route]()
+    page.route(re.compile("/sync$"), lambda route: syncs.append(route))  # noqa: PLW0108  # it gets an attribute
+    unknown.get_by_role("button", name="I am on it").click()
+    expect(unknown).to_contain_text("olena is on it")
+    page.route(re.compile("/inbox.group="), lambda route: reads.append(route))  # noqa: PLW0108
+    snooze = unknown.get_by_role("button", name="Snooze…")
+    snooze.click()
+    expect(snooze).to_be_disabled()
+    expect(page.locator("body")).to_be_focused()
+    syncs[0].continue_()
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    reads[0].continue_()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(snooze).to_be_focused()

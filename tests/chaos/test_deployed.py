@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from devstack.sandbox.remote import Remote
+from devstack.workdir import wait_until
 from quality.chaos.deployed.run import Run
 from quality.chaos.deployed.stack import PROC, find_workers
 from quality.testkit.deployed import A_STACK
@@ -17,6 +18,8 @@ from quality.testkit.deployed import A_STACK
 def test_the_workers_of_a_stack_are_found_by_their_function(tmp_path: Path) -> None:
     environment = {"AWS_LAMBDA_FUNCTION_NAME": "leadbridge-local-submit-lead", "HOME": str(tmp_path / "emulator")}
     with subprocess.Popen(["/bin/cat"], env=environment, stdin=subprocess.PIPE) as worker:
+        # A process that has just started has no environment yet.
+        wait_until(lambda: find_workers(tmp_path) != {}, timeout=10, otherwise="The worker is not found.")
         assert find_workers(tmp_path) == {"submit-lead": [worker.pid]}
         assert find_workers(tmp_path / "another") == {}
 

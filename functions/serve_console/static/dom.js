@@ -56,14 +56,15 @@ export function linkedNumber(value, text, address) {
 }
 
 // Disable a button while a task runs, so that a slow network is visible. Returns the task's result.
-// A disabled button loses the focus; it gets it back unless another element has it.
+// A disabled button loses the focus. It gets it back, also from the heading, to which an earlier action may have moved it.
 export async function whileBusy(button, task) {
   button.disabled = true;
   try {
     return await task();
   } finally {
     button.disabled = false;
-    if (document.activeElement === document.body) focusKey(document, button.dataset.key) || button.focus({ preventScroll: true });
+    const focused = document.activeElement;
+    if (focused === document.body || (button.isConnected && focused.matches("h1"))) focusKey(document, button.dataset.key) || button.focus({ preventScroll: true });
   }
 }
 
