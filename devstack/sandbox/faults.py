@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Mapping
+from decimal import Decimal
 from email.utils import formatdate
 from typing import Annotated, Any, Literal, Self
 
@@ -50,6 +51,8 @@ class Fault(Order):
     def _has_what_its_kind_has(self) -> Self:
         if unknown := self.model_fields_set - FIELDS[self.kind] - {"kind"}:
             raise ValueError(f"{self.kind}: no {', '.join(sorted(unknown))}")
+        if "seconds" in FIELDS[self.kind] - self.model_fields_set:
+            raise ValueError(f"{self.kind}: seconds are missing")
         return self
 
     def answer(self) -> Answer:
@@ -66,10 +69,8 @@ class Fault(Order):
         return Answer(self.status, body, self.content_type or "application/json", headers)
 
 
-class ArmedFault(Order):
-    """The body of `POST /control/faults`, and how many calls it met."""
-
-    model_config = ConfigDict(frozen=False)
+class FaultOrder(Order):
+    """The body of `POST /control/faults`."""
 
     partner: str
     operation: str | None = None  # any
@@ -77,6 +78,12 @@ class ArmedFault(Order):
     skip: Annotated[int, Field(ge=0)] = 0
     match: dict[str, Any] = {}
     fault: Fault
+
+
+class ArmedFault(FaultOrder):
+    """An order in force, and how many calls it met."""
+
+    model_config = ConfigDict(frozen=False)
     id: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
     passed: int = 0  # because of `skip`
     fired: int = 0
@@ -85,7 +92,7 @@ class ArmedFault(Order):
         """Count a call that matches. Returns whether it gets the fault."""
         if self.partner != partner or self.operation not in {None, operation}:
             return False
-        if any(str(_at(body, path)) != str(expected) for path, expected in self.match.items()):
+        if any(not _same(_at(body, path), expected) for path, expected in self.match.items()):
             return False
         if self.passed < self.skip:
             self.passed += 1
@@ -99,3 +106,9 @@ def _at(body: object, path: str) -> object:
     for key in path.split("."):
         body = body.get(key) if isinstance(body, Mapping) else None
     return body
+
+
+def _same(actual: object, expected: object) -> bool:
+    """Whether two JSON values are equal: 12 and 12.0 are, 12 and "12" are not."""
+    expected = Decimal(str(expected)) if isinstance(expected, float) else expected
+    return isinstance(actual, bool) == isinstance(expected, bool) and actual == expected

@@ -10,14 +10,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from devstack.sandbox.remote import Remote
 
-if TYPE_CHECKING:
-    from quality.chaos.records import Posted
-
 REFUSED_STATUS = 400  # distinguishes a permanent refusal from all other faults
+
+
+class PostedPerson(Protocol):
+    @property
+    def email(self) -> str: ...
+
+    def is_in(self, client: Mapping[str, str], /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Profile:
     last_statuses: frozenset[str]  # without a following one
     records: Callable[[Remote], Iterator[PartnerRecord]]
     person_of: Callable[[Mapping[str, Any]], Mapping[str, str]]
-    find: Callable[[Remote, Posted, Collection[int | str]], int | str | None]
+    find: Callable[[Remote, PostedPerson, Collection[int | str]], int | str | None]
     status: Callable[[Remote, Any], str]
     put_status: Callable[[Remote, Any, str], object]
     after_rotation: Callable[[Remote], object] = lambda _: None

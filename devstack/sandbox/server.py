@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
@@ -18,10 +18,10 @@ from typing import Annotated, Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from anyio.from_thread import start_blocking_portal
-from pydantic import Field, validate_call
+from pydantic import Field, ValidationError, validate_call
 
 from devstack.sandbox.calls import Dispatcher
-from devstack.sandbox.faults import MAX_ARMED, ArmedFault
+from devstack.sandbox.faults import MAX_ARMED, ArmedFault, FaultOrder
 from devstack.sandbox.partner import Clock, Context, Controls, Partner, dump_json, write_private
 
 MAX_BODY_BYTES = 64 * 1024
@@ -29,6 +29,7 @@ SECRETS_FILE = "secrets.json"
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,63}")
 HOST = "127.0.0.1"
 DEFAULT_PACE = 5.0
+MAX_PACE = 10**9
 GRACE_SECONDS = 0.2  # how long calls in flight may take to end at shutdown; what is delayed longer is dropped
 BURST = 1024  # connections the kernel holds for us while we are busy
 
@@ -62,6 +63,8 @@ class Sandbox:
     url: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
+        if not 0 <= self.pace <= MAX_PACE:
+            raise ValueError(f"pace: 0 to {MAX_PACE} seconds")
         self._dispatcher = Dispatcher(self.clock)
         self._partners: dict[str, Partner] = {}
         self._running = ExitStack()
@@ -140,10 +143,9 @@ class Sandbox:
         }
 
     def _arm(self, **order: Any) -> dict[str, Any]:
-        armed, faults = ArmedFault(**order), self._dispatcher.faults
-        operations = {endpoint.operation for endpoint in self._partners[armed.partner].endpoints()}
-        if armed.operation not in {None, *operations}:
-            raise ValueError(f"operation: one of {', '.join(sorted(operations))}")
+        armed, faults = ArmedFault(**dict(FaultOrder(**order))), self._dispatcher.faults
+        _check("partner", armed.partner, self._partners)
+        _check("operation", armed.operation, {one.operation for one in self._partners[armed.partner].endpoints()})
         if len(faults) >= MAX_ARMED:
             raise ValueError(f"{MAX_ARMED} faults are armed: clear some")
         faults[armed.id] = armed
@@ -159,7 +161,7 @@ class Sandbox:
         found = [call for call in self._dispatcher.calls if call.number > since and partner in {None, call.partner}]
         return {"calls": [call.as_json() for call in found if operation in {None, call.operation}]}
 
-    def _set_pace(self, seconds: Annotated[float, Field(ge=0, le=10**9)]) -> None:
+    def _set_pace(self, seconds: Annotated[float, Field(ge=0, le=MAX_PACE)]) -> None:
         for partner in self._partners.values():
             partner.advance()
         self.pace = seconds
@@ -171,13 +173,17 @@ class Sandbox:
         self._dispatcher.calls.clear()
 
     def _rotate(self, partner: str, what: str | None = None) -> dict[str, Any]:
+        _check("partner", partner, [name for name, one in self._partners.items() if one.rotations])
         found = self._partners[partner]
-        what = what or found.rotations[0]
-        if what not in found.rotations:
-            raise ValueError(f"what: one of {', '.join(sorted(found.rotations))}")
-        found.rotate(what)
+        _check("what", what, found.rotations)
+        found.rotate(what or found.rotations[0])
         write_private(Path(self.state_dir, SECRETS_FILE), self.secrets())
         return self.secrets()[partner]
+
+
+def _check(field: str, value: str | None, possible: Collection[str]) -> None:
+    if value not in {None, *possible}:
+        raise ValueError(f"{field}: one of {', '.join(sorted(possible))}")
 
 
 def _control(call: Callable[..., Any]) -> Handler:
@@ -187,6 +193,9 @@ def _control(call: Callable[..., Any]) -> Handler:
             if not isinstance(body, dict):
                 raise ValueError("the body: a JSON object")
             answer = call(**{**request.query, **body, **request.match_info})
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
+            return web.json_response({"detail": "; ".join(wrong)}, status=400)
         except (OverflowError, ValueError) as error:
             return web.json_response({"detail": str(error)}, status=400)
         except LookupError as error:

@@ -185,6 +185,13 @@ def test_a_change_that_finds_nothing_does_nothing(provider: Provider, remote: Re
     assert provider.rows() == []
 
 
+@pytest.mark.parametrize("kind", ["insert", "remove", "move", "status"])
+def test_a_change_that_leaves_out_what_it_needs_is_refused(remote: Remote, six: list[str], kind: str) -> None:
+    given = {"uuid": six[1]} if kind in {"move", "status"} else {}
+    with pytest.raises(ControlError, match=rf"400 .*changes\.0\.{kind}\.\w+: Field required"):
+        remote.post("matchtrade/changes", {"changes": [{"kind": kind, **given}], "page": 1})
+
+
 def test_samples_can_be_ours_and_have_known_emails(remote: Remote, provider: Provider) -> None:
     emails = ["a@example.com", "b@example.com"]
     added = remote.post(

@@ -1,6 +1,7 @@
 """Starting, stopping, what is kept, and the page."""
 
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -112,6 +113,12 @@ def test_a_port_that_is_taken_is_an_error_that_says_so(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("pace", [-1.0, math.inf, math.nan])
+def test_a_pace_that_no_status_can_have_is_refused(tmp_path: Path, pace: float) -> None:
+    with pytest.raises(ValueError, match="pace: 0 to"):
+        Sandbox(tmp_path, pace=pace)
+
+
 def test_the_log_keeps_the_latest_calls_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "MAX_STORED", 2)
     with Sandbox(tmp_path) as sandbox:
@@ -121,15 +128,16 @@ def test_the_log_keeps_the_latest_calls_only(tmp_path: Path, monkeypatch: pytest
 
 
 def test_control_refuses_nonsense(remote: Remote) -> None:
-    wrong: tuple[tuple[str, object, int], ...] = (
-        ("pace", {"seconds": -1}, 400),
-        ("leadleader/rotate", {"what": "x"}, 400),
-        ("nobody/rotate", {}, 404),
+    partners = "partner: one of graph, leadleader, leeloo, matchtrade, telegram"
+    wrong: tuple[tuple[str, object, str], ...] = (
+        ("pace", {"seconds": -1}, "seconds: Input should be greater than or equal to 0"),
+        ("leadleader/rotate", {"what": "x"}, "what: one of password, private_key"),
+        ("nobody/rotate", {}, partners),
+        ("feedback/rotate", {}, partners),
     )
-    for path, body, status in wrong:
+    for path, body, detail in wrong:
         answer = call(f"{remote.url}/control/{path}", body)
-        assert answer.status == status
-        assert answer.json["detail"]
+        assert (answer.status, answer.json) == (400, {"detail": detail})
     assert call(f"{remote.url}/control/calls?since=x", None, method="GET").status == 400
 
 

@@ -47,14 +47,30 @@ class Account:
         return str(self.person.get("email", ""))
 
 
-class Change(Order):
-    """Add a sample, remove an account, move it in the list by its creation, or set its status permanently."""
-
-    kind: Literal["insert", "remove", "move", "status"]
-    uuid: str = ""
-    created: AwareDatetime = BEGINNING
+class Insertion(Order):
+    kind: Literal["insert"]
+    created: AwareDatetime
     email: Email | None = None
-    status: Status = STATUSES[0]
+
+
+class Removal(Order):
+    kind: Literal["remove"]
+    uuid: str
+
+
+class Move(Order):
+    kind: Literal["move"]
+    uuid: str
+    created: AwareDatetime
+
+
+class StatusChange(Order):
+    kind: Literal["status"]
+    uuid: str
+    status: Status
+
+
+type Change = Annotated[Insertion | Removal | Move | StatusChange, Field(discriminator="kind")]
 
 
 class Registry:
@@ -135,15 +151,15 @@ class Registry:
 
     def _apply(self, change: Change) -> bool:
         with suppress(LookupError, OverflowError, ValueError):
-            match change.kind:
-                case "insert":
+            match change:
+                case Insertion():
                     self.add_samples(1, change.created, change.created, [change.email] if change.email else [])
-                case "remove":
+                case Removal():
                     self._remove(self.get(change.uuid))
-                case "move":
+                case Move():
                     self.get(change.uuid).created = change.created.timestamp()
                     self._add([])
-                case "status":
+                case StatusChange():
                     self.put(change.uuid, change.status)
             return True
         return False
