@@ -42,8 +42,10 @@ def up() -> None:
     if (now := fingerprint()) != stack.fingerprint:
         command = "make down up" if needs_rebuild(stack.fingerprint, now) else "make reload"
         print(f"The code has changed since it was started: `{command}` applies the changes.")
-    for name in ("console_url", "api_url", "sandbox_url", "aws_endpoint_url"):
-        print(f"  {name:18} {getattr(stack, name)}")
+    print(f"  console   {stack.console_url}")
+    print(f"  api       {stack.api_url}")
+    print(f"  sandbox   {stack.sandbox_url}")
+    print(f"  AWS       {stack.aws_endpoint_url}  ({stack.region})")
     print(f"  The operator's token is in {DEVELOPER.stack_file}. `make down` stops the stack.")
 
 
@@ -136,7 +138,8 @@ def form() -> None:
     """Serve the page of docs/form/ until Ctrl-C."""
     action = samples.webhook_url(samples.SOURCE_OF_PAGE, Stack.developers().api_url, secrets_of_sources())
     with samples.page_server(action) as server:
-        print(f"http://127.0.0.1:{server.server_port}/ posts to {action}; Ctrl-C ends it.", flush=True)
+        shown = action.partition("?")[0]  # without the token
+        print(f"http://127.0.0.1:{server.server_port}/ posts to {shown}; Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever()
 

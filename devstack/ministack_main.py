@@ -159,13 +159,15 @@ def import_whole_api(definition: dict[str, Any], properties: dict[str, Any]) -> 
     types = [kind.replace("~1", "/") for kind in properties["binaryMediaTypes"]]
     api_id: str = _import_rest_api(definition, {**properties, "binaryMediaTypes": types})
     for kind, response in definition.get("x-amazon-apigateway-gateway-responses", {}).items():
-        apigateway_v1._put_gateway_response(api_id, kind, response)
+        status, _, error = apigateway_v1._put_gateway_response(api_id, kind, response)
+        if status >= 400:
+            raise ValueError(f"the gateway response {kind}: {error.decode()}")
     return api_id
 
 
 def concurrency(mapping: dict[str, Any], *more: Any) -> Any:
     """Return how many batches a queue's function gets at once. A number from a parameter is stored as text."""
-    scaling = {name: int(number) for name, number in mapping.get("ScalingConfig", {}).items()}
+    scaling = {name: int(number) for name, number in (mapping.get("ScalingConfig") or {}).items()}
     return _sqs_esm_concurrency({**mapping, "ScalingConfig": scaling}, *more)
 
 

@@ -62,10 +62,15 @@ def page_of(action: str) -> bytes:
     return text.encode()
 
 
+class PageHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Print nothing: a request is no news."""
+
+
 @contextmanager
 def page_server(action: str) -> Iterator[ThreadingHTTPServer]:
     with TemporaryDirectory() as folder:
         shutil.copytree(PAGE, folder, dirs_exist_ok=True)
         Path(folder, "index.html").write_bytes(page_of(action))
-        with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(PageHandler, directory=folder)) as server:
             yield server

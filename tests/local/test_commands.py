@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+import urllib3
 
 from devstack import __main__ as commands
 from devstack.commands.api import Answer, Operator, ask
@@ -78,6 +80,26 @@ def test_a_wrong_route_is_one_line(
 ) -> None:
     monkeypatch.setattr(Operator, "get", lambda _, path: Answer(status, content, {}, 0))
     assert typed("get", "lead").startswith(line)
+
+
+def test_the_form_page_posts_with_a_token_that_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = []
+
+    def serve_once(server: ThreadingHTTPServer) -> None:
+        with ThreadPoolExecutor(1) as threads:
+            page = threads.submit(urllib3.request, "GET", f"http://127.0.0.1:{server.server_port}/", timeout=10)
+            server.handle_request()
+            pages.append(page.result().data.decode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", serve_once)
+    commands.form()
+    token, shown = commands.secrets_of_sources()["plain-credit"]["secrets"][0], capsys.readouterr()
+    assert f"token={token}" in pages[0]
+    assert "/webhooks/plain-credit; Ctrl-C" in shown.out
+    assert (token in shown.out, shown.err) == (False, "")
 
 
 def test_an_answer_with_a_time_to_retry_is_returned() -> None:
