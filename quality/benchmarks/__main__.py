@@ -42,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in RUNS]:
         parser.error(f"unknown measurements: {', '.join(unknown)}; there are {', '.join(RUNS)}")
     found = [one for name in names for one in run(name, given.scale)]
-    return int(verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write))
+    is_broken = verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write)
+    if others := report.of_other_code():
+        print(
+            f"Tables of other code: {', '.join(others)}. Update: `make bench WRITE=1` (compare: `make bench-compare`)."
+        )
+    return int(is_broken)
 
 
 def run(name: str, scale: float) -> list[Measurement]:

@@ -127,6 +127,12 @@ def parts(file: Path) -> dict[str, str]:
     return dict(PART.findall(file.read_text(encoding="utf-8")))
 
 
+def of_other_code() -> list[str]:
+    """The tables of docs/benchmarks.md that were measured with other code."""
+    now = f"code `{code()}`"
+    return [name for name, part in parts(PAGE).items() if now not in part]
+
+
 def replaced(text: str, contents: Mapping[str, str]) -> str:
     """Replace parts of a page. Raises LookupError unless it has each of them once."""
     names = Counter(name for name, _ in PART.findall(text))

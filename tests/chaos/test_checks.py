@@ -374,6 +374,25 @@ def test_what_does_not_hold_is_reported_by_its_check(check: str, changes: dict[s
     assert {violation.check for violation in found} == {check}
 
 
+@pytest.mark.parametrize(
+    ("check", "changes", "what"),
+    [
+        (
+            "messages_are_sent_once",
+            {"sent_messages": [{"phone": PHONE, "text": text} for text in ("Видано", "Відмова", "Видано")]},
+            "received twice: Видано",
+        ),
+        (
+            "postbacks_are_accepted_or_failed",
+            postbacks(POSTBACK, state=PostbackState.FAILED),
+            f"{POSTBACK.event} at {POSTBACK.partner} failed without a dead letter",
+        ),
+    ],
+)
+def test_a_violation_says_what_is_wrong(check: str, changes: dict[str, Any], what: str) -> None:
+    assert what in [violation.what for violation in violations(balanced(**changes), [check])]
+
+
 def reworded(changes: dict[str, Any]) -> dict[str, Any]:
     """The same with other texts of errors and timeline entries."""
     words = {"last_error": "it went wrong", "detail": "something happened"}

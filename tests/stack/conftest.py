@@ -10,6 +10,7 @@ from devstack.clients import forget_credentials
 from devstack.commands.api import Operator
 from devstack.deployment import ALIAS
 from devstack.sandbox.remote import Remote
+from devstack.sandbox.server import DEFAULT_PACE
 from devstack.services import INTERVALS, OFF, caller
 from devstack.stack import Stack, stack_of_this_process
 from devstack.workdir import DEVELOPER, Workdir
@@ -36,6 +37,12 @@ def stack() -> Iterator[Stack]:
                 call = caller(running.aws, f"{functions[function]}:{ALIAS}")
                 schedules[function] = Schedule(call, 1.5 * interval)
         yield running
+
+
+@pytest.fixture(scope="session")
+def pace(stack: Stack) -> float:
+    """The pace of the sandbox, for tests that change it."""
+    return PACE if Stack.live(TESTS) == stack else DEFAULT_PACE
 
 
 @pytest.fixture(scope="session")

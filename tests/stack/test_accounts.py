@@ -8,7 +8,6 @@ import pytest
 
 from devstack.commands.api import Operator
 from devstack.sandbox.remote import Remote
-from devstack.sandbox.server import DEFAULT_PACE
 from devstack.stack import Stack
 from quality.testkit.deployed import Form, accepted, eventually, person
 
@@ -34,11 +33,11 @@ def creates(partner: Remote, email: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def slow_partner(partner: Remote) -> Iterator[Remote]:
+def slow_partner(partner: Remote, pace: float) -> Iterator[Remote]:
     """The partner sandbox, whose accounts change their status only on demand."""
     partner.post("pace", {"seconds": 3600})
     yield partner
-    partner.post("pace", {"seconds": DEFAULT_PACE})
+    partner.post("pace", {"seconds": pace})
 
 
 def test_a_lead_becomes_an_account_and_its_status_reaches_the_person_once(

@@ -39,7 +39,7 @@ def messages_are_sent_once(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         messages = [one for record in people[phone] for one in record.messages if not one.is_crm_note]
         distinct = {(one.partner, one.partner_status, one.text, one.template_id) for one in messages}
         if len(texts) - len(set(texts)) > len(messages) - len(distinct):  # a repeated status has another message
-            yield names, f"received some twice: {'; '.join(sorted(texts))}"
+            yield names, f"received twice: {'; '.join(text for text, number in Counter(texts).items() if number > 1)}"
         states = Counter(message.state for message in messages)
         sent, unknown = states[MessageState.SENT], states[MessageState.UNKNOWN]
         if not sent <= len(texts) <= sent + unknown:
@@ -82,14 +82,13 @@ def postbacks_are_accepted_or_failed(snapshot: Snapshot, record: LeadRecord) -> 
     received = Counter(one["event_id"] for one in snapshot.tracker_events if one["lead_id"] == record.lead_id)
     for one in record.postbacks:
         number = received.pop(one.event_id, 0)
-        is_right = {
-            PostbackState.ACCEPTED: number == 1,
-            PostbackState.FAILED: one.event_id in letters or record.is_erased,
-            PostbackState.SKIPPED: one.last_error_code in SKIPPED_FOR,
-        }
-        if not is_right.get(one.state, False):
-            what = f"is {one.state} ({one.last_error_code}), and the tracker has it {number} times"
-            yield f"{one.event} at {one.partner} {what}"
+        is_right, wrong = {
+            PostbackState.ACCEPTED: (number == 1, f"is accepted, and the tracker has it {number} times"),
+            PostbackState.FAILED: (one.event_id in letters or record.is_erased, "failed without a dead letter"),
+            PostbackState.SKIPPED: (one.last_error_code in SKIPPED_FOR, f"was skipped for {one.last_error_code}"),
+        }.get(one.state, (False, f"is {one.state}"))
+        if not is_right:
+            yield f"{one.event} at {one.partner} {wrong}"
     for unknown in received:
         yield f"the tracker has {unknown}, which is not a postback of the lead"
 

@@ -159,9 +159,11 @@ def test_the_page_says_of_which_code_it_is(monkeypatch: pytest.MonkeyPatch, tmp_
     report.write([part(1.2)])
     assert f"code `{before}`" in report.parts(report.PAGE)["warm"]
     assert report.parts(report.PAGE)["cold"] == "old"
+    assert report.of_other_code() == ["cold"]
 
     (tmp_path / "functions" / "app.py").write_text("after")
     assert report.code() != before
+    assert report.of_other_code() == ["cold", "warm"]
 
 
 def test_a_block_tells_the_kind_of_machine_and_not_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
