@@ -11,8 +11,10 @@ import typer
 from leadbridge_cli.api import validate_url
 from leadbridge_cli.exit_codes import Code, Failure, not_found, usage_error
 from leadbridge_cli.local_stack import ACCESS_KEY, LocalStack
+from leadbridge_cli.sanitize import sanitize
 
 PREFIX = "leadbridge"
+MAX_MESSAGE = 500  # characters of AWS's message in an error
 
 Stack = Annotated[
     str | None,
@@ -35,13 +37,13 @@ class Cloud:
     endpoint_url: str | None
     is_local: bool = False
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, attempts: int = 3) -> Any:
         """Return a boto3 client. The emulator gets dummy credentials, never the operator's own."""
         import boto3
         from botocore.config import Config
 
         own: Any = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY} if self.is_local else {}
-        retries: Any = {"mode": "standard", "total_max_attempts": 3}
+        retries: Any = {"mode": "standard", "total_max_attempts": attempts}
         config = Config(connect_timeout=5, read_timeout=20, retries=retries, proxies={} if self.is_local else None)
         session: Any = boto3.session.Session(region_name=self.region, **own)
         return session.client(service, endpoint_url=self.endpoint_url, config=config)
@@ -101,20 +103,26 @@ def resolve_cloud(
 
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
-    """Convert botocore's errors in the block to Failure. `what` names the resource in its text."""
+    """Convert botocore's errors in the block, and Contended, to Failure. `what` names the resource in its text."""
     from botocore import exceptions
+
+    from leadbridge.runtime.aws_errors import Contended, is_transient
 
     unreachable = (exceptions.HTTPClientError, exceptions.ConnectionError)
     try:
         yield
     except exceptions.ClientError as error:
-        code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-        message = error.response["Error"].get("Message", "")
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        # Further lines of a message may quote the request with its token.
+        reason = sanitize(f"{what} ({code}): {message.strip().partition(chr(10))[0][:MAX_MESSAGE]}")
         if code == "ResourceNotFoundException" or (code == "ValidationError" and "does not exist" in message):
-            raise not_found(f"AWS does not have {what}.") from error
-        if status >= 500 or "Throttl" in code:
-            raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {what} ({code}).") from error
-        raise Failure(Code.REFUSED, f"AWS refused the call for {what} ({code}).") from error
+            raise not_found(f"AWS does not have {reason}") from error
+        if is_transient(error) or "Throttl" in code:
+            raise Failure(Code.NO_ANSWER, f"AWS did not answer the call for {reason}") from error
+        raise Failure(Code.REFUSED, f"AWS refused the call for {reason}") from error
+    except Contended as error:
+        text = f"AWS did not accept the call for {what} in time; repeat the command."
+        raise Failure(Code.NO_ANSWER, text) from error
     except unreachable as error:
         where = error.kwargs.get("endpoint_url")
         who = f"AWS at {where}" if where else "AWS"

@@ -83,12 +83,13 @@ def put_back(
     write: bool,
     tell: Callable[[str], None] = print,
     now: datetime | None = None,
+    counts: Counter[str] | None = None,
 ) -> Counter[str]:
-    """Put leads back, or everything if `lead_ids` is None. Return counts by kind. Can be repeated.
+    """Put leads back, or everything if `lead_ids` is None. Return counts by kind, also added to `counts`.
 
-    No function may write to the live table meanwhile. Raises Contended, and botocore's errors.
+    Can be repeated. No function may write to the live table meanwhile. Raises Contended, and botocore's errors.
     """
-    done: Counter[str] = Counter()
+    done: Counter[str] = Counter() if counts is None else counts
     table = Table(client, live)
     erased: dict[str, bool] = {}
     for item in found(client, copy, lead_ids):
@@ -101,7 +102,6 @@ def put_back(
             done["skipped (erased people)"] += 1
             continue
         written = settled(with_live_version(table, item), now or utc_now())
-        done["put back"] += 1
         if written[0].get("state") != item.get("state"):
             done["settled (need a decision)"] += 1
             tell(f"{owner} {item['sk']}: {item['state']} -> {written[0]['state']}")
@@ -110,6 +110,7 @@ def put_back(
         for one in written if write else ():
             with suppress(client.exceptions.ConditionalCheckFailedException):
                 client.put_item(TableName=live, Item=items.encode(one), **condition)
+        done["put back"] += 1
     if write and lead_ids is None:  # items that name no lead were put back, too
         for lead in (lead for lead, is_erased in erased.items() if is_erased):
             Eraser(table).erase_restored(lead, found(client, copy, [lead]))
