@@ -98,7 +98,7 @@ def check(
 
 
 def probe_passes(cloud: Cloud, api_url: str, settings: Settings) -> bool:
-    """Send the test lead through the whole stack. Raises botocore's errors."""
+    """Send the test lead through the whole stack. Raises Failure."""
     if self_check.SOURCE not in settings.sources:
         print(f"end to end: config/sources.toml has no source {self_check.SOURCE}, so the test lead cannot be sent")
         return False
@@ -106,7 +106,8 @@ def probe_passes(cloud: Cloud, api_url: str, settings: Settings) -> bool:
     if untested := sorted(settings.partners.keys() - tested):
         print(f"not tested end to end, because [{self_check.SOURCE}] does not name them: {', '.join(untested)}")
     name = f"{cloud.prefix}/{self_check.SOURCE}"
-    text = cloud.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+    with aws_errors(f"the secret {name}"):
+        text = cloud.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
     (secret,) = self_check.signing_secrets(json.loads(text)) or [""]
     queues = {name.removesuffix("Url"): url for name, url in cloud.outputs.items() if QUEUES.fullmatch(name)}
     dynamodb, sqs = cloud.client("dynamodb"), cloud.client("sqs")
@@ -125,14 +126,18 @@ def main(
     name = stack or SAMCONFIG[environment]["global"]["parameters"]["stack_name"]
     cloud = Cloud(name, None, None, None)
     try:
-        own_url, environment = cloud.output("ApiUrl"), str(cloud.environment)  # only a leadbridge stack has the output
-        url = (api or own_url).rstrip("/")
-        settings = Settings.model_validate(read_toml(PROJECT / "config", environment))
+        deployed = cloud.environment
+        if "ApiUrl" not in cloud.outputs or deployed is None:
+            sys.exit(
+                f"Stack {name} has no output ApiUrl: it is not a leadbridge stack, or its deployment never finished."
+            )
+        url = (api or cloud.output("ApiUrl")).rstrip("/")
+        settings = Settings.model_validate(read_toml(PROJECT / "config", deployed))
         is_well = check(url, requests_for(settings))
-        with aws_errors(f"stack {name}"):
-            if environment != "local":
-                is_well &= concurrency.check(cloud.client("lambda"), cloud.parameters, refuses=environment == "prod")
-            raise typer.Exit(0 if is_well and probe_passes(cloud, url, settings) else 1)
+        if deployed != "local":
+            with aws_errors("the account's concurrency"):
+                is_well &= concurrency.check(cloud.client("lambda"), cloud.parameters, refuses=deployed == "prod")
+        raise typer.Exit(0 if is_well and probe_passes(cloud, url, settings) else 1)
     except Failure as error:
         sys.exit(error.text)
 

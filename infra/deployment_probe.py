@@ -23,6 +23,7 @@ from leadbridge.forms.adapters import standard_webhooks
 from leadbridge.settings import self_check
 from leadbridge.storage import items
 from leadbridge.storage.table import Query, Table
+from leadbridge_cli.cloud import aws_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -64,7 +65,7 @@ class DeploymentProbe:
     now: Callable[[], float] = time.time
 
     def passes(self, tell: Callable[[str], None] = print) -> bool:
-        """Send the lead, wait for its end, remove it and report the result. Raises botocore's errors."""
+        """Send the lead, wait for its end, remove it and report the result. Raises Failure."""
         began, stopped = self.now(), self._wait_for_others(tell)
         reached: list[str] = []
         if stopped is None:
@@ -153,15 +154,16 @@ class DeploymentProbe:
         return "Stream, bus or rule: the queues are empty. See the log of publish-changes (docs/runbook.md#stream-lag)"
 
     def _waiting(self, queue_url: str) -> int:
-        found = self.sqs.get_queue_attributes(
-            QueueUrl=queue_url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )
+        names: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with aws_errors(f"the queue {queue_url}"):
+            found = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)
         return sum(map(int, found["Attributes"].values()))
 
     def _items(self) -> list[items.Item]:
-        return list(Table(self.dynamodb, self.table).query(Query("pk = :pk", {":pk": PARTITION}), limit=1000))
+        with aws_errors(f"the table {self.table}"):
+            return list(Table(self.dynamodb, self.table).query(Query("pk = :pk", {":pk": PARTITION}), limit=1000))
 
     def _remove(self) -> None:
         for item in self._items():
-            self.dynamodb.delete_item(TableName=self.table, Key=items.encode({"pk": item["pk"], "sk": item["sk"]}))
+            with aws_errors(f"the table {self.table}"):
+                self.dynamodb.delete_item(TableName=self.table, Key=items.encode({"pk": item["pk"], "sk": item["sk"]}))

@@ -37,9 +37,13 @@ def transformed(source: dict[str, Any] | None = None, **parameters: str) -> dict
     return made
 
 
-def variants(source: dict[str, Any]) -> list[str]:
+def variants(source: dict[str, Any]) -> dict[str, str]:
     """Return the templates that CloudFormation may get. The kinds of traffic shift differ in a name only."""
-    return list(dict.fromkeys(json.dumps(transformed(source, GradualDeployment=value)) for value in ("true", "false")))
+    found: dict[str, str] = {}
+    for value in ("true", "false"):
+        if (text := json.dumps(transformed(source, GradualDeployment=value))) not in found.values():
+            found[f"GradualDeployment={value}"] = text
+    return found
 
 
 def problems(text: str) -> list[str]:
@@ -52,8 +56,8 @@ def check(written: Iterable[Path], source: dict[str, Any]) -> list[str]:
     """Return one line for each problem of each template as written and of each variant of `source`."""
     with ProcessPoolExecutor() as pool:
         found = {path.name: pool.submit(problems, path.read_text(encoding="utf-8")) for path in written}
-        for number, text in enumerate(variants(source), 1):
-            found[f"template.yaml, transformed ({number})"] = pool.submit(problems, text)
+        for name, text in variants(source).items():
+            found[f"template.yaml, transformed with {name}"] = pool.submit(problems, text)
         return [f"{name}: {problem}" for name, future in found.items() for problem in future.result()]
 
 

@@ -11,11 +11,13 @@ import pytest
 import urllib3
 
 from devstack.commands.api import Answer
-from infra.check import MAX_ATTEMPTS, Request, check, requests_for
+from infra.check import MAX_ATTEMPTS, Request, check, main, probe_passes, requests_for
 from leadbridge.runtime import aws
 from leadbridge.settings import Settings
 from leadbridge.storage.leads import LeadRepository
 from leadbridge.storage.statistics import posts
+from leadbridge_cli.cloud import Cloud
+from leadbridge_cli.exit_codes import Failure
 from quality.testkit.fixtures import TABLE, Context
 from quality.testkit.template import ROOT
 from quality.testkit.wiring import routes
@@ -165,6 +167,22 @@ def test_a_form_that_accepts_unsigned_posts_fails_at_once(shipped_settings: Sett
     found = stack(web=[answered(202, "application/json", {"lead_id": "ld_x"})])
     assert not found.is_well(requests_for(shipped_settings))
     assert found.asked.count("POST /webhooks/web") == 1
+
+
+@pytest.mark.parametrize("stack", [{}, {"Outputs": [{"OutputKey": "ApiUrl", "OutputValue": API}]}])
+def test_another_stack_is_not_checked(stack: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Cloud, "_description", stack)
+    with pytest.raises(
+        SystemExit, match=r"Stack mine has no output ApiUrl: it is not a leadbridge stack, or its deployment"
+    ):
+        main(stack="mine")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_secret_that_is_missing_is_named(shipped_settings: Settings) -> None:
+    cloud = Cloud(None, "mine", "eu-central-1", None)
+    with pytest.raises(Failure, match=r"AWS does not have the secret mine/self-check \(ResourceNotFoundException\): "):
+        probe_passes(cloud, API, shipped_settings)
 
 
 def test_it_wants_to_know_which_stack() -> None:
