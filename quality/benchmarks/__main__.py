@@ -44,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = [one for name in names for one in run(name, given.scale)]
     is_broken = verdict(found, [part for name in names for part in RUNS[name][2]], write=given.write)
     if others := report.of_other_code():
-        print(
-            f"Tables of other code: {', '.join(others)}. Update: `make bench WRITE=1` (compare: `make bench-compare`)."
-        )
+        print(f"Tables of other code: {', '.join(others)}. Update: make bench WRITE=1 (compare: make bench-compare).")
     return int(is_broken)
 
 

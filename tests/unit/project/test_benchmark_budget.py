@@ -118,9 +118,12 @@ def test_the_command_ends_by_what_the_check_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ratio: float, code: int
 ) -> None:
     monkeypatch.setattr(bench, "run", lambda _name, _scale: [part(ratio)])
+    monkeypatch.setattr(report, "of_other_code", lambda: ["memory", "warm"])
 
     assert bench.main(["--only", "warm"]) == code
-    assert "warm.lead" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "warm.lead" in printed
+    assert "Tables of other code: memory, warm. " in printed
 
 
 def test_a_part_that_measured_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
