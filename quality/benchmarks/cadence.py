@@ -15,7 +15,7 @@ from statistics import fmean, median, quantiles
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from leadbridge.domain.delivery import State, new_delivery
+from leadbridge.domain.delivery import confirm, new_delivery, start_attempt
 from leadbridge.partners.leadleader.kind import client
 from leadbridge.services.check_status import Checker, StatusByDeal
 from leadbridge.services.checks.batch import BATCH, CheckBatch
@@ -175,7 +175,8 @@ def seconds_per_batch(rounds: int) -> float:
             deal_id = deals.authorize(budget()).create(one, budget())
             started.partners.post(f"leadleader/deals/{deal_id}", {"status": STATUS})
             new = new_delivery(one.lead_id, LENDER, one.source, now)
-            ledger.put(replace(new, state=State.SUBMITTED, submitted_at=now, deal_id=deal_id, partner_status=STATUS))
+            submitted = confirm(start_attempt(new, now, MINUTE).after, now, deal_id, is_followed=True).after
+            ledger.put(replace(submitted, partner_status=STATUS))
         started.partners.arm(LENDER, None, {"kind": "delay", "seconds": CALL}, times=None)
         checker = Checker(ledger, StatusByDeal(deals), partner, lambda: datetime.now(UTC))
         batch = CheckBatch(LENDER, tuple(one.lead_id for one in leads))
