@@ -15,9 +15,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside the others and is first to get a core
-LONGEST_FIRST = ("contract", "browser", "unit")  # the shortest ones are last, so that both cores end together
-SHORTEST = ("chaos", "runtime")  # all tiers that are not named share one process
-NAMED = {BESIDE, *LONGEST_FIRST, *SHORTEST}
+LONGEST_FIRST = ("contract", "browser", "unit", "runtime")
+LAST = "chaos"  # the shortest, so that both cores end together. All tiers that are not named share a process before it
+NAMED = {BESIDE, *LONGEST_FIRST, LAST}
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
@@ -26,7 +26,7 @@ OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
 def parts() -> list[tuple[str, ...]]:
     """The tiers that run one process after the other, in their order."""
     found = {file.relative_to(PROJECT / "tests").parts[0] for file in PROJECT.glob("tests/*/**/test_*.py")}
-    return [(tier,) for tier in LONGEST_FIRST] + [tuple(sorted(found - NAMED))] + [(tier,) for tier in SHORTEST]
+    return [(tier,) for tier in LONGEST_FIRST] + [tuple(sorted(found - NAMED)), (LAST,)]
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
