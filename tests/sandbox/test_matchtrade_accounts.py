@@ -30,7 +30,7 @@ def test_an_account_is_created_and_kept(provider: Provider, remote: Remote) -> N
     assert kept["account"] == provider.body()["account"]
     assert (kept["leadStatus"], kept["role"], kept["origin"]) == ("NEW_CONTACT", "LEAD", "registered")
     assert remote.rows("matchtrade/accounts", email="OLHA@example.com") == [kept]
-    assert remote.rows("matchtrade/accounts", email="nobody@example.com") == []
+    assert remote.rows("matchtrade/accounts", email="unknown@example.com") == []
     logged = _last(remote)
     assert (logged["account_uuid"], logged["email"]) == (kept["uuid"], "olha@example.com")
     assert "violations" not in logged

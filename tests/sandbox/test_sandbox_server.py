@@ -132,7 +132,7 @@ def test_control_refuses_nonsense(remote: Remote) -> None:
     wrong: tuple[tuple[str, object, str], ...] = (
         ("pace", {"seconds": -1}, "seconds: Input should be greater than or equal to 0"),
         ("leadleader/rotate", {"what": "x"}, "what: one of password, private_key"),
-        ("nobody/rotate", {}, partners),
+        ("unknown/rotate", {}, partners),
         ("feedback/rotate", {}, partners),
     )
     for path, body, detail in wrong:
