@@ -2,15 +2,17 @@
 
 import fcntl
 import os
+import random
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
 PROJECT = Path(__file__).parents[1]
 TOOLS = PROJECT / ".local" / "emulator" / "bin"
+PORTS = range(20_000, 32_000)  # below the ephemeral ports of Linux and macOS
 
 
 class LocalError(Exception):
@@ -101,15 +103,15 @@ def wait_until(condition: Callable[[], bool], *, timeout: float, otherwise: str,
 
 
 def choose_port(wanted: str | None = None) -> int:
+    """Return the wanted port, or a free one. Raises LocalError.
+
+    The port is bound later. Until then the system may give one of its ephemeral ports to any other process.
+    """
     if wanted and not (wanted.isdecimal() and 0 < int(wanted) < 65536):
         raise LocalError(f"LEADBRIDGE_PORT is {wanted!r}, which is not a port.")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", int(wanted or 0)))
-        except OSError:
-            raise LocalError(
-                f"Port {wanted} is taken. Give another in LEADBRIDGE_PORT, or unset it to have a free one chosen."
-            ) from None
-        port: int = probe.getsockname()[1]
-        return port
+    for port in [int(wanted)] if wanted else random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LocalError(f"Port {wanted} is taken. Give another in LEADBRIDGE_PORT, or unset it to have a free one chosen.")

@@ -24,6 +24,7 @@ def workdir(tmp_path: Path) -> Workdir:
 def test_a_free_port_is_chosen_when_none_is_wanted() -> None:
     assert choose_port(None) != 0
     assert choose_port("") != 0
+    assert choose_port() < 32_768, "no ephemeral port, which another process may get before it is bound"
 
 
 def test_a_wanted_port_that_is_free_is_taken() -> None:
