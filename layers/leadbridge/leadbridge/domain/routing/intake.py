@@ -193,8 +193,11 @@ def _window(cap: CapName, limit: int, time_zone: str, now: datetime) -> Window:
     zone = ZoneInfo(time_zone)
     today = now.astimezone(zone).date()
     starts = _midnights(today, zone)[0]
-    # The clocks can change at midnight, so that a day begins twice: only a later moment ends the window.
-    ends = [moment for moment in _midnights(today + timedelta(days=1), zone) if moment > now]
+    # The clocks can change at midnight. A day can begin twice: only a later moment ends the window. Or midnight is
+    # skipped: one of its readings is then still in the day that ends.
+    ends = [
+        end for end in _midnights(today + timedelta(days=1), zone) if end > now and end.astimezone(zone).date() > today
+    ]
     return Window(cap, today.isoformat(), limit, min(starts, now), min(ends, default=now + timedelta(days=1)))
 
 
