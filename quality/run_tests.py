@@ -14,10 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-BESIDE = "stack"  # waits for the emulator most of its time, so it runs beside the others and is first to get a core
-LONGEST_FIRST = ("contract", "browser", "unit", "runtime")
+ONE_STACK = "stack"  # the tier whose tests share the one stack of the machine
+BESIDE = (ONE_STACK, "contract")  # wait most of their time, so they run beside the others and are first to get a core
+LONGEST_FIRST = ("browser", "unit", "runtime")
 LAST = "chaos"  # the shortest, so that both cores end together. All tiers that are not named share a process before it
-NAMED = {BESIDE, *LONGEST_FIRST, LAST}
+NAMED = {*BESIDE, *LONGEST_FIRST, LAST}
 AT_ONCE = 2
 TIMEOUT = 3600  # seconds
 OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
@@ -31,7 +32,7 @@ def parts() -> list[tuple[str, ...]]:
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
-    workers = 1 if BESIDE in tiers else cores // AT_ONCE
+    workers = 1 if ONE_STACK in tiers else cores // AT_ONCE
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
     others = (f"--ignore=tests/{tier}" for tier in sorted(NAMED))
     chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)
@@ -62,9 +63,9 @@ def total(results: Iterable[str], seconds: float) -> str:
 
 def main() -> int:
     began = time.monotonic()
-    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
-        stack = beside.submit(run, (BESIDE,), niceness=0)
-        results = [*pool.map(run, parts()), stack.result()]
+    with ThreadPoolExecutor(len(BESIDE)) as beside, ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [beside.submit(run, (tier,), niceness=0) for tier in BESIDE]
+        results = [*pool.map(run, parts()), *(tier.result() for tier in waiting)]
     lines = [result for _, result in results]
     print(*lines, total(lines, time.monotonic() - began), sep="\n")
     return int(any(code for code, _ in results))
