@@ -63,11 +63,11 @@ NAMES = (
     "on its way",
     "is left",
 )
-# A phrase may continue on the next line of a paragraph or of a comment.
+PAUSE = r"[\s#]+"  # a phrase may continue on the next line of a paragraph or of a comment
 PHRASES = re.compile(
-    "|".join(rf"(?P<_{number}>\b(?:{one})\b)" for number, one in enumerate(PROSE)).replace(" ", r"[\s#]+"),
-    re.IGNORECASE,
+    "|".join(rf"(?P<_{number}>\b(?:{one})\b)" for number, one in enumerate(PROSE)).replace(" ", PAUSE), re.IGNORECASE
 )
+ANY_PHRASE = re.compile(rf"\b(?:{'|'.join(PROSE)})\b".replace(" ", PAUSE), re.IGNORECASE)  # without groups: much faster
 INSTEAD = list(PROSE.values())
 PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 DEFINED = re.compile(r"^ *(?:async )?(?:def|class) (\w+)", re.MULTILINE)
@@ -105,7 +105,7 @@ class Finding:
 
 def in_text(text: str) -> Iterator[tuple[int, str, str]]:
     """The words of the dialect in a text: offset of the line, word, what to write instead."""
-    for found in PHRASES.finditer(text):
+    for found in PHRASES.finditer(text) if ANY_PHRASE.search(text) else ():
         instead = INSTEAD[int(str(found.lastgroup)[1:])]
         yield text.count("\n", 0, found.start()), " ".join(found[0].split()), instead
 
@@ -121,7 +121,7 @@ def in_python(file: Path) -> Iterator[Finding]:
     """The findings in identifiers, comments, docstrings and texts of a module."""
     source = file.read_text(encoding="utf-8")
     # A module with no such word in any place has none in a name or a comment. Its tokens take long to read.
-    is_suspect = PHRASES.search(source) or any(map(in_name, set(WORDS.findall(source))))
+    is_suspect = ANY_PHRASE.search(source) or any(map(in_name, set(WORDS.findall(source))))
     for token in tokenize.generate_tokens(io.StringIO(source).readline) if is_suspect else ():
         line = token.start[0]
         if token.type == tokenize.NAME and not keyword.iskeyword(token.string):
