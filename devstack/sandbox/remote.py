@@ -7,6 +7,8 @@ import urllib3
 
 TIMEOUT_SECONDS = 60  # to make 100,000 accounts takes long
 
+_http = urllib3.PoolManager(retries=False, timeout=TIMEOUT_SECONDS, maxsize=8)  # keeps connections open
+
 
 class ControlError(RuntimeError):
     """The control refused an order. The message has the status and the reason."""
@@ -39,8 +41,7 @@ class Remote:
     def _order(self, method: str, path: str, **content: Any) -> Any:
         url = "/".join(filter(None, (self.url, "control", self.partner, path)))
         try:
-            with urllib3.PoolManager(retries=False, timeout=TIMEOUT_SECONDS) as http:
-                answer = http.request(method, url, **content)
+            answer = _http.request(method, url, **content)
         except urllib3.exceptions.HTTPError as error:
             raise ConnectionError(f"{method} {path}: {error}") from error
         if answer.status >= 400:
