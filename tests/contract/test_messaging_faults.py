@@ -21,7 +21,7 @@ from leadbridge.partners.leeloo.answers import Reply
 from leadbridge.partners.leeloo.client import Query
 from leadbridge.partners.leeloo.messenger import LeelooMessenger
 from leadbridge.runtime.budget import Budget
-from leadbridge.services import send_message
+from leadbridge.services import worker
 from quality.testkit.clients.leadleader import Clock, Vault, short
 from quality.testkit.clients.leeloo import PARTNER, SHORT, LeelooWorld, budget, leeloo_world
 from quality.testkit.clients.leeloo_faults import MATRIX, Broken
@@ -99,7 +99,7 @@ def test_through_each_fault_a_message_goes_out_once_or_an_operator_can_tell_why_
     meanings: tuple[Meaning, Meaning],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(send_message, "ORDER_POLL", timedelta(seconds=30))  # until another may create the person
+    monkeypatch.setattr(worker, "ORDER_POLL", timedelta(seconds=30))  # until another may create the person
     number = next(NUMBERS)
     someone = lead(number, phone=f"+38050{number:07d}", email=f"olha{number}@example.com")
     if operation != "person_create":

@@ -11,8 +11,7 @@ from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import UNSETTLED, Message, MessageState, status_notification
 from leadbridge.domain.message_operator_steps import retry_message_by_operator
 from leadbridge.domain.transitions import OutOfOrder
-from leadbridge.services.send_message import MAX_ORDER_POLL, ORDER_POLL
-from leadbridge.services.worker import Outcome, Result
+from leadbridge.services.worker import MAX_ORDER_POLL, ORDER_POLL, Outcome, Result
 from leadbridge.storage.messages import DUE_PARTITION
 from quality.testkit.fakes.blades import Blade, Killed
 from quality.testkit.people import lead

@@ -28,15 +28,21 @@ from leadbridge.domain.transitions import Conflict, OutOfOrder
 from leadbridge.runtime.aws_errors import Contended
 from leadbridge.runtime.budget import Budget
 from leadbridge.services.message_text import find_quiet_end, render_message
-from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker
+from leadbridge.services.worker import (
+    LEASE_MARGIN,
+    ORDER_POLL,
+    WORKER_DIED,
+    Outcome,
+    Result,
+    RetryingWorker,
+    poll_interval,
+)
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.messages import MessageSettings
 
 if TYPE_CHECKING:
     from leadbridge.services.ports.messages import Leads, MessageLedger, Messenger
 
-ORDER_POLL = timedelta(seconds=2)  # the wait for an older message of the group
-MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
 INVITATION_POLL = timedelta(minutes=5)  # between two look-ups of an invited person
 CONTEST_POLL = timedelta(hours=1)  # between two checks whether the deal is still contested
 SEND_NOT_RECORDED = ErrorInfo(
@@ -89,7 +95,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         before = takewhile(lambda one: one.message_id != message.message_id, steps.sort_for_sending(messages))
         older = [one for one in before if one.state in UNSETTLED and one.group == message.group]
         if older:
-            wait = min(max((now - message.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
+            wait = poll_interval(message.created_at, now)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
             return self._wait(max([wait, *waits]))
         if not budget.allows(self.messenger.seconds_per_message):
@@ -146,7 +152,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         if account is None and message.is_crm_note:
             return None  # a CRM note is no reason to create or invite the person
         if account is None and contact.asked_at is None:
-            account = self._create_or_invite(lead, budget)
+            account = self._create_or_invite(message, lead, budget)
         elif account is None and contact.asked_at is not None:
             self._wait_for_invited(contact.asked_at)
         if account is not None:
@@ -154,13 +160,14 @@ class Sender(RetryingWorker[Message, MessageChange]):
             self.ledger.remember(lead.lead_id, known)
         return account
 
-    def _create_or_invite(self, lead: Lead, budget: Budget) -> Recipient | None:
+    def _create_or_invite(self, message: Message, lead: Lead, budget: Budget) -> Recipient | None:
         """Create or invite the person; one worker at a time. Raises _NotYet, PartnerError."""
         by_sms = bool(self.settings.channel.sms_connection)
         now = self.clock()
         lease = timedelta(seconds=self.messenger.seconds_per_send) + LEASE_MARGIN
         if not self.ledger.claim(lead.lead_id, now, now + lease, to_invite=by_sms):
-            raise _NotYet(now + ORDER_POLL)
+            # After a lost reply the claim is kept until its lease ends.
+            raise _NotYet(now + poll_interval(message.created_at, now))
         try:
             account = None if by_sms else self.messenger.make(lead.person, budget)
             invited = by_sms and self.messenger.invite(lead.person, budget)

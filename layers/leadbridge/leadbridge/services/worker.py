@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from leadbridge.services.ports.worker import Ledger, WorkItem
 
 WORKER_DIED = ErrorInfo(ErrorCode.WORKER_LOST, "the worker stopped while the partner was being called")
+ORDER_POLL = timedelta(seconds=2)  # the shortest wait for an older item of the same order, or for another worker
+MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
 LEASE_MARGIN = timedelta(seconds=10)  # time to write the result, and the largest difference between two workers' clocks
+
+
+def poll_interval(created_at: datetime, now: datetime) -> timedelta:
+    """Return how long an item waits for an older one or for another worker: an eighth of its age, within limits."""
+    return min(max((now - created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
 
 
 class Outcome(StrEnum):

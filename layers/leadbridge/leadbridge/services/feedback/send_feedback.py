@@ -18,7 +18,16 @@ from leadbridge.domain.feedback.states import PostbackState
 from leadbridge.domain.message import sort_for_sending
 from leadbridge.domain.transitions import POSTBACK, Conflict
 from leadbridge.runtime.budget import Budget
-from leadbridge.services.worker import LEASE_MARGIN, WORKER_DIED, Outcome, Result, RetryingWorker, requested_delay
+from leadbridge.services.worker import (
+    LEASE_MARGIN,
+    ORDER_POLL,
+    WORKER_DIED,
+    Outcome,
+    Result,
+    RetryingWorker,
+    poll_interval,
+    requested_delay,
+)
 from leadbridge.settings import RetryPolicy
 from leadbridge.settings.sources import TrackerSettings
 
@@ -28,8 +37,6 @@ if TYPE_CHECKING:
     from leadbridge.services.ports.feedback import PostbackLedger, Tracker
     from leadbridge.services.ports.messages import Leads
 
-ORDER_POLL = timedelta(seconds=2)  # the wait for an older postback of the lead and tracker
-MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
 JITTER = 0.1  # the largest part by which a wait is longer than the schedule has it
 RETRIES = RetryPolicy.model_construct(
     first_delay=SCHEDULE[0], longest_delay=SCHEDULE[-1], give_up_after=sum(SCHEDULE, timedelta()) * (1 + JITTER)
@@ -87,7 +94,7 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
         if any(one.state is PostbackState.SENDING for one in newer):
             return self._wait(ORDER_POLL)
         if older := [one for one in in_order[:place] if one.is_unsettled]:
-            wait = min(max((now - postback.created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
+            wait = poll_interval(postback.created_at, now)
             waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
             return self._wait(max([wait, *waits]))
         if not budget.allows(self.tracker.seconds_per_postback):
