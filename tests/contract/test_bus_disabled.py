@@ -9,25 +9,25 @@ from devstack.sandbox.remote import Remote
 from devstack.sandbox.server import Sandbox
 from leadbridge.storage.stream import EventPublisher
 from quality.testkit.aws.all_flows import make_due, post, put_secrets
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 
 
 @pytest.fixture
-def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
+def stack(sandbox: Sandbox) -> Iterator[MemoryStack]:
     """A stack whose event bus takes every event and delivers none."""
     Remote(sandbox.url).reset()
-    with moto_stack() as made, patch.object(EventPublisher, "publish", lambda _self, _events: iter(())):
+    with memory_stack() as made, patch.object(EventPublisher, "publish", lambda _self, _events: iter(())):
         put_secrets(made, sandbox.secrets())
         yield made
 
 
-def sweep(stack: MotoStack) -> None:
+def sweep(stack: MemoryStack) -> None:
     """Let every wait pass, and every schedule run."""
     make_due(stack)
     stack.tick()
 
 
-def states(stack: MotoStack, lead_id: str) -> dict[str, str]:
+def states(stack: MemoryStack, lead_id: str) -> dict[str, str]:
     """Return the states of a lead's deliveries, by partner."""
     journey = stack.store.journey(lead_id)
     assert journey is not None
@@ -35,7 +35,7 @@ def states(stack: MotoStack, lead_id: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("case", "partner"), [("good", "leadleader"), ("trading", "matchtrade")])
-def test_a_lead_leaves_without_the_bus(stack: MotoStack, case: str, partner: str) -> None:
+def test_a_lead_leaves_without_the_bus(stack: MemoryStack, case: str, partner: str) -> None:
     (lead_id,) = post(stack, case)
     stack.carry()
     assert states(stack, lead_id) == {partner: "received"}
@@ -43,7 +43,7 @@ def test_a_lead_leaves_without_the_bus(stack: MotoStack, case: str, partner: str
     assert states(stack, lead_id) == {partner: "submitted"}
 
 
-def test_a_named_lead_is_fetched_and_leaves_without_the_bus(stack: MotoStack, sandbox: Sandbox) -> None:
+def test_a_named_lead_is_fetched_and_leaves_without_the_bus(stack: MemoryStack, sandbox: Sandbox) -> None:
     answers = {
         "full_name": "Прикладенко Олена Іванівна",
         "phone_number": "+380500000001",

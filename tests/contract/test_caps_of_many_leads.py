@@ -28,7 +28,7 @@ from leadbridge.forms.base import Request
 from leadbridge.runtime import aws, logs
 from leadbridge.settings.intake import Intake
 from leadbridge.settings.routing import RoutingRule
-from quality.testkit.aws.moto_stack import Context, MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import Context, MemoryStack, memory_stack
 from quality.testkit.wiring import passes_stream_filter
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ LEADS, THREADS, CAP, NEXT_CAP = 200, 16, 20, 30
 class World:
     """A stack whose functions run on many threads at once. So all have the same environment."""
 
-    stack: MotoStack
+    stack: MemoryStack
     handlers: dict[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)
     lock: Any = field(default_factory=Lock)
@@ -94,7 +94,7 @@ def world(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     for name in ("add_metric", "flush_metrics"):  # the metrics of an invocation are not for several threads
         monkeypatch.setattr(type(logs.metrics.provider), name, lambda *_args, **_named: None)
     noon = SimpleNamespace(now=lambda _zone: NOON, fromisoformat=datetime.fromisoformat)
-    with moto_stack() as stack, patch.object(clock, "datetime", noon):
+    with memory_stack() as stack, patch.object(clock, "datetime", noon):
         stored = stored_secrets(sandbox.secrets())
         for name in ("leadleader", "matchtrade"):
             stack.put_secret(name, stored[name])

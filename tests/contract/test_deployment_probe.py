@@ -17,7 +17,7 @@ from leadbridge.domain.transitions import OVERDUE
 from leadbridge.partners.http import Transport
 from leadbridge.runtime import aws
 from leadbridge.settings import self_check
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.template import resources
 
 TEXT = "1D)Nte|^$:`" * 4
@@ -26,19 +26,19 @@ QUEUES = ("SubmitLeadLeaderQueue", "SubmitMatchTradeQueue", "EventDeadLetterQueu
 
 
 @pytest.fixture
-def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[MotoStack]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryStack]:
     def called(*_: object, **__: object) -> None:
         pytest.fail("a partner was called")
 
     monkeypatch.setattr(Transport, "call", called)
     monkeypatch.setattr(deployment_probe, "MAX_READS", 4)
-    with moto_stack() as made:
+    with memory_stack() as made:
         made.put_secret(self_check.SOURCE, {"secret": TEXT})
         yield made
 
 
 @pytest.fixture
-def probe(stack: MotoStack) -> DeploymentProbe:
+def probe(stack: MemoryStack) -> DeploymentProbe:
     def ask(method: str, url: str, *, headers: dict[str, str], body: bytes) -> Answer:
         assert url.endswith(f"/v1/webhooks/{self_check.SOURCE}")
         response = stack.ask(
@@ -70,12 +70,12 @@ def run(probe: DeploymentProbe) -> tuple[bool, str]:
     return passes, line
 
 
-def left(stack: MotoStack) -> list[dict[str, Any]]:
+def left(stack: MemoryStack) -> list[dict[str, Any]]:
     return list(aws.dynamodb().scan(TableName=stack.ref("Leads"))["Items"])
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics")  # of a sync without secrets
-def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: DeploymentProbe, stack: MemoryStack) -> None:
     for _ in range(2):
         passes, line = run(probe)
         assert passes, line
@@ -87,13 +87,13 @@ def test_the_lead_reaches_every_worker_and_nothing_of_it_remains(probe: Deployme
     assert LEAD_ID not in json.dumps(left(stack)), "no sweep, count or message comes of it"
 
 
-def test_it_asks_no_secret_of_a_partner(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_it_asks_no_secret_of_a_partner(probe: DeploymentProbe, stack: MemoryStack) -> None:
     assert run(probe)[0]
     asked = {call.parameters["SecretId"] for call in stack.calls if call.operation == "GetSecretValue"}
     assert asked == {"leadbridge/self-check", "leadbridge/index"}
 
 
-def test_what_an_earlier_check_left_does_not_matter(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_what_an_earlier_check_left_does_not_matter(probe: DeploymentProbe, stack: MemoryStack) -> None:
     assert probe._send() is None
     assert left(stack)
     assert run(replace(probe, now=lambda: time.time() + ABANDONED_AFTER + 1))[0]
@@ -101,7 +101,7 @@ def test_what_an_earlier_check_left_does_not_matter(probe: DeploymentProbe, stac
 
 
 def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(
-    probe: DeploymentProbe, stack: MotoStack
+    probe: DeploymentProbe, stack: MemoryStack
 ) -> None:
     assert probe._send() is None
     slept, told = [0.0], list[str]()
@@ -119,7 +119,7 @@ def test_what_a_check_left_that_died_this_moment_is_removed_after_a_time(
 
 @pytest.mark.parametrize("comes", ["while the first waits", "before the first posts"])
 def test_a_second_check_does_not_disturb_the_first_and_says_that_another_one_runs(
-    probe: DeploymentProbe, stack: MotoStack, comes: str
+    probe: DeploymentProbe, stack: MemoryStack, comes: str
 ) -> None:
     seconds = list[tuple[bool, list[str]]]()
 
@@ -147,7 +147,7 @@ def test_a_second_check_does_not_disturb_the_first_and_says_that_another_one_run
 
 
 def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first(
-    probe: DeploymentProbe, stack: MotoStack
+    probe: DeploymentProbe, stack: MemoryStack
 ) -> None:
     """Both have looked at an empty table. The answer of the form's function shows which one came second."""
 
@@ -160,13 +160,13 @@ def test_of_two_checks_that_post_at_once_the_second_leaves_the_lead_to_the_first
 
 
 @pytest.mark.parametrize("secret", ["B" * 48, "", "not base64"])
-def test_who_does_not_know_the_secret_stores_nothing(probe: DeploymentProbe, stack: MotoStack, secret: str) -> None:
+def test_who_does_not_know_the_secret_stores_nothing(probe: DeploymentProbe, stack: MemoryStack, secret: str) -> None:
     passes, line = run(replace(probe, secret=secret))
     assert (passes, line) == (False, "end to end: stopped at the gateway or the forms' function: 401 not-authentic")
     assert left(stack) == []
 
 
-def test_a_forms_secret_proves_nothing_for_this_source(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_forms_secret_proves_nothing_for_this_source(probe: DeploymentProbe, stack: MemoryStack) -> None:
     other = "C" * 48
     stack.put_secret("sources", {self_check.SOURCE: {"secrets": [other]}})
     assert "401 not-authentic" in run(replace(probe, secret=other))[1]
@@ -179,7 +179,7 @@ def test_a_gateway_that_does_not_answer_is_named(probe: DeploymentProbe) -> None
     assert run(replace(probe, send=no_one))[1] == ("end to end: stopped at the gateway: no answer (NewConnectionError)")
 
 
-def test_a_secret_without_a_value_stops_it_at_the_forms_function(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_secret_without_a_value_stops_it_at_the_forms_function(probe: DeploymentProbe, stack: MemoryStack) -> None:
     stack.put_secret(self_check.SOURCE, {})
     assert "503 not-ready" in run(probe)[1]
 
@@ -191,7 +191,7 @@ def test_a_partner_that_needs_more_than_the_lead_has_is_reported_by_its_fields(p
     assert run(replace(probe, send=refuses))[1].endswith("it refuses the test lead for person.age")
 
 
-def test_a_stream_that_stops_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_stream_that_stops_is_named(probe: DeploymentProbe, stack: MemoryStack) -> None:
     passes, line = run(replace(probe, sleep=lambda _: None))
     assert not passes
     partners = "broker-b, broker-c, leadleader, lender-b, matchtrade"
@@ -199,7 +199,7 @@ def test_a_stream_that_stops_is_named(probe: DeploymentProbe, stack: MotoStack) 
     assert left(stack) == [], "it is removed all the same"
 
 
-def test_a_queue_without_a_consumer_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_queue_without_a_consumer_is_named(probe: DeploymentProbe, stack: MemoryStack) -> None:
     def publish_only(_: float) -> None:
         stack._announce()
 
@@ -207,7 +207,7 @@ def test_a_queue_without_a_consumer_is_named(probe: DeploymentProbe, stack: Moto
     assert "Queue or worker: SubmitLeadLeaderQueue holds 2, SubmitMatchTradeQueue holds 3" in line
 
 
-def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: MemoryStack) -> None:
     url = probe.queues["EventDeadLetterQueue"]
 
     def fail(_: float) -> None:
@@ -216,7 +216,7 @@ def test_a_rule_that_cannot_deliver_is_named(probe: DeploymentProbe, stack: Moto
     assert "Stream or rule: EventDeadLetterQueue holds" in run(replace(probe, sleep=fail))[1]
 
 
-def test_a_disabled_rule_is_distinguished_from_a_stopped_stream(probe: DeploymentProbe, stack: MotoStack) -> None:
+def test_a_disabled_rule_is_distinguished_from_a_stopped_stream(probe: DeploymentProbe, stack: MemoryStack) -> None:
     rule: Any = {"Name": "SubmitMatchTradeRule", "EventBusName": stack.resolved({"Ref": "Bus"})}
     aws.eventbridge().disable_rule(**rule)
     aws.eventbridge().remove_targets(

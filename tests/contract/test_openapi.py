@@ -17,15 +17,15 @@ from schemathesis.specs.openapi.checks import (
 
 from devstack.sandbox.server import Sandbox
 from quality.testkit.aws.all_flows import PLAIN, WEBHOOK_TOKEN, forms, post, put_secrets
-from quality.testkit.aws.moto_gateway import MotoGateway
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_gateway import MemoryGateway
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.aws.operator_flows import BEARER, TOKEN
 from quality.testkit.wiring import routes
 from tools.openapi import FILE, document, written
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 DOCUMENT = document()
-GATEWAY = MotoGateway(DOCUMENT)
+GATEWAY = MemoryGateway(DOCUMENT)
 API = schemathesis.openapi.from_wsgi("/openapi.json", GATEWAY)
 
 
@@ -57,9 +57,9 @@ IS_LONG = settings.get_current_profile_name() == "nightly"
 
 
 @pytest.fixture(scope="module")
-def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
+def stack(sandbox: Sandbox) -> Iterator[MemoryStack]:
     """A stack with leads in several states, after a first sync."""
-    with moto_stack() as made:
+    with memory_stack() as made:
         put_secrets(made, sandbox.secrets())
         forms(made)
         made.carry()
@@ -70,7 +70,7 @@ def stack(sandbox: Sandbox) -> Iterator[MotoStack]:
 
 
 @pytest.fixture(scope="module")
-def lead_id(stack: MotoStack) -> str:
+def lead_id(stack: MemoryStack) -> str:
     """A lead that is there."""
     return post(stack, "good")[0]
 
@@ -87,7 +87,7 @@ def test_every_route_of_the_template_is_described_and_no_other() -> None:
 
 @OPERATORS
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN} "])
-def test_only_an_operator_is_answered(stack: MotoStack, route: Described, header: str | None) -> None:
+def test_only_an_operator_is_answered(stack: MemoryStack, route: Described, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}
     answer = stack.ask(route.method, route.path, headers=headers)
     assert answer["statusCode"] == 401
@@ -97,12 +97,12 @@ def test_only_an_operator_is_answered(stack: MotoStack, route: Described, header
 @pytest.mark.parametrize(
     "query", [{"to": "0001-01-02"}, {"to": "9999-12-31"}, {"from": "0001-01-01", "to": "0001-01-01"}]
 )
-def test_days_at_the_calendars_ends_are_no_question(stack: MotoStack, query: dict[str, str]) -> None:
+def test_days_at_the_calendars_ends_are_no_question(stack: MemoryStack, query: dict[str, str]) -> None:
     assert stack.ask("GET", "/stats", headers=BEARER, queryStringParameters=query)["statusCode"] == 400
 
 
 @pytest.mark.parametrize("part", ["", "\ud800", "x" * 5000])
-def test_a_cursor_that_the_table_would_not_take_is_none(stack: MotoStack, part: str) -> None:
+def test_a_cursor_that_the_table_would_not_take_is_none(stack: MemoryStack, part: str) -> None:
     key = {"pk": part, "sk": "x", "listed": "lead", "received_key": "x"}
     cursor = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
     answer = stack.ask("GET", "/leads", headers=BEARER, queryStringParameters={"cursor": cursor})
@@ -110,7 +110,7 @@ def test_a_cursor_that_the_table_would_not_take_is_none(stack: MotoStack, part: 
 
 
 @pytest.mark.parametrize("partner", ["x" * 3000, "\ud800", "é"])
-def test_the_table_is_not_asked_for_a_partner_that_cannot_be(stack: MotoStack, lead_id: str, partner: str) -> None:
+def test_the_table_is_not_asked_for_a_partner_that_cannot_be(stack: MemoryStack, lead_id: str, partner: str) -> None:
     asked, place = len(stack.calls), {"lead_id": lead_id, "partner": partner}
     path = "/leads/{lead_id}/deliveries/{partner}/check"
     assert stack.ask("POST", path, headers=BEARER, pathParameters=place)["statusCode"] == 404
@@ -121,7 +121,7 @@ LARGE = "x" * (256 * 1024 + 1)
 
 
 @WITH_BODY
-def test_no_route_reads_a_body_of_more_than_256_kib(stack: MotoStack, lead_id: str, route: Described) -> None:
+def test_no_route_reads_a_body_of_more_than_256_kib(stack: MemoryStack, lead_id: str, route: Described) -> None:
     places = {
         "source": "plain-credit",
         "lead_id": lead_id,

@@ -30,7 +30,7 @@ from leadbridge.partners.http import Answer, Transport
 from leadbridge.runtime import aws
 from leadbridge.runtime.fair_share import FairShare
 from leadbridge.services.submission.circuit import CircuitBreaker
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.configuration import CONFIG
 from quality.testkit.fakes.workers import START, Harness, Time
 from quality.testkit.people import lead
@@ -105,7 +105,7 @@ class Timeline:
 class World:
     """Three brokers, and the functions that submit leads to them."""
 
-    stack: MotoStack
+    stack: MemoryStack
     timeline: Timeline
     calls: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in BROKERS})
     created: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in BROKERS})
@@ -199,7 +199,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         messages.write("".join(f"\n[notifications.{name}.default]\non = false\n" for name in BROKERS))
     ship(folder, shipped)
     harness = Harness(Time())
-    with moto_stack() as stack, patch.object(settings, "_SHIPPED", shipped):
+    with memory_stack() as stack, patch.object(settings, "_SHIPPED", shipped):
         settings.settings.cache_clear()
         made = World(stack, Timeline(harness.time))
         monkeypatch.setattr(Transport, "call", lambda *args, **given: made.call(*args, **given))  # noqa: PLW0108

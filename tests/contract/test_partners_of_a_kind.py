@@ -21,7 +21,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.accounts import AccountRepository
 from leadbridge.storage.table import Table
 from quality.testkit.aws.all_flows import post
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.configuration import CONFIG
 from tools.config import ship
 
@@ -71,7 +71,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[MotoStack]:
+def stack(tmp_path: Path) -> Iterator[MemoryStack]:
     """The stack with a second broker, to which the trading source sends its leads."""
     folder = tmp_path / "config"
     shutil.copytree(CONFIG, folder)
@@ -89,13 +89,13 @@ def stack(tmp_path: Path) -> Iterator[MotoStack]:
     with (folder / "messages.toml").open("a", encoding="utf-8") as messages:
         messages.write("\n[notifications.broker-b.default]\non = false\n")
     ship(folder, tmp_path / "shipped")
-    with moto_stack() as made, patch.object(settings, "_SHIPPED", tmp_path / "shipped"):
+    with memory_stack() as made, patch.object(settings, "_SHIPPED", tmp_path / "shipped"):
         settings.settings.cache_clear()
         made.put_secret("sources", {"web-trading": {"secrets": [WEB]}})
         yield made
 
 
-def test_a_lead_reaches_the_second_broker_with_its_own_credentials(stack: MotoStack, broker: Broker) -> None:
+def test_a_lead_reaches_the_second_broker_with_its_own_credentials(stack: MemoryStack, broker: Broker) -> None:
     stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})
     (lead_id,) = post(stack, "trading")
     stack.carry()
@@ -122,7 +122,7 @@ def test_a_lead_reaches_the_second_broker_with_its_own_credentials(stack: MotoSt
     ids=["named", "the source's default", "unknown", "long", "no offers"],
 )
 def test_a_lead_is_created_at_its_offer_and_an_unknown_one_is_a_warning(
-    stack: MotoStack, broker: Broker, named: str, offers: dict[str, str], uuid: str, unknown: str | None
+    stack: MemoryStack, broker: Broker, named: str, offers: dict[str, str], uuid: str, unknown: str | None
 ) -> None:
     stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": {**BROKER_B, "offers": offers}})
     (lead_id,) = post(stack, "trading", **{"Перший крок": named})
@@ -144,7 +144,7 @@ def test_a_lead_is_created_at_its_offer_and_an_unknown_one_is_a_warning(
     ],
 )
 def test_a_broker_without_its_object_gets_no_lead_with_the_credentials_of_another(
-    stack: MotoStack, broker: Broker, secret: dict[str, Any], text: str
+    stack: MemoryStack, broker: Broker, secret: dict[str, Any], text: str
 ) -> None:
     stack.put_secret("matchtrade", secret)
     (lead_id,) = post(stack, "trading")
@@ -157,7 +157,7 @@ def test_a_broker_without_its_object_gets_no_lead_with_the_credentials_of_anothe
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")  # of the broker without a secret
-def test_a_broker_that_hangs_does_not_delay_the_sync_of_the_next(stack: MotoStack, broker: Broker) -> None:
+def test_a_broker_that_hangs_does_not_delay_the_sync_of_the_next(stack: MemoryStack, broker: Broker) -> None:
     """While a call to one broker lasts, ticks come, another invocation reads the other's list, and no run overlaps."""
     stack.put_secret("matchtrade", {"matchtrade": BROKER_A, "broker-b": BROKER_B})
     stack.invoke("SyncAccounts", {})

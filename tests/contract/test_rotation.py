@@ -15,7 +15,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.auth import secrets
 from leadbridge.forms.adapters.standard_webhooks import sign
 from quality.testkit.aws.all_flows import WEB, put_secrets
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.aws.operator_flows import TOKEN, asked
 
 NEW = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhlLXRlc3RzISEhISE="
@@ -26,7 +26,7 @@ LOST_PATIENCE = 30.0  # seconds
 class Traffic:
     """Leads that keep coming, and what became of them."""
 
-    stack: MotoStack
+    stack: MemoryStack
     partner: Remote
     leads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ def traffic(sandbox: Sandbox) -> Iterator[Traffic]:
     """A stack with its partners; a secret that is refused is read anew at once, however short ago it was read."""
     remote = Remote(sandbox.url)
     remote.reset()
-    with moto_stack() as stack, patch.object(secrets, "MIN_REFRESH_SECONDS", 0.0):
+    with memory_stack() as stack, patch.object(secrets, "MIN_REFRESH_SECONDS", 0.0):
         put_secrets(stack, sandbox.secrets())
         yield Traffic(stack, remote)
 

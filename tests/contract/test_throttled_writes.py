@@ -20,7 +20,7 @@ from devstack.sandbox.server import Sandbox
 from leadbridge.runtime import aws_errors
 from quality.testkit.aws.all_flows import live
 from quality.testkit.aws.aws_answers import aws_error, canceled
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.aws.recorded_flows import AllFlows, outcomes
 
 FAILURES = 2  # of each call before it succeeds
@@ -36,7 +36,7 @@ READ_ERRORS = ("ProvisionedThroughputExceededException", "ThrottlingException", 
 
 
 @contextmanager
-def throttled(stack: MotoStack) -> Iterator[Counter[str]]:
+def throttled(stack: MemoryStack) -> Iterator[Counter[str]]:
     """Fail every read and write of a function before it succeeds. Yields how many failed, by operation."""
     call, tries, failed = BaseClient._make_api_call, Counter[str](), Counter[str]()  # type: ignore[attr-defined]
     codes = {
@@ -70,7 +70,7 @@ def test_throttling_at_every_read_and_write_of_every_flow_changes_no_outcome(
 ) -> None:
     partner = Remote(sandbox.url)
     partner.reset()
-    with moto_stack() as stack, throttled(stack) as failed:
+    with memory_stack() as stack, throttled(stack) as failed:
         live(stack, partner, sandbox.secrets())
         assert set(failed) >= {"TransactWriteItems", "SendMessage", "PutItem", "UpdateItem", "BatchWriteItem", *READS}
         assert outcomes() == all_flows.outcomes

@@ -8,7 +8,7 @@ import pytest
 
 from leadbridge.runtime import aws
 from quality.testkit.aws.aws_answers import aws_error
-from quality.testkit.aws.moto_stack import MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import MemoryStack, memory_stack
 from quality.testkit.aws.operator_flows import TOKEN
 from quality.testkit.fakes.watched import watched_by
 from quality.testkit.template import resources
@@ -22,9 +22,9 @@ BODIES = [None, "", "{}", '{"a": 1, "a": 2}', "\ud800", "[" * 9000, "7" * 300_00
 
 
 @pytest.fixture
-def stack() -> Iterator[MotoStack]:
+def stack() -> Iterator[MemoryStack]:
     """A stack just made: no secret has a value that tells anybody from anybody else."""
-    with moto_stack() as made:
+    with memory_stack() as made:
         yield made
 
 
@@ -53,7 +53,7 @@ def test_deployments_go_back_by_a_versions_errors_and_faults_and_by_nothing_else
 @pytest.mark.parametrize("value", [None, NOTHING, "no JSON"], ids=["no value", "of nobody", "unreadable"])
 @pytest.mark.parametrize("headers", HEADERS, ids=str)
 def test_no_request_without_a_proof_moves_a_deployment_back(
-    stack: MotoStack, headers: dict[str, str], value: str | None, capsys: pytest.CaptureFixture[str]
+    stack: MemoryStack, headers: dict[str, str], value: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for secret in SECRETS:
         whole: Any = {"SecretId": f"leadbridge/{secret}"}
@@ -83,7 +83,7 @@ def test_no_request_without_a_proof_moves_a_deployment_back(
     ],
 )
 def test_a_secret_that_is_missing_is_counted_as_what_it_is(
-    stack: MotoStack, path: str, named: dict[str, str], secrets: dict[str, str], capsys: pytest.CaptureFixture[str]
+    stack: MemoryStack, path: str, named: dict[str, str], secrets: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, text in secrets.items():
         aws.secrets_manager().put_secret_value(SecretId=f"leadbridge/{name}", SecretString=text)
@@ -94,7 +94,7 @@ def test_a_secret_that_is_missing_is_counted_as_what_it_is(
 
 @pytest.mark.parametrize(("path", "named"), [("/webhooks/{source}", "source"), ("/partners/leeloo/{token}", "token")])
 def test_what_only_we_can_cause_is_laid_to_the_version_that_runs(
-    stack: MotoStack,
+    stack: MemoryStack,
     path: str,
     named: str,
     capsys: pytest.CaptureFixture[str],
@@ -122,7 +122,7 @@ def test_what_only_we_can_cause_is_laid_to_the_version_that_runs(
     ],
 )
 def test_a_transient_error_of_aws_is_counted_and_laid_to_no_version(
-    stack: MotoStack,
+    stack: MemoryStack,
     path: str,
     named: str,
     told: set[str],
@@ -139,7 +139,7 @@ def test_a_transient_error_of_aws_is_counted_and_laid_to_no_version(
 
 
 @pytest.mark.filterwarnings("ignore:No application metrics to publish")
-def test_an_authorizer_that_cannot_read_its_tokens_fails(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_authorizer_that_cannot_read_its_tokens_fails(stack: MemoryStack, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(**_: object) -> None:
         raise PermissionError("the role lacks a right")
 
@@ -150,7 +150,7 @@ def test_an_authorizer_that_cannot_read_its_tokens_fails(stack: MotoStack, monke
 
 @pytest.mark.parametrize("index", ["{}", "no JSON", '{"kye": "a key"}'])
 def test_without_the_index_key_leeloo_and_operators_are_asked_to_try_again(
-    stack: MotoStack, index: str, capsys: pytest.CaptureFixture[str]
+    stack: MemoryStack, index: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The index's key makes every hash; a worker without it has nothing to write or to look up."""
     stack.put_secret("leeloo", {"webhook_token": "token"})

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, Self
 
 from leadbridge.runtime import aws
-from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.aws.memory_stack import MemoryStack
 from quality.testkit.fakes.workers import FaultPlan, Make, Time, Worker
 from quality.testkit.template import template
 from quality.testkit.wiring import passes_stream_filter, workers
@@ -125,7 +125,7 @@ class QueueMessage:
 class Transit:
     """Everything between the table and a worker. While `bus_is_off`, the event bus accepts events and delivers none."""
 
-    stack: MotoStack
+    stack: MemoryStack
     time: Time
     random: Random
     bus_is_off: bool = False

@@ -25,7 +25,7 @@ from quality.chaos.in_process.drain import AFTER_RETENTION, PACE, drain, pass_mo
 from quality.chaos.partner_faults import TRACKER_FAULTS
 from quality.chaos.people import META, SOURCES
 from quality.chaos.world import Result
-from quality.testkit.aws.moto_stack import moto_stack
+from quality.testkit.aws.memory_stack import memory_stack
 from quality.testkit.fakes.workers import Time, seeded_entropy
 
 RETENTION_EVERY = 3  # runs: one of them continues until all leads have expired
@@ -57,7 +57,7 @@ def run(seed: int, leads: int) -> Result:
         held.enter_context(patch.object(logger.registered_handler, "stream", nowhere))
         held.enter_context(warnings.catch_warnings(action="ignore"))
         held.enter_context(patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}))
-        stack = held.enter_context(moto_stack())
+        stack = held.enter_context(memory_stack())
         held.enter_context(seeded_entropy(seed))
         folder = Path(held.enter_context(TemporaryDirectory(prefix="leadbridge-chaos-")))
         for name, content in files.items():

@@ -23,7 +23,7 @@ from quality.chaos.records import Create
 from quality.chaos.world import ADAPTER, ROTATED_SOURCES, OnAnswer, World
 from quality.testkit.aws.all_flows import put_secrets
 from quality.testkit.aws.memory_dynamodb import memory_table
-from quality.testkit.aws.moto_stack import MotoStack, sqs_event
+from quality.testkit.aws.memory_stack import MemoryStack, sqs_event
 from quality.testkit.aws.operator_flows import BEARER
 from quality.testkit.fakes.workers import INVOCATION, FaultPlan, Harness, Time, Worker
 from quality.testkit.wiring import queues
@@ -54,7 +54,7 @@ class InProcess(World):
     send_window = timedelta(seconds=INVOCATION)
     faulted_posts: int
 
-    def __init__(self, stack: MotoStack, partner: Remote, time: Time, seed: int, ordered: frozenset[str]) -> None:
+    def __init__(self, stack: MemoryStack, partner: Remote, time: Time, seed: int, ordered: frozenset[str]) -> None:
         random = Random(seed)
         sources = MANY_REPEATS if seed % MANY_REPEATS_EVERY == 0 else SOURCES
         people = posts(random, f"{seed & 0xFFFFFF:x}", ordered, sources)

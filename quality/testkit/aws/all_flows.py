@@ -26,7 +26,7 @@ from leadbridge.storage.feedback.postbacks import postback_item
 from leadbridge.storage.items import encode
 from leadbridge.storage.messages import MessageRepository
 from leadbridge.storage.table import Table
-from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.aws.memory_stack import MemoryStack
 from quality.testkit.aws.operator_flows import BEARER, TOKEN, asked, operators_act
 from quality.testkit.fakes.errors import some_error
 from quality.testkit.lambda_runtime.samples import sample
@@ -40,7 +40,7 @@ TRACKER = TrackerSettings(kind="url", on={"submitted": "lead", "issued": "sale"}
 LONG_AGO = {"S": "2020-01-01T00:00:00.000Z"}
 
 
-def begin(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def begin(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Post a lead from each form, and process what follows. `secrets` are the partners'."""
     put_secrets(stack, secrets)
     count_repeats()
@@ -57,7 +57,7 @@ def begin(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]])
     stack.carry()
 
 
-def live(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def live(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Let everything happen. `secrets` are the partners'."""
     begin(stack, partner, secrets)
     refusals(stack, partner)
@@ -88,7 +88,7 @@ def count_repeats() -> None:
     sources["plain-credit"] = sources["plain-credit"].model_copy(update={"stale_after": timedelta(days=1)})
 
 
-def tell_tracker(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def tell_tracker(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """A source sends postbacks to a tracker that is busy, then refuses one permanently, and accepts all others."""
     with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):
         sources = settings.settings().sources
@@ -99,7 +99,7 @@ def tell_tracker(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str,
         partner.arm("feedback", "postback", {"kind": "answer", "status": status, "body": {}}, times=1)
 
 
-def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
+def put_secrets(stack: MemoryStack, secrets: dict[str, dict[str, Any]]) -> None:
     """The partners' secrets and our own."""
     graph = secrets["graph"]
     stored = stored_secrets(secrets)
@@ -114,7 +114,7 @@ def put_secrets(stack: MotoStack, secrets: dict[str, dict[str, Any]]) -> None:
     stack.put_secret(self_check.SOURCE, {"secret": "Ab1" * 16})
 
 
-def post(stack: MotoStack, case: str, **instead: str) -> list[str]:
+def post(stack: MemoryStack, case: str, **instead: str) -> list[str]:
     """Post a sample, its body with some words instead of others; the ids of its leads."""
     event = sample("ReceiveLead", case)
     for old, new in instead.items():
@@ -126,7 +126,7 @@ def post(stack: MotoStack, case: str, **instead: str) -> list[str]:
     return list(content.get("lead_ids") or [content["lead_id"]])
 
 
-def forms(stack: MotoStack) -> None:
+def forms(stack: MemoryStack) -> None:
     """Leads of every way into the table: new, again, without an id of its own, several, named and not there."""
     for case in ("good", "redelivered", "trading"):
         post(stack, case)
@@ -141,7 +141,7 @@ def forms(stack: MotoStack) -> None:
     assert answer["statusCode"] == 401  # test_road.py sends it the right lead
 
 
-def accept(stack: MotoStack, number: int, first: str, then: str, *, age: timedelta = timedelta()) -> str:
+def accept(stack: MemoryStack, number: int, first: str, then: str, *, age: timedelta = timedelta()) -> str:
     """A lead that goes to one partner, and to another if that one rejects it; returns its id."""
     person = Person(
         full_name="Прикладенко Олена",
@@ -163,7 +163,7 @@ def accept(stack: MotoStack, number: int, first: str, then: str, *, age: timedel
     return lead.lead_id
 
 
-def refusals(stack: MotoStack, partner: Remote) -> None:
+def refusals(stack: MemoryStack, partner: Remote) -> None:
     """Each partner rejects a lead that then goes to the other one."""
     for number, (first, then) in enumerate([("leadleader", "matchtrade"), ("matchtrade", "leadleader")]):
         words = {"error": "no"} if first == "leadleader" else {"status": "BAD_REQUEST", "message": "no"}
@@ -174,7 +174,7 @@ def refusals(stack: MotoStack, partner: Remote) -> None:
         partner.disarm(fault)
 
 
-def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
+def the_broker_takes_and_tells(stack: MemoryStack, partner: Remote) -> None:
     """A reply is lost and looked up; the list of accounts changes; each delivery is looked at, by hand too."""
     fault = partner.arm("matchtrade", "create", {"kind": "drop", "when": "after"}, times=1)
     post(stack, "trading_reply_lost")
@@ -205,7 +205,7 @@ def the_broker_takes_and_tells(stack: MotoStack, partner: Remote) -> None:
     stack.tick()
 
 
-def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
+def an_operator_settles(stack: MemoryStack, partner: Remote) -> None:
     """An unknown lead is settled, withdrawn and settled again; its checks are refused until a person must look."""
     fault = partner.arm("leadleader", "create", {"kind": "drop", "when": "after"}, times=1)
     accept(stack, 7, "leadleader", "matchtrade")
@@ -245,12 +245,12 @@ def an_operator_settles(stack: MotoStack, partner: Remote) -> None:
     assert answer["statusCode"] == 422, answer
 
 
-def in_doubt(stack: MotoStack) -> list[dict[str, Any]]:
+def in_doubt(stack: MemoryStack) -> list[dict[str, Any]]:
     """The leads that are followed and need a person."""
     return list(asked(stack, "GET", "/leads", queryStringParameters={"attention": "true"})["leads"])
 
 
-def make_due(stack: MotoStack) -> None:
+def make_due(stack: MemoryStack) -> None:
     """Make everything due that has a due time, and every followed deal; end the pauses before retries."""
     for item in aws.dynamodb().scan(TableName="Leads")["Items"]:
         if shard := item.get("due_shard") or item.get("follow_shard"):
@@ -263,7 +263,7 @@ def make_due(stack: MotoStack) -> None:
             )
 
 
-def operators_messages(stack: MotoStack) -> None:
+def operators_messages(stack: MemoryStack) -> None:
     """Messages to a person, to one whose account is gone, to an account, and to none."""
     (lead_id,) = post(stack, "good")
     asked(stack, "POST", "/messages", {"lead_id": lead_id, "text": "Добрий день"})
@@ -274,7 +274,7 @@ def operators_messages(stack: MotoStack) -> None:
     stack.carry()
 
 
-def leeloo_tells(stack: MotoStack) -> None:
+def leeloo_tells(stack: MemoryStack) -> None:
     """Leeloo's own events: of an account, a phone, an e-mail that no lead has; and of a phone that one has."""
     post(stack, "good")
     known = json.dumps({"type": "ORDER", "data": {"phone": "+380500001101"}})
@@ -291,7 +291,7 @@ def leeloo_tells(stack: MotoStack) -> None:
 JSON = {"Content-Type": "application/json"}
 
 
-def what_is_overdue(stack: MotoStack) -> None:
+def what_is_overdue(stack: MemoryStack) -> None:
     """A delivery, a message and a fetch that nothing happened to come up again; a fetch that was tried for too long."""
     (lead_id,) = post(stack, "warned")
     accept(stack, 5, "leadleader", "matchtrade")
@@ -311,7 +311,7 @@ def what_is_overdue(stack: MotoStack) -> None:
     stack.carry()
 
 
-def operators_look(stack: MotoStack) -> None:
+def operators_look(stack: MemoryStack) -> None:
     """Lists, one lead, current and old figures, requests without an operator; the daily count."""
     (lead_id,) = post(stack, "good")
     asked(stack, "GET", "/health")
@@ -332,7 +332,7 @@ def operators_look(stack: MotoStack) -> None:
     assert stack.ask("GET", "/leads", headers={"Authorization": "Bearer wrong"})["statusCode"] == 401
 
 
-def dead_letters(stack: MotoStack) -> None:
+def dead_letters(stack: MemoryStack) -> None:
     """Letters of every kind in every queue; some are put back, one is thrown away."""
     changed = {"lead_id": "ld_gone", "owner": "ld_gone", "message_id": "gone"}
     letters = [
@@ -366,14 +366,14 @@ def dead_letters(stack: MotoStack) -> None:
     asked(stack, "GET", "/inbox")
 
 
-def faults_of_ours(stack: MotoStack) -> None:
+def faults_of_ours(stack: MemoryStack) -> None:
     """A record of the stream that cannot be read."""
     broken = {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "x"}}, "NewImage": {"pk": {"S": "x"}}}}
     for function in ("PublishChanges", "UpdateStats"):
         assert stack.invoke(function, {"Records": [broken]}) == {"batchItemFailures": []}
 
 
-def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def failures(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Partners that are away for a moment, and partners that do not take our credentials."""
     away = {"kind": "drop", "when": "before"}
     faults = [partner.arm(name, None, away, times=None) for name in ("leadleader", "matchtrade", "leeloo", "graph")]
@@ -392,7 +392,7 @@ def failures(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any
         stack.carry()
 
 
-def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def alerts(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """An alarm reaches the chats, is late, and is e-mailed; other texts of the topic; the digest of the day."""
     local = datetime.now(ZoneInfo("Europe/Kyiv"))
     with patch.dict(os.environ, {"LEADBRIDGE_ENVIRONMENT": "local"}):
@@ -421,7 +421,7 @@ def alerts(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]
     assert len([text for text in texts if "📊" in text]) == len([text for text in texts if text == "a text"]) == 2
 
 
-def erase_all(stack: MotoStack) -> None:
+def erase_all(stack: MemoryStack) -> None:
     """Every person is forgotten who is not with a partner at this moment."""
     for lead in asked(stack, "GET", "/leads", queryStringParameters={"limit": "100"})["leads"]:
         stack.ask("DELETE", "/leads/{lead_id}", headers=BEARER, pathParameters={"lead_id": lead["lead_id"]})

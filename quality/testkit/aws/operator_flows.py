@@ -11,7 +11,7 @@ from leadbridge.runtime import aws
 from leadbridge.storage.fetches import FetchRepository
 from leadbridge.storage.items import decode
 from leadbridge.storage.table import Table
-from quality.testkit.aws.moto_stack import MotoStack
+from quality.testkit.aws.memory_stack import MemoryStack
 from quality.testkit.fakes.errors import some_error
 
 TOKEN = "an-operator-of-the-tests"
@@ -22,7 +22,7 @@ CORRECTION = {
 }
 
 
-def asked(stack: MotoStack, method: str, resource: str, body: Any = None, **more: Any) -> dict[str, Any]:
+def asked(stack: MemoryStack, method: str, resource: str, body: Any = None, **more: Any) -> dict[str, Any]:
     """Ask as an operator; the answer's content."""
     text = None if body is None else json.dumps(body)
     answer = stack.ask(method, resource, text, headers=BEARER, **more)
@@ -30,7 +30,7 @@ def asked(stack: MotoStack, method: str, resource: str, body: Any = None, **more
     return dict(json.loads(answer["body"] or "{}"))
 
 
-def operators_act(stack: MotoStack, failed: str) -> None:
+def operators_act(stack: MemoryStack, failed: str) -> None:
     """Operators read, correct, retry and mark. `failed` is a lead with an untouched delivery to Lead Leader."""
     asked(stack, "GET", "/sync")
     asked(stack, "GET", "/exports/leads")
@@ -43,7 +43,7 @@ def operators_act(stack: MotoStack, failed: str) -> None:
     groups(stack)
 
 
-def partners_and_sources(stack: MotoStack) -> None:
+def partners_and_sources(stack: MemoryStack) -> None:
     """A partner is paused and resumed; a source's routing and its secret are tried."""
     partner, source = {"pathParameters": {"partner": "leadleader"}}, {"pathParameters": {"source": "web"}}
     asked(stack, "POST", "/partners/{partner}/pause", {"reason": "no budget"}, **partner)
@@ -52,7 +52,7 @@ def partners_and_sources(stack: MotoStack) -> None:
     asked(stack, "POST", "/sources/{source}/test", **source)
 
 
-def retries(stack: MotoStack, lead_id: str) -> None:
+def retries(stack: MemoryStack, lead_id: str) -> None:
     """What has failed is retried: a delivery, a fetch, a message, a postback; a lead goes to another partner, too."""
     delivery = stack.store.delivery(lead_id, "leadleader")
     assert delivery is not None
@@ -73,7 +73,7 @@ def retries(stack: MotoStack, lead_id: str) -> None:
     asked(stack, "POST", path, {"confirm": True}, pathParameters=place)
 
 
-def fail_fetches(stack: MotoStack) -> list[str]:
+def fail_fetches(stack: MemoryStack) -> list[str]:
     """Fail the fetches that are to be tried again; returns their leads."""
     fetches, failed = FetchRepository(Table(aws.dynamodb(), stack.ref("Leads"))), []
     for item in stored(stack, "FETCH"):
@@ -84,7 +84,7 @@ def fail_fetches(stack: MotoStack) -> list[str]:
     return failed
 
 
-def groups(stack: MotoStack) -> None:
+def groups(stack: MemoryStack) -> None:
     """Each group of the inbox is shown and marked, and retried if that is possible."""
     followed = found(stack, "DELIVERY", "submitted")
     letter = json.dumps({name: followed[name] for name in ("lead_id", "partner")})
@@ -101,12 +101,12 @@ def groups(stack: MotoStack) -> None:
     assert kinds >= {"unknown", "failed", "fetch", "dead_letter", "technical"}, kinds
 
 
-def found(stack: MotoStack, kind: str, state: str) -> dict[str, Any]:
+def found(stack: MemoryStack, kind: str, state: str) -> dict[str, Any]:
     """A stored item of a kind in a state."""
     return next(item for item in stored(stack, kind) if item["state"] == state)
 
 
-def stored(stack: MotoStack, kind: str) -> list[dict[str, Any]]:
+def stored(stack: MemoryStack, kind: str) -> list[dict[str, Any]]:
     """The stored items of a kind."""
     items = map(decode, aws.dynamodb().scan(TableName=stack.ref("Leads"))["Items"])
     return [item for item in items if item["sk"].partition("#")[0] == kind]

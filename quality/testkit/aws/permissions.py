@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any
 
-from quality.testkit.aws.moto_stack import Call
+from quality.testkit.aws.memory_stack import Call
 from quality.testkit.template import resources, role_statements, template
 
 Grant = tuple[str, str]

@@ -23,7 +23,7 @@ from leadbridge.storage.items import decode
 from quality.testkit.aws.all_flows import begin, live
 from quality.testkit.aws.capacity import TABLE, WRITE_UNIT, Item, keys_of, projected, units
 from quality.testkit.aws.memory_dynamodb import MemoryDynamoDB, MemoryTable
-from quality.testkit.aws.moto_stack import Call, MotoStack, moto_stack
+from quality.testkit.aws.memory_stack import Call, MemoryStack, memory_stack
 from quality.testkit.aws.operator_flows import asked
 
 SECRET = re.compile(r"[A-Za-z0-9+/_=-]{16,}")
@@ -100,7 +100,7 @@ def record(sandbox: Sandbox) -> AllFlows:
     """Run all flows against a sandbox of their own."""
     written = StringIO()
     handler: Any = logger.registered_handler
-    with moto_stack() as stack, counted() as key_units:
+    with memory_stack() as stack, counted() as key_units:
         before = handler.setStream(written)
         try:
             live(stack, Remote(sandbox.url), sandbox.secrets())
@@ -120,7 +120,7 @@ def outcomes() -> dict[str, list[str]]:
     return {kind: sorted(states) for kind, states in found.items()}
 
 
-def usual_life(stack: MotoStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
+def usual_life(stack: MemoryStack, partner: Remote, secrets: dict[str, dict[str, Any]]) -> None:
     """Process a lead of each kind to its end: delivered, checked, with messages and CRM notes; and incomplete ones."""
     # Meta has all leads of the sample: how often a missing one is asked for depends on the machine.
     for number in (3, 4):
@@ -145,7 +145,7 @@ def count_writes() -> KeyUnits:
     with (
         TemporaryDirectory() as folder,
         Sandbox(Path(folder), pace=3600, further=further()) as sandbox,
-        moto_stack() as stack,
+        memory_stack() as stack,
     ):
         Remote(sandbox.url).reset()
         with counted() as key_units, redirect_stdout(StringIO()):  # the functions print metrics

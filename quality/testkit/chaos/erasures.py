@@ -13,7 +13,7 @@ from leadbridge.storage import items
 from leadbridge.storage.erasure.eraser import Eraser
 from leadbridge.storage.table import Table
 from quality.testkit.aws.memory_dynamodb import memory_dynamodb
-from quality.testkit.aws.moto_stack import CREDENTIALS
+from quality.testkit.aws.memory_stack import CREDENTIALS
 from quality.testkit.people import NOW
 from quality.testkit.template import table_definition
 

@@ -36,7 +36,7 @@ from leadbridge.storage.queries.partner_state import PartnerStates
 from leadbridge.storage.table import Table
 from quality.testkit.aws.clients import shared_session
 from quality.testkit.aws.memory_dynamodb import memory_dynamodb
-from quality.testkit.aws.moto_stack import CREDENTIALS
+from quality.testkit.aws.memory_stack import CREDENTIALS
 from quality.testkit.fakes.blades import Ports
 from quality.testkit.fakes.workers import INVOCATION, FaultPlan, Harness, Time, Worker
 from quality.testkit.fixtures import TABLE

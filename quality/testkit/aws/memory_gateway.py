@@ -1,4 +1,4 @@
-"""The API of a MotoStack as a WSGI application: requests become the gateway's events, answers come back as they are."""
+"""The API of a MemoryStack as a WSGI application: requests become the gateway's events, answers return unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from quality.testkit.aws.moto_stack import PROBLEM, MotoStack
+from quality.testkit.aws.memory_stack import PROBLEM, MemoryStack
 from quality.testkit.template import resources
 from quality.testkit.wiring import routes
 
@@ -23,10 +23,10 @@ STAGE = "/" + resources("AWS::Serverless::Api")["Api"]["Properties"]["StageName"
 type Start = Callable[[str, list[tuple[str, str]]], object]
 
 
-class MotoGateway:
+class MemoryGateway:
     """The API of `stack`, once it has one. `document` stands at /openapi.json, which the real one does not have."""
 
-    stack: MotoStack
+    stack: MemoryStack
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document

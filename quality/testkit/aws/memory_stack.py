@@ -69,7 +69,7 @@ class Context:
 
 
 @dataclass
-class MotoStack:
+class MemoryStack:
     """One stack. `calls` are those that functions have made to AWS, `answered` the routes that have succeeded."""
 
     account: MemoryAccount
@@ -262,7 +262,7 @@ class MotoStack:
     def _module(self, function: str) -> ModuleType:
         if function not in self._modules:
             flow = os.environ["LEADBRIDGE_FLOW"]
-            self._modules[function] = load_function(flow, f"moto_{flow}")
+            self._modules[function] = load_function(flow, f"memory_{flow}")
         return self._modules[function]
 
 
@@ -294,7 +294,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def moto_stack() -> Iterator[MotoStack]:
+def memory_stack() -> Iterator[MemoryStack]:
     """A stack of its own while the block runs, with the shipped configuration."""
     base: Any = BaseClient
     with (
@@ -303,7 +303,7 @@ def moto_stack() -> Iterator[MotoStack]:
         patch.object(aws, "get_session", shared_session),
         memory_account() as account,
     ):
-        stack, make_call = MotoStack(account), base._make_api_call
+        stack, make_call = MemoryStack(account), base._make_api_call
 
         def noted(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
             stack.note(operation, parameters)
