@@ -202,22 +202,25 @@ class World(ABC):
 
     def flip_status(self) -> None:
         """Change a followed status and change it back. Each value is read by a sync, an operator's check or nothing."""
-        found = []
-        for posted in self.posted[-RECENT:]:
-            for name, profile in partner_profiles().items():
-                delivery = self.delivery(posted.lead_id, name)
-                if delivery is not None and is_followed(delivery):
-                    status = profile.status(self.partner.at(name), delivery.created)
-                    if status not in profile.last_statuses:
-                        found.append((delivery, status))
+        recent = (self.delivery(one.lead_id, name) for one in self.posted[-RECENT:] for name in partner_profiles())
+        found = [one for one in recent if one is not None and is_followed(one) and self._open_status(one)]
         if not found:
             return
-        delivery, first = self.aside.choice(found)
+        delivery = self.aside.choice(found)
+        first = self._open_status(delivery)  # again: it may have ended while the others were read
+        if first is None:
+            return
         for status, reader in zip((first, self.other_status(delivery, first), first), READERS, strict=False):
             remote = self.partner.at(delivery.partner)
             partner_profiles()[delivery.partner].put_status(remote, delivery.created, status)
             self.read_status(delivery, reader if self.aside.random() < 0.6 else self.aside.choice(READERS))
         self.counters.add("statuses that flip back")
+
+    def _open_status(self, delivery: Delivery) -> str | None:
+        """The status at the partner; None if it is a last one."""
+        profile = partner_profiles()[delivery.partner]
+        status = profile.status(self.partner.at(delivery.partner), delivery.created)
+        return None if status in profile.last_statuses else status
 
     def other_status(self, delivery: Delivery, status: str) -> str:
         """A status that differs and does not close the delivery."""
