@@ -99,7 +99,7 @@ def test_through_each_fault_a_message_goes_out_once_or_an_operator_can_tell_why_
     meanings: tuple[Meaning, Meaning],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(worker, "ORDER_POLL", timedelta(seconds=30))  # until another may create the person
+    monkeypatch.setattr(worker, "ORDER_POLL", timedelta(seconds=30))  # of poll_interval: until another may create
     number = next(NUMBERS)
     someone = lead(number, phone=f"+38050{number:07d}", email=f"olha{number}@example.com")
     if operation != "person_create":

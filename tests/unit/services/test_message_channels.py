@@ -8,8 +8,7 @@ import pytest
 from leadbridge.domain.errors import partner_errors
 from leadbridge.domain.message import MessageState
 from leadbridge.domain.recipient import Contact, Content, Recipient
-from leadbridge.runtime.budget import Budget
-from leadbridge.services.worker import Outcome, Result
+from leadbridge.services.worker import LEASE_MARGIN, Outcome, Result
 from quality.testkit.services.messages import (
     ACCOUNT,
     BY_SMS,
@@ -46,17 +45,18 @@ def test_who_is_not_found_is_made_known_once(world: World) -> None:
 
 
 def test_after_a_lost_reply_to_a_creation_the_person_is_looked_for_ever_more_rarely(world: World) -> None:
-    """The claim of the creation lasts three minutes, and each look is two calls of Leeloo."""
-    lost, budget = answers(fails(partner_errors.Unknown)), Budget(deadline=900.0, monotonic=lambda: 0.0)
-    world.messenger = Messenger(makes=Recipient("acc-new"), on_make=lost, seconds_per_send=170.0)
-    message = world.status("Погоджено")
-    result = world.visit(message, budget=budget)
+    """The claim of the creation lasts about a minute, and each look is two calls of Leeloo."""
+    lost = answers(fails(partner_errors.Unknown))
+    world.messenger = Messenger(makes=Recipient("acc-new"), on_make=lost, seconds_per_send=52.0)
+    message, began = world.status("Погоджено"), world.time()
+    result = world.visit(message)
     while result.retry_after:
         world.time.now += result.retry_after
-        result = world.visit(message, budget=budget)
+        result = world.visit(message)
     assert result.outcome is Outcome.SENT
     assert world.messenger.asked.count("make") == 2
-    assert world.messenger.asked.count("find") <= 30
+    assert world.messenger.asked.count("find") <= 20
+    assert world.time() - began < timedelta(seconds=52) + LEASE_MARGIN + timedelta(seconds=15)
 
 
 def test_who_is_neither_found_nor_made_has_no_channel(world: World) -> None:

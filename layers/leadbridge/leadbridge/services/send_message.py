@@ -167,7 +167,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         lease = timedelta(seconds=self.messenger.seconds_per_send) + LEASE_MARGIN
         if not self.ledger.claim(lead.lead_id, now, now + lease, to_invite=by_sms):
             # After a lost reply the claim is kept until its lease ends.
-            raise _NotYet(now + poll_interval(message.created_at, now))
+            raise _NotYet(now + poll_interval(message.waiting_since, now))
         try:
             account = None if by_sms else self.messenger.make(lead.person, budget)
             invited = by_sms and self.messenger.invite(lead.person, budget)
