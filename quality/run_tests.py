@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 ONE_STACK = "stack"  # the tier whose tests share the one stack of the machine
-BESIDE = (ONE_STACK, "contract")  # wait most of their time, so they run beside the others and are first to get a core
+BESIDE = (ONE_STACK, "contract")  # wait for half of their time, so they run beside the others, and get a core first
 LONGEST_FIRST = ("browser", "unit", "runtime")
 LAST = "chaos"  # the shortest, so that both cores end together. All tiers that are not named share a process before it
 NAMED = {*BESIDE, *LONGEST_FIRST, LAST}
@@ -25,14 +25,14 @@ OUTCOME = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed|xpassed)")
 
 
 def parts() -> list[tuple[str, ...]]:
-    """The tiers that run one process after the other, in their order."""
+    """The tiers of each process, in the order in which they start."""
     found = {file.relative_to(PROJECT / "tests").parts[0] for file in PROJECT.glob("tests/*/**/test_*.py")}
     return [(tier,) for tier in LONGEST_FIRST] + [tuple(sorted(found - NAMED)), (LAST,)]
 
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
-    workers = 1 if ONE_STACK in tiers else cores // AT_ONCE
+    workers = 1 if ONE_STACK in tiers else cores // (AT_ONCE * (2 if tiers[0] in BESIDE else 1))
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
     others = (f"--ignore=tests/{tier}" for tier in sorted(NAMED))
     chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)

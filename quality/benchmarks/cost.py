@@ -252,6 +252,10 @@ def taken(title: str, function: str, one: Usage) -> tuple[str, ...]:
     return title, f"{one['invocations']:g}", f"{one['cpu_ms']:.1f}", *calls, *sizes, *units
 
 
-if __name__ == "__main__":
+def main() -> None:
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns of features that it was given no settings for
     command(PAGE, tables())
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from quality.testkit.fakes.registers import Knows
 from quality.testkit.fixtures import queue
 
 QUEUES = ("submit-leadleader", "submit-matchtrade", "messages", "checks", "events")
-MOTOS_QUEUES = "https://sqs.eu-central-1.amazonaws.com/123456789012"
+QUEUES_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012"
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def far_from_any_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def queues(aws_mocked: None) -> None:
     """The queues, for the tests that send or read messages."""
     for name in QUEUES:
-        assert {queue(name), queue(f"dead-{name}")} == {f"{MOTOS_QUEUES}/{name}", f"{MOTOS_QUEUES}/dead-{name}"}
+        assert {queue(name), queue(f"dead-{name}")} == {f"{QUEUES_URL}/{name}", f"{QUEUES_URL}/dead-{name}"}
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def terminal(
     monkeypatch.setattr("leadbridge.runtime.logs.metrics.provider.flush_metrics", lambda **_: metrics.clear_metrics())
     secret("index", {"key": "k"})
     secret("operators", {"olena": TOKEN})
-    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: f"{MOTOS_QUEUES}/dead-{name}" for name in QUEUES}))
-    monkeypatch.setenv("QUEUES", json.dumps({name: f"{MOTOS_QUEUES}/{name}" for name in QUEUES}))
-    monkeypatch.setenv("CHECK_QUEUE_URL", f"{MOTOS_QUEUES}/checks")
+    monkeypatch.setenv("DEAD_LETTER_QUEUES", json.dumps({name: f"{QUEUES_URL}/dead-{name}" for name in QUEUES}))
+    monkeypatch.setenv("QUEUES", json.dumps({name: f"{QUEUES_URL}/{name}" for name in QUEUES}))
+    monkeypatch.setenv("CHECK_QUEUE_URL", f"{QUEUES_URL}/checks")
     monkeypatch.setattr("leadbridge.services.dead_letters.queues.VISIBILITY_SECONDS", 0)
     assert store.accept(LEAD, phone_hash="phone", email_hash="email", tax_hash="tax") is None
     manage = function("manage_leads")

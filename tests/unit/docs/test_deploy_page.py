@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from quality.benchmarks import cost, report
+from quality.benchmarks import cost
 from quality.testkit.documents import blocks
 from quality.testkit.template import ROOT, template
 
@@ -61,7 +61,7 @@ def test_the_cost_is_printed_as_the_page_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["quality.benchmarks.cost"])
-    report.command(cost.PAGE, cost.tables())
+    cost.main()
     printed = capsys.readouterr().out
     assert printed.strip()
     assert printed in PAGES[1].read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ def test_every_tier_runs_once_and_one_failure_is_enough(monkeypatch: pytest.Monk
 def test_more_than_two_cores_are_shared_by_workers() -> None:
     assert "--numprocesses" not in run_tests.command(("unit",), cores=2)
     assert run_tests.command(("unit",), cores=8)[-5:] == ["--numprocesses", "4", "--dist", "worksteal", "tests/unit"]
+    assert run_tests.command(("contract",), cores=8)[-5:-3] == ["--numprocesses", "2"]
     assert "--numprocesses" not in run_tests.command(("stack",), cores=8)
 
 
