@@ -270,7 +270,8 @@ def sentence(error: Any, place: Place, model: type[BaseModel]) -> str:
     kind = error["type"]
     subject = repr(" ".join(part if isinstance(part, str) else f"no. {part + 1}" for part in place[1:]))
     if kind == "extra_forbidden":
-        return f"there is no setting {place[-1]!r}{meant(str(place[-1]), _settings_of(model))}"
+        name, known = str(place[-1]), _settings_of(model)
+        return f"there is no setting {name!r}" + (" in this section" if name in known else meant(name, known))
     if kind == "missing":
         return f"{place[-1]!r} is missing"
     words = _MUST.get(kind) or validation_message(error)

@@ -123,6 +123,11 @@ def test_the_example_of_this_file_is_right(folder: Path) -> None:
             "'partners no. 1 when loan.amount at_least': must be a number",
         ),
         (
+            'adapter = "tilda"',
+            'adapter = "tilda"\nequals = "x"',
+            "4: source tilda-credit: there is no setting 'equals' in this section",
+        ),
+        (
             "person.phone",
             "person.fone",
             "8: source tilda-credit: a lead has no field 'person.fone'; did you mean 'person.phone'?",
