@@ -176,7 +176,7 @@ def test_corrections_that_overwrite_each_other(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_lead_that_an_operator_may_give_away_without_a_confirmation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(correction, "POSSIBLY_DELIVERED", frozenset())
-    assert noticed("one_partner_of_an_order_has_the_lead", 1017)
+    assert noticed("one_partner_of_an_order_has_the_lead", 1024)
 
 
 def give_away(operator: Operator) -> None:
