@@ -32,7 +32,8 @@ def parts() -> list[tuple[str, ...]]:
 
 def command(tiers: Sequence[str], *, cores: int) -> list[str]:
     """The command that runs some tiers. Those that share a process are not named, for tests/sam_local."""
-    workers = 1 if ONE_STACK in tiers else cores // (AT_ONCE * (2 if tiers[0] in BESIDE else 1))
+    share = 2 * AT_ONCE if tiers[0] in BESIDE else AT_ONCE
+    workers = 1 if ONE_STACK in tiers else cores // share
     shared = ("--numprocesses", str(workers), "--dist", "worksteal") if workers > 1 else ()
     others = (f"--ignore=tests/{tier}" for tier in sorted(NAMED))
     chosen = (f"tests/{tiers[0]}",) if len(tiers) == 1 else ("tests", *others)

@@ -95,9 +95,7 @@ class Sender(RetryingWorker[Message, MessageChange]):
         before = takewhile(lambda one: one.message_id != message.message_id, steps.sort_for_sending(messages))
         older = [one for one in before if one.state in UNSETTLED and one.group == message.group]
         if older:
-            wait = poll_interval(message.created_at, now)
-            waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
-            return self._wait(max([wait, *waits]))
+            return self._wait_for_older(older, message.created_at, now)
         if not budget.allows(self.messenger.seconds_per_message):
             return self._wait()
         return self._prepare(message, budget)

@@ -9,7 +9,7 @@ the item fails, and a dead letter is sent.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,9 +31,9 @@ MAX_ORDER_POLL = timedelta(minutes=1)  # the longest such wait
 LEASE_MARGIN = timedelta(seconds=10)  # time to write the result, and the largest difference between two workers' clocks
 
 
-def poll_interval(created_at: datetime, now: datetime) -> timedelta:
-    """Return how long an item waits for an older one or for another worker: an eighth of its age, within limits."""
-    return min(max((now - created_at) / 8, ORDER_POLL), MAX_ORDER_POLL)
+def poll_interval(since: datetime, now: datetime) -> timedelta:
+    """Return the next wait of an item that has waited `since`: an eighth of that time, within limits."""
+    return min(max((now - since) / 8, ORDER_POLL), MAX_ORDER_POLL)
 
 
 class Outcome(StrEnum):
@@ -159,6 +159,11 @@ class RetryingWorker[J: WorkItem, C](Worker[J, C], ABC):
     @abstractmethod
     def _fail(self, item: J, now: datetime, error: ErrorInfo) -> C:
         """Return the change that ends the item as failed."""
+
+    def _wait_for_older(self, older: Iterable[J], since: datetime, now: datetime) -> Result:
+        """Return an item that has waited `since` to its queue, at least until the older ones' next attempts."""
+        waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
+        return self._wait(max([poll_interval(since, now), *waits]))
 
     def _retry_or_give_up(self, item: J, error: PartnerError, answered: Budget | None = None) -> Result:
         """Retry after an error, or give up if the credentials are wrong."""

@@ -25,7 +25,6 @@ from leadbridge.services.worker import (
     Outcome,
     Result,
     RetryingWorker,
-    poll_interval,
     requested_delay,
 )
 from leadbridge.settings import RetryPolicy
@@ -94,9 +93,7 @@ class PostbackSender(RetryingWorker[Postback, PostbackChange]):
         if any(one.state is PostbackState.SENDING for one in newer):
             return self._wait(ORDER_POLL)
         if older := [one for one in in_order[:place] if one.is_unsettled]:
-            wait = poll_interval(postback.created_at, now)
-            waits = [one.next_attempt_at - now for one in older if one.next_attempt_at is not None]
-            return self._wait(max([wait, *waits]))
+            return self._wait_for_older(older, postback.created_at, now)
         if not budget.allows(self.tracker.seconds_per_postback):
             return self._wait()
         if self.share is None:
